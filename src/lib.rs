@@ -1,0 +1,4 @@
+//! evl: policy-as-code for the energy of buildings.
+//!
+//! Data walks one way: text -> `syntax` -> `ast` -> `sema` -> `ir` -> { `eval`, `analysis`,
+//! `plan` -> `verify` } -> bundle and plan documents -> `runtime` -> hardware.

@@ -1,0 +1,3 @@
+//! The `evl` binary: a thin wrapper around the library.
+
+fn main() {}

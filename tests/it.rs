@@ -1,0 +1,1 @@
+//! All suites, one binary.
