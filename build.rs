@@ -6,7 +6,7 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_SOLVER").is_none() {
         return;
     }
-    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| ".".to_owned());
+    let root = env!("CARGO_MANIFEST_DIR");
     for lib in [".native/z3/lib", ".native/highs_dist/lib"] {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{root}/{lib}");
     }

@@ -2,3 +2,5 @@
 //!
 //! Data walks one way: text -> `syntax` -> `ast` -> `sema` -> `ir` -> { `eval`, `analysis`,
 //! `plan` -> `verify` } -> bundle and plan documents -> `runtime` -> hardware.
+
+pub mod diag;

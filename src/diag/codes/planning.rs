@@ -1,0 +1,26 @@
+//! EVL10xx: the plan and its inputs.
+
+use crate::diag::registry::codes;
+
+codes! {
+    /// The statement parses and type-checks, and this version's planner cannot honour it yet. No plan
+    /// is made: a plan that silently leaves out a statement would be wrong.
+    NOT_PLANNED_YET = 1001, Finding, "understood, not planned yet";
+    /// No allocation satisfies everything that is hard. The listed statements cannot hold together;
+    /// beside each stands what it alone would have to give way for a plan to exist.
+    INFEASIBLE = 1002, Finding, "no plan exists";
+    /// The model reads a present value (a charge level, a temperature, a peak so far) that the state
+    /// file does not give. Nothing is assumed in its place.
+    MISSING_STATE = 1003, Failure, "the state lacks a value";
+    /// The state file cannot be used: it is no valid document, is for another site, or has unknown
+    /// keys.
+    BAD_STATE = 1004, Failure, "the state file cannot be used";
+    /// A forecast or price that the horizon needs is missing or does not cover it.
+    MISSING_INPUT = 1005, Failure, "an input does not cover the horizon";
+    /// Every decision needs a proven bound. Without one the model is unbounded, or its switching
+    /// conditions could not be computed exactly. Declare the limit that is named.
+    UNBOUNDED = 1006, Finding, "a quantity without a limit";
+    /// The optimum could not be rounded to what registers can hold without breaking a limit, even
+    /// after tightening it three times.
+    ROUNDING = 1007, Finding, "no plan survives rounding to registers";
+}

@@ -1,0 +1,30 @@
+//! EVL04xx: rules that do nothing, or not what they seem to do.
+
+use crate::diag::registry::codes;
+
+codes! {
+    /// No situation that the policy declares possible makes the guard true, so the rule never acts.
+    /// Usually a threshold lies outside the declared range, or two windows never meet.
+    DEAD_RULE = 401, Finding, "a rule that can never act";
+    /// The guard is true in every possible situation. Leave it out if that is meant.
+    ALWAYS_ACTIVE = 402, Finding, "a rule that always acts";
+    /// Whenever this rule acts, a higher class decides the same attribute otherwise, so that it never
+    /// has an effect.
+    SHADOWED = 403, Finding, "a rule that is always overridden";
+    /// Without this rule every decision would be the same: other rules or ratings ask at least as much.
+    REDUNDANT = 404, Finding, "a rule that changes nothing";
+    /// In some situations a higher class decides otherwise. That is what classes are for; the note
+    /// shows where.
+    OVERRIDDEN = 405, Finding, "a rule that is overridden sometimes";
+    /// Rules switch each other on and off in a circle at one instant's weather and prices. Latch one
+    /// of them with a dead band (`when .. until ..`).
+    OSCILLATION = 406, Finding, "rules that switch each other in a circle";
+    /// A rule switches a device that nothing switches back: no plan control, default, fail-safe or
+    /// other rule.
+    MISSING_REVERSAL = 407, Finding, "nothing switches the device back";
+    /// Another rule of the same author does the same under a weaker guard, so that this condition
+    /// protects nothing.
+    CONDITION_BYPASS = 408, Finding, "another rule does the same under a weaker guard";
+    /// The attribute is declared `decide`, and in some situation no rule decides it.
+    UNDECIDED = 409, Finding, "an attribute that must be decided is left open";
+}

@@ -1,0 +1,39 @@
+//! EVL12xx: hosts, gateways and devices in the field.
+
+use crate::diag::registry::codes;
+
+codes! {
+    /// The gateway does not answer at the address in the inventory. Nothing was written to it.
+    DEAD_GATEWAY = 1201, Finding, "a gateway does not answer";
+    /// The device at this place reports another serial, maker or model than the inventory says. It is
+    /// excluded and taken at its worst case.
+    WRONG_DEVICE = 1202, Finding, "another device than expected";
+    /// The device is under local control. Local control always wins: it is excluded and not written.
+    LOCAL_CONTROL = 1203, Finding, "a device under local control";
+    /// A value was written and reads back otherwise, twice, at the point that shows the value in
+    /// effect.
+    NOT_IN_EFFECT = 1204, Finding, "a written value is not in effect";
+    /// No answer came to a write. It may or may not have been done; nothing is said about the device
+    /// until it was read back.
+    STATE_UNKNOWN = 1205, Finding, "the state of a device is unknown";
+    /// Another evl holds this host. Only one writes at a time.
+    LOCKED = 1206, Finding, "another evl holds this host";
+    /// The clock is not known to be right, or stands before the last record in the journal. Plans are
+    /// made of instants, so nothing but safety rules may be applied. `--now T` replaces the clock for
+    /// gateways on this computer only.
+    CLOCK = 1207, Finding, "the clock cannot be trusted";
+    /// No order of the writes keeps every limit while they are under way. Nothing was written.
+    NO_SAFE_ORDER = 1208, Finding, "no safe order of writes";
+    /// The device is not on the admission lists, or its entry has lapsed. It is not commanded.
+    NOT_ADMITTED = 1209, Finding, "a device that is not admitted";
+    /// The value would lapse before the step ends and nothing renews it. `--once` accepts that.
+    LEASE_TOO_SHORT = 1210, Finding, "a value would lapse before the step ends";
+    /// Writing changes hardware and needs consent: answer on the terminal, or give `--yes`.
+    NEEDS_CONSENT = 1211, Finding, "writing needs `--yes`";
+    /// The journal in the state folder is damaged beyond its torn last line, or belongs to another
+    /// site.
+    JOURNAL = 1212, Finding, "the journal cannot be used";
+    /// The device shows another value than the plan that was applied says: it lapsed, was overridden,
+    /// or somebody else wrote it.
+    DRIFTED = 1213, Finding, "a device is not as planned";
+}
