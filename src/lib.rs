@@ -4,3 +4,5 @@
 //! `plan` -> `verify` } -> bundle and plan documents -> `runtime` -> hardware.
 
 pub mod diag;
+pub mod ir;
+pub mod quantity;

@@ -1,0 +1,396 @@
+//! Rules and their effects (semantics.md 8-19).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attr, BudgetId, CivilInstant, ClassId, FamilyId, GroupId, Guard, LatchId, Lin, MemberRange, PrincipalId,
+    RuleId, Sched, Value, ZoneId,
+};
+use crate::diag::Span;
+use crate::quantity::Rat;
+
+/// A rule: when its guard holds, its effects are active.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its index, in source order.
+    pub id: RuleId,
+    /// Name.
+    pub name: String,
+    /// Priority class.
+    pub class: ClassId,
+    /// Owner of its file.
+    pub owner: PrincipalId,
+    /// Its name in the text.
+    pub span: Span,
+    /// `for each c in G`: one instance a member.
+    pub for_each: Option<GroupId>,
+    /// `when`; always if absent.
+    pub when: Guard,
+    /// Where the guard stands; the rule's name where there is none.
+    pub when_span: Span,
+    /// `until`.
+    pub until: Option<Guard>,
+    /// Kind of memory.
+    pub memory: Memory,
+    /// Latch bits: one, or one a member for `for each`; empty without memory.
+    pub latches: Vec<LatchId>,
+    /// What an unknown guard counts as.
+    pub on_loss: OnLoss,
+    /// Least time between two firings of `notify` and `run`, s.
+    pub at_most_every_s: Option<i64>,
+    /// Effects in source order.
+    pub effects: Vec<Effect>,
+}
+
+/// How a rule remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// It does not.
+    None,
+    /// `until B`.
+    Until,
+    /// `latch until reset by ROLE`, with or without `until`.
+    Reset {
+        /// Role that may reset it.
+        role: String,
+    },
+}
+
+/// What an unknown guard counts as (semantics.md 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLoss {
+    /// True.
+    Active,
+    /// False.
+    Inactive,
+    /// The last known for this long, s; then inactive (active in the first class).
+    Hold(i64),
+}
+
+/// One effect of a rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Place among the rule's effects.
+    pub index: u32,
+    /// The author's verb.
+    pub verb: Verb,
+    /// On what.
+    pub target: Target,
+    /// What is asked.
+    pub kind: EffectKind,
+    /// `preferably`: never enters conflict or override (semantics.md 19).
+    pub preferably: bool,
+    /// Price of breaching a preference, in the unit of its type per hour or kWh.
+    pub price: Option<Rat>,
+    /// Where the effect stands in the text.
+    pub span: Span,
+    /// As written, for reasons and messages: `limit evs to 3.6 kW each`.
+    pub text: String,
+}
+
+/// The author's verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// `set A to V`
+    Set,
+    /// `limit A to V`
+    Limit,
+    /// `hold A at most | at least | between | V`
+    Hold,
+    /// `keep A at least V`
+    Keep,
+    /// `turn on`
+    TurnOn,
+    /// `turn off`
+    TurnOff,
+    /// `connect`
+    Connect,
+    /// `disconnect`
+    Disconnect,
+    /// `supply C from S`
+    Supply,
+    /// `never supply C from S`
+    NeverSupply,
+    /// `deliver E to C between ..`
+    Deliver,
+    /// `run C for D between ..`
+    Run,
+    /// `notify P "text"`
+    Notify,
+    /// `follow surplus | import V`
+    Follow,
+    /// `read` (permits only)
+    Read,
+}
+
+impl Verb {
+    /// As the author writes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Limit => "limit",
+            Self::Hold => "hold",
+            Self::Keep => "keep",
+            Self::TurnOn => "turn on",
+            Self::TurnOff => "turn off",
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+            Self::Supply => "supply",
+            Self::NeverSupply => "never supply",
+            Self::Deliver => "deliver",
+            Self::Run => "run",
+            Self::Notify => "notify",
+            Self::Follow => "follow",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// What an effect, permit or budget is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Devices named directly: `boiler`, `charger[3]`, `charger[1..4]`.
+    Members(Vec<MemberRange>),
+    /// A named group.
+    Group(GroupId),
+    /// A zone.
+    Zone(ZoneId),
+    /// The member bound by `for each`.
+    Bound,
+    /// The whole site (budgets).
+    Site,
+}
+
+/// What an effect asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum EffectKind {
+    /// The attribute lies in a closed interval.
+    Bound {
+        /// Attribute.
+        attr: Attr,
+        /// Least; `None`: unbounded below.
+        lo: Option<Lin>,
+        /// Greatest; `None`: unbounded above.
+        hi: Option<Lin>,
+        /// Each member, or the total.
+        share: Share,
+        /// Mean over this many s on the clock; `None`: instantaneous.
+        averaged_s: Option<i64>,
+    },
+    /// The attribute is one of these values or closed intervals.
+    Choice {
+        /// Attribute.
+        attr: Attr,
+        /// Sorted, disjoint.
+        pieces: Vec<(Rat, Rat)>,
+    },
+    /// On or off.
+    Switch(bool),
+    /// Connected or not.
+    Connect(bool),
+    /// Origins allowed (or, with `never`, removed).
+    Supply {
+        /// Producers, stores and grids named.
+        from: Vec<MemberRange>,
+        /// Removes rather than restricts.
+        never: bool,
+        /// Accounting only: the host does not follow the source.
+        by_accounting: bool,
+    },
+    /// At least this energy at the terminals inside each window.
+    Deliver {
+        /// kWh.
+        energy: Lin,
+        /// When.
+        window: ObligationWindow,
+    },
+    /// Runs at its on power for this long inside each window.
+    Run {
+        /// s.
+        for_s: i64,
+        /// Without interruption.
+        uninterrupted: bool,
+        /// When.
+        window: ObligationWindow,
+    },
+    /// A message; no effect on devices.
+    Notify {
+        /// Vendor, tenant or role.
+        to: String,
+        /// Text.
+        text: String,
+    },
+    /// Tracks a surplus or import target within bounds.
+    Follow {
+        /// `surplus` or `import`.
+        what: FollowWhat,
+        /// kW.
+        target: Lin,
+    },
+}
+
+/// What `follow` tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowWhat {
+    /// Producers' surplus on the bus.
+    Surplus,
+    /// The grid's import.
+    Import,
+}
+
+/// Each member or the total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Share {
+    /// One effect a member (also for a single device).
+    Each,
+    /// The total over the members.
+    Together,
+}
+
+/// The windows of an obligation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObligationWindow {
+    /// A window on each selected day; in a fold it is the hull of its pieces.
+    Recurring(Sched),
+    /// Two dated instants.
+    Dated(CivilInstant, CivilInstant),
+}
+
+/// `prove` statements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// What is claimed.
+    pub claim: Claim,
+    /// As written.
+    pub text: String,
+    /// Owner of its file.
+    pub owner: PrincipalId,
+    /// Where.
+    pub span: Span,
+}
+
+/// A claim.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// The condition never holds.
+    Never(Guard, Option<i64>),
+    /// The condition always holds.
+    Always(Guard, Option<i64>),
+    /// Tenants do not touch each other.
+    TenantsIsolated,
+    /// Conforms to a baseline file.
+    Conforms {
+        /// Path inside the repository.
+        baseline: String,
+    },
+}
+
+/// A policy test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyTest {
+    /// Its title.
+    pub name: String,
+    /// The instant.
+    pub at: Option<CivilInstant>,
+    /// Values fixed; everything else keeps all its values.
+    pub given: Vec<Given>,
+    /// What must hold for all.
+    pub expect: Vec<Expect>,
+    /// Owner of its file.
+    pub owner: PrincipalId,
+    /// Where.
+    pub span: Span,
+}
+
+/// One fixed fact of a test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    /// What is fixed.
+    pub what: GivenWhat,
+    /// Where.
+    pub span: Span,
+}
+
+/// What a `given` fixes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenWhat {
+    /// A signal's value (aggregates are signals).
+    Signal(super::SigRef, Value),
+    /// A latch bit.
+    Latch(LatchId, bool),
+    /// A `for d` bit.
+    Held(super::HeldId, bool),
+    /// Whether a reading is known.
+    Known(super::SigRef, bool),
+}
+
+/// One expectation of a test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Expect {
+    /// What is expected.
+    pub what: ExpectWhat,
+    /// As written.
+    pub text: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// What is expected of the resolved sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpectWhat {
+    /// The resolved set of an attribute lies inside an interval.
+    Within {
+        /// Of what.
+        target: Target,
+        /// Attribute.
+        attr: Attr,
+        /// Least.
+        lo: Option<Rat>,
+        /// Greatest.
+        hi: Option<Rat>,
+        /// Each or the total.
+        share: Share,
+    },
+    /// On or off.
+    Switch(Target, bool),
+    /// Connected or not.
+    Connect(Target, bool),
+    /// These rules clash.
+    Conflict(Vec<RuleId>),
+    /// This rule is overridden.
+    Overridden(RuleId),
+    /// This rule is active (or not).
+    Active(RuleId, bool),
+}
+
+/// Something a plan's reason, override or breach points at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statement {
+    /// An effect of a rule.
+    Effect(RuleId, u32),
+    /// A budget.
+    Budget(BudgetId),
+    /// A zone's comfort.
+    Comfort(ZoneId),
+    /// A device's declaration (ratings, need, end of a store).
+    Device(FamilyId),
+    /// A bus limit.
+    Bus(super::BusId),
+    /// A link's capacity.
+    Link(super::LinkId),
+    /// A tariff.
+    Tariff(super::TariffId),
+}
