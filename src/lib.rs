@@ -3,8 +3,49 @@
 //! Data walks one way: text -> `syntax` -> `ast` -> `sema` -> `ir` -> { `eval`, `analysis`,
 //! `plan` -> `verify` } -> bundle and plan documents -> `runtime` -> hardware.
 
+// what everything rests on
+
+pub mod quantity;
+
+pub mod diag;
+
+pub mod system;
+
+// the text
+
 #[cfg(feature = "solver")]
 pub mod ast;
-pub mod diag;
+
+// syntax
+
+// sema
+
+// the meaning
+
 pub mod ir;
-pub mod quantity;
+
+// calendar
+
+// inputs
+
+// eval
+
+// what is asked of it
+
+// analysis
+
+// plan
+
+// verify
+
+// the documents and the field
+
+// bundle
+
+// runtime
+
+// sim
+
+// the command line
+
+// cli
