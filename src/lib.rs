@@ -40,7 +40,7 @@ pub mod ir;
 
 // the documents and the field
 
-// bundle
+pub mod bundle;
 
 // runtime
 
