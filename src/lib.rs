@@ -24,7 +24,7 @@ pub mod ast;
 
 pub mod ir;
 
-// calendar
+pub mod calendar;
 
 // inputs
 

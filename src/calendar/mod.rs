@@ -1,0 +1,5 @@
+//! Civil time.
+
+mod instant;
+
+pub use instant::{Instant, ParseInstantError};
