@@ -18,6 +18,9 @@ pub mod ast;
 
 // syntax
 
+#[cfg(feature = "solver")]
+pub mod repo;
+
 // sema
 
 // the meaning

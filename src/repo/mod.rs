@@ -1,0 +1,525 @@
+//! A policy repository as files: manifest, policy texts with their owners, profiles, inventory,
+//! embedded modules, and the data that the policy names. Nothing is understood here yet; `sema`
+//! does that.
+
+mod manifest;
+mod waivers;
+pub mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::bundle::inventory::Inventory;
+use crate::bundle::profile::{self, Profile};
+use crate::diag::{Diagnostic, Diagnostics, Severity, SourceId, SourceMap, Span, codes};
+use crate::system::{CSV_CAP, FileError, FileFault, Kind, POLICY_CAP, RepoRoot, Resolved, System, YAML_CAP};
+
+pub use manifest::{MANIFEST, Manifest, Waiver, date};
+
+/// Policy files that one site may have.
+const MOST_FILES: usize = 20_000;
+
+/// The standard library: modules by the name after `import`.
+pub const MODULES: &[(&str, &str)] = &[
+    ("std.peak_shaving", include_str!("../../policies/peak_shaving.evl")),
+    ("std.night_setback", include_str!("../../policies/night_setback.evl")),
+    ("std.battery_care", include_str!("../../policies/battery_care.evl")),
+];
+
+/// A policy repository, read.
+pub struct Repository<'s> {
+    system: &'s dyn System,
+    root: RepoRoot,
+    /// As the user named it.
+    pub shown: String,
+    /// The manifest; the default where there is none.
+    pub manifest: Manifest,
+    /// All texts: first the policy files (`SourceId(i)` is `files[i]`), then manifest, profiles,
+    /// inventory and the embedded modules.
+    pub sources: SourceMap,
+    /// Policy files, sorted by path.
+    pub files: Vec<RepoFile>,
+    /// Embedded modules by name.
+    pub modules: BTreeMap<String, SourceId>,
+    /// Profiles by name; the repository's own win over the embedded ones.
+    pub profiles: BTreeMap<String, LoadedProfile>,
+    /// Where each device is.
+    pub inventory: Inventory,
+    /// The inventory's texts; empty where there is none.
+    pub inventory_sources: Vec<SourceId>,
+    /// What is wrong with the files so far.
+    pub findings: Diagnostics,
+}
+
+/// One policy file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoFile {
+    /// Relative to the repository.
+    pub path: String,
+    /// Its text in [`Repository::sources`].
+    pub source: SourceId,
+    /// Hash of its text, hex.
+    pub sha256: String,
+    /// Name of the tenant or vendor who owns it; `None`: the site owner.
+    pub owner: Option<String>,
+}
+
+/// A profile with the place it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedProfile {
+    /// The profile.
+    pub profile: Profile,
+    /// Its text.
+    pub source: SourceId,
+}
+
+/// A data file that the policy names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// Relative to the repository.
+    pub path: String,
+    /// Its text.
+    pub text: Arc<str>,
+    /// Hash of its text, hex.
+    pub sha256: String,
+}
+
+/// Hash of a text, hex.
+#[must_use]
+pub fn sha256(text: &[u8]) -> String {
+    Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl std::fmt::Debug for Repository<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("root", &self.root)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s> Repository<'s> {
+    /// Opens what a user named: a site's folder, or one policy file, which then stands for the site
+    /// of the nearest folder above that has a manifest, or for itself where there is none.
+    ///
+    /// # Errors
+    /// When nothing is there, it cannot be read, or there is no policy in it.
+    pub fn open(system: &'s dyn System, path: &Path) -> Result<Self, Box<Diagnostic>> {
+        let shown = path.display().to_string();
+        let real = system.canonical(path).map_err(|e| Box::new(e.reading()))?;
+        let (folder, only) = match system.kind(&real) {
+            Some(Kind::Folder) => (real, None),
+            Some(Kind::File) => {
+                let above = real.parent().unwrap_or(&real).to_path_buf();
+                let site = above.ancestors().find(|a| system.kind(&a.join(MANIFEST)) == Some(Kind::File));
+                match site {
+                    Some(site) => (site.to_path_buf(), None),
+                    None => (above, real.file_name().and_then(|n| n.to_str()).map(str::to_owned)),
+                }
+            }
+            _ => return Err(Box::new(FileError::new(path, FileFault::NotAFile).reading())),
+        };
+        let root = RepoRoot::new(system, &folder).map_err(|e| Box::new(e.reading()))?;
+        let mut repository = Self {
+            system,
+            root,
+            shown,
+            manifest: Manifest::default(),
+            sources: SourceMap::new(),
+            files: Vec::new(),
+            modules: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            inventory: Inventory::default(),
+            inventory_sources: Vec::new(),
+            findings: Diagnostics::new(),
+        };
+        repository.read_files(only.as_deref())?;
+        repository.read_modules();
+        repository.read_profiles();
+        repository.read_inventory();
+        Ok(repository)
+    }
+
+    /// The repository's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.root.folder()
+    }
+
+    /// The text of one of [`Repository::sources`].
+    #[must_use]
+    pub fn text(&self, source: SourceId) -> Arc<str> {
+        self.sources.get(source).map_or_else(|| Arc::from(""), |f| Arc::clone(f.text()))
+    }
+
+    /// A data file that the policy names at `span`.
+    ///
+    /// # Errors
+    /// A finding there: the path leaves the repository, or the file cannot be read.
+    pub fn data(&self, path: &str, span: Span) -> Result<DataFile, Box<Diagnostic>> {
+        let at = self.root.resolve(self.system, path).map_err(|f| Box::new(f.finding(span, path)))?;
+        match self.system.read_text(&at.path, CSV_CAP) {
+            Ok(text) => {
+                Ok(DataFile { path: at.shown, sha256: sha256(text.as_bytes()), text: Arc::from(text) })
+            }
+            Err(error) => Err(Box::new(self.place(error.reading(), span, path))),
+        }
+    }
+
+    /// Where a data file lies, for code that reads it by itself.
+    ///
+    /// # Errors
+    /// A finding at `span` where the path leaves the repository.
+    pub fn resolve(&self, path: &str, span: Span) -> Result<PathBuf, Box<Diagnostic>> {
+        self.root.resolve(self.system, path).map(|r| r.path).map_err(|f| Box::new(f.finding(span, path)))
+    }
+
+    /// Takes what the manifest waives out of the findings; waivers that no longer hold are
+    /// findings themselves. `today` is the site's civil day.
+    pub fn waive(&self, findings: Diagnostics, today: crate::ir::CivilDate) -> Diagnostics {
+        waivers::apply(&self.manifest.waivers, &self.sources, findings, today)
+    }
+
+    fn place(&self, mut finding: Diagnostic, span: Span, path: &str) -> Diagnostic {
+        // shown under the statement that names the file, with the path as the author wrote it
+        finding.message = match self.root.resolve(self.system, path) {
+            Ok(at) => finding.message.replace(&at.path.display().to_string(), path),
+            Err(_) => finding.message,
+        };
+        finding.primary = Some(crate::diag::Label::new(span, "named here"));
+        finding
+    }
+
+    fn read_files(&mut self, only: Option<&str>) -> Result<(), Box<Diagnostic>> {
+        let manifest_path = self.root.folder().join(MANIFEST);
+        let manifest_text = if self.system.kind(&manifest_path).is_some() {
+            Some(
+                self.system
+                    .read_text(&manifest_path, YAML_CAP)
+                    .map_err(|e| Box::new(self.shorten(e.reading())))?,
+            )
+        } else {
+            None
+        };
+        // the manifest is read twice: first without a place for its members, then into the map
+        // behind the policy files, so that the files' ids are their positions
+        let preview = manifest_text
+            .as_deref()
+            .map(|text| manifest::read(SourceId(0), text, &mut Vec::new()))
+            .unwrap_or_default();
+        let mut found = match only {
+            Some(name) => vec![self.root.resolve(self.system, name).map_err(|f| {
+                Box::new(Diagnostic::nowhere(
+                    codes::PATH_ESCAPE,
+                    Severity::Error,
+                    format!("the path `{name}` {}", f.words()),
+                ))
+            })?],
+            None => {
+                self.root.find(self.system, "", &["evl"]).map_err(|e| Box::new(self.shorten(e.reading())))?
+            }
+        };
+        if only.is_none() {
+            let nested = self.nested_sites(&found);
+            found.retain(|f| !nested.iter().any(|n| f.shown.starts_with(n.as_str())));
+            if !preview.members.is_empty() {
+                found.retain(|f| preview.members.iter().any(|(p, _)| manifest::matches(p, &f.shown)));
+            }
+        }
+        if found.is_empty() {
+            return Err(Box::new(
+                Diagnostic::nowhere(
+                    codes::NO_POLICY,
+                    Severity::Error,
+                    format!("no policy found in `{}`", self.shown),
+                )
+                .help("name a folder that holds `.evl` files, or one such file"),
+            ));
+        }
+        if found.len() > MOST_FILES {
+            return Err(Box::new(
+                Diagnostic::nowhere(
+                    codes::TOO_LARGE,
+                    Severity::Error,
+                    format!("`{}` holds more than {MOST_FILES} policy files", self.shown),
+                )
+                .help("check one site at a time, or narrow `members` in the manifest"),
+            ));
+        }
+        let mut faults = Vec::new();
+        for at in found {
+            match self.system.read_text(&at.path, POLICY_CAP) {
+                Ok(text) => {
+                    let owner = self.owner(&preview, &at.shown);
+                    let hash = sha256(text.as_bytes());
+                    let source = self.sources.add(at.shown.as_str(), text);
+                    self.files.push(RepoFile { path: at.shown, source, sha256: hash, owner });
+                }
+                Err(error) => faults.push(self.shorten(error.reading())),
+            }
+        }
+        self.findings.extend(faults);
+        if let Some(text) = manifest_text {
+            let source = self.sources.add(MANIFEST, text.as_str());
+            let mut faults = Vec::new();
+            self.manifest = manifest::read(source, &text, &mut faults);
+            for (pattern, span) in &self.manifest.members {
+                if !self.files.iter().any(|f| manifest::matches(pattern, &f.path)) {
+                    faults.push(
+                        Diagnostic::error(codes::YAML_VALUE, *span, format!("no file matches `{pattern}`"))
+                            .help("`*` stands for a part of a name, `**` for any folders"),
+                    );
+                }
+            }
+            self.findings.extend(faults);
+        }
+        Ok(())
+    }
+
+    /// Folders below the root that are sites of their own.
+    fn nested_sites(&self, found: &[Resolved]) -> Vec<String> {
+        let mut nested: Vec<String> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for file in found {
+            let mut folder = file.shown.as_str();
+            while let Some((above, _)) = folder.rsplit_once('/') {
+                folder = above;
+                if seen.insert(folder.to_owned())
+                    && self.system.kind(&self.root.folder().join(folder).join(MANIFEST)) == Some(Kind::File)
+                {
+                    nested.push(format!("{folder}/"));
+                }
+            }
+        }
+        nested
+    }
+
+    fn owner(&self, manifest: &Manifest, path: &str) -> Option<String> {
+        if let Some((_, owner, _)) = manifest.owners.iter().rev().find(|(p, _, _)| manifest::matches(p, path))
+        {
+            return (owner != "site").then(|| owner.clone());
+        }
+        let mut parts = path.split('/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some("tenants" | "vendors"), Some(name), Some(_)) => Some(name.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Paths in findings are shown relative to the repository.
+    fn shorten(&self, mut finding: Diagnostic) -> Diagnostic {
+        let folder = format!("{}/", self.root.folder().display());
+        finding.message = finding.message.replace(&folder, "");
+        finding
+    }
+
+    fn read_modules(&mut self) {
+        for (name, text) in MODULES {
+            let source = self.sources.add(format!("{}.evl", name.replace('.', "/")), *text);
+            self.modules.insert((*name).to_owned(), source);
+        }
+    }
+
+    fn read_profiles(&mut self) {
+        for (name, text) in profile::EMBEDDED {
+            self.read_profile(&format!("std/profiles/{name}.yaml"), (*text).to_owned());
+        }
+        let mut faults = Vec::new();
+        match self.yaml_files("profiles") {
+            Ok(files) => {
+                for (path, text) in files {
+                    self.read_profile(&path, text);
+                }
+            }
+            Err(mut e) => faults.append(&mut e),
+        }
+        self.findings.extend(faults);
+    }
+
+    fn read_profile(&mut self, path: &str, text: String) {
+        let source = self.sources.add(path, text.as_str());
+        let profile: Profile = match yaml::read(source, &text) {
+            Ok(profile) => profile,
+            Err(fault) => {
+                self.findings.push(*fault);
+                return;
+            }
+        };
+        for problem in profile.problems() {
+            self.findings.push(
+                Diagnostic::error(
+                    codes::YAML_VALUE,
+                    Span::file(source),
+                    format!("{}: {}", problem.at, problem.message),
+                )
+                .help("correct the profile"),
+            );
+        }
+        if let Some(first) = self.profiles.get(&profile.profile) {
+            let embedded = self.sources.path(first.source).starts_with("std/");
+            if !embedded {
+                self.findings.push(
+                    Diagnostic::error(
+                        codes::DUPLICATE_NAME,
+                        Span::file(source),
+                        format!("the profile `{}` stands in two files", profile.profile),
+                    )
+                    .label(Span::file(first.source), "first here")
+                    .help("rename or remove one of them"),
+                );
+                return;
+            }
+        }
+        self.profiles.insert(profile.profile.clone(), LoadedProfile { profile, source });
+    }
+
+    fn read_inventory(&mut self) {
+        let files = match self.yaml_files("inventory") {
+            Ok(files) => files,
+            Err(faults) => {
+                self.findings.extend(faults);
+                return;
+            }
+        };
+        let mut last = None;
+        for (path, text) in files {
+            let source = self.sources.add(path.as_str(), text.as_str());
+            self.inventory_sources.push(source);
+            last = Some(source);
+            match yaml::read::<Inventory>(source, &text) {
+                Ok(part) => {
+                    if let Err(twice) = self.inventory.merge(part) {
+                        for problem in twice {
+                            self.findings.push(
+                                Diagnostic::error(codes::INVENTORY, Span::file(source), problem.message)
+                                    .help("keep one of the entries"),
+                            );
+                        }
+                    }
+                }
+                Err(fault) => self.findings.push(*fault),
+            }
+        }
+        let Some(last) = last else { return };
+        for problem in self.inventory.problems() {
+            let (source, span) = self.inventory_place(&problem.at).unwrap_or((last, Span::file(last)));
+            debug_assert!(span.source == source);
+            self.findings.push(
+                Diagnostic::error(codes::INVENTORY, span, problem.message)
+                    .says(format!("`{}`", problem.at))
+                    .help("correct this entry of the inventory"),
+            );
+        }
+    }
+
+    /// Where an entry (`devices.pack.unit`) is written, as far as a search by name finds it.
+    fn inventory_place(&self, at: &str) -> Option<(SourceId, Span)> {
+        let name = at.split('.').nth(1)?;
+        self.inventory_sources.iter().find_map(|source| {
+            let text = self.text(*source);
+            let start = text.find(&format!("{name}:")).or_else(|| text.find(name))?;
+            let start = u32::try_from(start).ok()?;
+            let end = start.saturating_add(u32::try_from(name.len()).ok()?);
+            Some((*source, Span::new(*source, start, end)))
+        })
+    }
+
+    fn yaml_files(&self, folder: &str) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+        if self.system.kind(&self.root.folder().join(folder)) != Some(Kind::Folder) {
+            return Ok(Vec::new());
+        }
+        let files = self
+            .root
+            .find(self.system, folder, &["yaml", "yml"])
+            .map_err(|e| vec![self.shorten(e.reading())])?;
+        let mut read = Vec::new();
+        let mut faults = Vec::new();
+        for at in files {
+            match self.system.read_text(&at.path, YAML_CAP) {
+                Ok(text) => read.push((at.shown, text)),
+                Err(error) => faults.push(self.shorten(error.reading())),
+            }
+        }
+        if faults.is_empty() { Ok(read) } else { Err(faults) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::MemorySystem;
+
+    fn open(system: &MemorySystem) -> Repository<'_> {
+        Repository::open(system, Path::new("/site")).unwrap()
+    }
+
+    #[test]
+    fn files_have_owners_and_nested_sites_are_apart() {
+        let system = MemorySystem::new()
+            .file("/site/evl.yaml", "owners: { 'shared/**': acme, 'shared/own.evl': site }\n")
+            .file("/site/site.evl", "edition 2026\n")
+            .file("/site/tenants/acme/a.evl", "")
+            .file("/site/vendors/coolco/b.evl", "")
+            .file("/site/shared/c.evl", "")
+            .file("/site/shared/own.evl", "")
+            .file("/site/annex/evl.yaml", "")
+            .file("/site/annex/site.evl", "");
+        let r = open(&system);
+        let seen: Vec<String> =
+            r.files.iter().map(|f| format!("{} {}", f.path, f.owner.as_deref().unwrap_or("-"))).collect();
+        assert_eq!(
+            seen,
+            [
+                "shared/c.evl acme",
+                "shared/own.evl -",
+                "site.evl -",
+                "tenants/acme/a.evl acme",
+                "vendors/coolco/b.evl coolco"
+            ]
+        );
+        assert!(r.findings.is_empty(), "{:?}", r.findings);
+        assert!(r.profiles.contains_key("sunspec/battery"));
+        for (i, f) in r.files.iter().enumerate() {
+            assert_eq!(f.source.0 as usize, i);
+        }
+    }
+
+    #[test]
+    fn nothing_there_is_a_failure_in_words() {
+        let system = MemorySystem::new().file("/site/readme.txt", "").file("/bad/a.evl", &b"\xff\xfe"[..]);
+        let none = Repository::open(&system, Path::new("/site")).unwrap_err();
+        assert_eq!(none.code, codes::NO_POLICY);
+        let missing = Repository::open(&system, Path::new("/nowhere")).unwrap_err();
+        assert_eq!(missing.code, codes::UNREADABLE);
+        let bad = Repository::open(&system, Path::new("/bad")).unwrap();
+        assert_eq!(bad.findings.len(), 1);
+    }
+
+    #[test]
+    fn a_path_out_is_refused_at_its_place() {
+        let system = MemorySystem::new().file("/site/a.evl", "holidays \"../x\"").file("/x", "");
+        let r = open(&system);
+        let span = Span::new(SourceId(0), 9, 15);
+        let fault = r.data("../../etc/passwd", span).unwrap_err();
+        assert_eq!((fault.code, fault.span()), (codes::PATH_ESCAPE, Some(span)));
+        let fault = r.data("data/none.csv", span).unwrap_err();
+        assert_eq!((fault.code, fault.span()), (codes::UNREADABLE, Some(span)));
+    }
+
+    #[test]
+    fn inventory_faults_are_placed() {
+        let system = MemorySystem::new().file("/site/a.evl", "").file(
+            "/site/inventory/plant.yaml",
+            "gateways: { roof: { transport: modbus_tcp, host: 127.0.0.1 } }\ndevices:\n  solar: { gateway: attic, unit: 1 }\n",
+        );
+        let r = open(&system);
+        let all: Vec<_> = r.findings.iter().collect();
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert_eq!(all[0].code, codes::INVENTORY);
+        assert!(!all[0].span().unwrap().is_file());
+    }
+}
