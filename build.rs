@@ -1,7 +1,6 @@
 //! Tells the linker where the pinned solvers lie, so that the binary runs from the build folder
 //! (`.native/`) and from a package (`bin/evl` beside `lib/`).
 
-#[expect(clippy::disallowed_methods, reason = "Cargo speaks to build scripts through the environment")]
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if std::env::var_os("CARGO_FEATURE_SOLVER").is_none() {

@@ -51,4 +51,4 @@ pub mod bundle;
 
 // the command line
 
-// cli
+pub mod cli;

@@ -1,1 +1,4 @@
 //! All suites, one binary.
+
+#[path = "it/cli.rs"]
+mod cli;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Code, Diagnostic, ExitCode, Severity, SourceMap, Span, registry};
+use super::{Code, Diagnostic, ExitCode, Severity, SourceMap, Span, codes, registry};
 
 /// How many findings of each severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,9 +81,9 @@ impl Diagnostics {
         });
     }
 
-    /// Leaves out the notes: they are shown under `--notes` only.
-    pub fn drop_notes(&mut self) {
-        self.items.retain(|finding| finding.severity != Severity::Note);
+    /// Leaves out the quiet notes, which tell of what is meant to happen: shown under `--notes`.
+    pub fn drop_quiet(&mut self) {
+        self.items.retain(|finding| finding.severity != Severity::Note || finding.code != codes::OVERRIDDEN);
     }
 
     /// The exit code: 2 where a finding is a failure of tool or input, then 1 for errors (and
@@ -130,7 +130,6 @@ impl IntoIterator for Diagnostics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::codes;
 
     #[test]
     fn order_is_path_place_code_and_duplicates_vanish() {

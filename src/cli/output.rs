@@ -1,0 +1,139 @@
+//! What every verb does with findings, failures and results.
+
+use clap::ValueEnum;
+
+use crate::diag::render::{self, Look, Report};
+use crate::diag::{Diagnostic, Diagnostics, ExitCode, SourceMap, Tally, codes};
+use crate::system::{FileFault, Stream, System};
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// drawn over the source, for people
+    Human,
+    /// one JSON document, schema in docs/schema/diagnostics.json
+    Json,
+    /// SARIF 2.1.0, for code hosts
+    Sarif,
+}
+
+/// Reads `--format`; forms of later versions are named as such.
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "human" => Ok(Format::Human),
+        "json" => Ok(Format::Json),
+        "sarif" => Ok(Format::Sarif),
+        "junit" | "github" => Err(format!("`{text}` is not in this version: use `human`, `json` or `sarif`")),
+        _ => Err("use `human`, `json` or `sarif`".to_owned()),
+    }
+}
+
+/// What can be denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Denied {
+    /// warnings count as errors for the exit code
+    Warnings,
+}
+
+/// Flags of all verbs that report findings.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Flags {
+    /// How findings are written: human, json or sarif
+    #[arg(long, value_name = "FORMAT", default_value = "human", value_parser = format)]
+    format: Format,
+    /// Let warnings, too, end the run with exit code 1
+    #[arg(long, value_name = "WHAT")]
+    deny: Option<Denied>,
+    /// Show the quiet notes as well, such as where a higher class overrides a rule
+    #[arg(long)]
+    notes: bool,
+    /// Add to each witness the `test` block that reproduces it
+    #[arg(long)]
+    tests: bool,
+}
+
+/// What a verb found out.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// the texts
+    pub(super) sources: SourceMap,
+    /// the findings, in any order
+    pub(super) findings: Diagnostics,
+    /// what was done, counted
+    pub(super) counts: Vec<(String, u64)>,
+    /// the assumptions on which clean verdicts rest
+    pub(super) rests_on: Vec<String>,
+}
+
+/// Writes the findings to standard output, a summary for people to standard error.
+pub(super) fn report(system: &dyn System, flags: &Flags, outcome: Outcome) -> ExitCode {
+    let Outcome { sources, mut findings, counts, rests_on } = outcome;
+    if !flags.notes {
+        findings.drop_quiet();
+    }
+    findings.sort(&sources);
+    let exit = findings.exit(flags.deny == Some(Denied::Warnings));
+    let report =
+        Report { findings: &findings, sources: &sources, exit, counts: &counts, rests_on: &rests_on };
+    let text = match flags.format {
+        Format::Human => render::human(&findings, &sources, look(system, Stream::Out, flags.tests)),
+        Format::Json => render::json(&report),
+        Format::Sarif => render::sarif(&report),
+    };
+    let printed = print(system, &text);
+    if flags.format == Format::Human {
+        system.say(&summary(&report));
+    }
+    exit.and(printed)
+}
+
+/// Writes findings to standard error: for verbs whose data is something else.
+pub(super) fn complain(system: &dyn System, mut findings: Diagnostics, sources: &SourceMap) -> ExitCode {
+    findings.drop_quiet();
+    findings.sort(sources);
+    system.say(&render::human(&findings, sources, look(system, Stream::Err, false)));
+    findings.exit(false)
+}
+
+/// Ends a run with one finding that lies in no file.
+pub(super) fn fail(system: &dyn System, finding: Diagnostic) -> ExitCode {
+    complain(system, std::iter::once(finding).collect(), &SourceMap::new())
+}
+
+/// Writes data to standard output. A reader that went away early (`evl explain | head`) is no
+/// failure.
+pub(super) fn print(system: &dyn System, text: &str) -> ExitCode {
+    match system.print(text) {
+        Err(error) if error.fault != FileFault::Closed => {
+            system.say(&format!("error[{}]: {error}\n", codes::UNWRITABLE));
+            ExitCode::Failure
+        }
+        _ => ExitCode::Success,
+    }
+}
+
+fn look(system: &dyn System, stream: Stream, tests: bool) -> Look {
+    let width = system.terminal_width().unwrap_or(Look::default().width);
+    Look { colour: system.may_colour(stream), width, tests }
+}
+
+/// `2 errors, 1 warning; 31 rules, 812 questions`, and on what clean verdicts rest.
+fn summary(report: &Report<'_>) -> String {
+    let Tally { errors, warnings, notes } = report.findings.tally();
+    let found: Vec<String> = [(errors, "error"), (warnings, "warning"), (notes, "note")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
+    let counts: Vec<String> = report.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let counts = if counts.is_empty() { String::new() } else { format!("; {}", counts.join(", ")) };
+    let mut out = format!("{found}{counts}\n");
+    if !report.rests_on.is_empty() {
+        out.push_str("this rests on:\n");
+        for line in report.rests_on {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    out
+}

@@ -1,0 +1,137 @@
+//! The command line as a user meets it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use evl::cli;
+use evl::diag::ExitCode;
+use evl::system::{MemorySystem, Stream, System};
+
+fn run(system: &dyn System, line: &str) -> ExitCode {
+    cli::run(line.split_whitespace().map(OsString::from), system)
+}
+
+/// Exit code, standard output and standard error of one command line.
+fn see(line: &str) -> (u8, String, String) {
+    let system = MemorySystem::new();
+    let exit = run(&system, line);
+    (exit.number(), system.printed(), system.said())
+}
+
+#[cfg(all(feature = "solver", feature = "gateway"))]
+#[test]
+fn the_reference_is_the_published_one() {
+    insta::assert_snapshot!(cli::reference(100));
+}
+
+#[cfg(all(feature = "runtime", not(feature = "solver"), not(feature = "gateway")))]
+#[test]
+fn a_gateway_computer_has_only_its_verbs() {
+    let help = see("evl --help").1;
+    let verbs: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(verbs, ["verify", "show", "apply", "status", "release", "explain", "help"]);
+}
+
+#[test]
+fn every_usage_error_ends_in_2_with_words_on_standard_error() {
+    let mut lines = vec![
+        "evl",
+        "evl no-such-verb",
+        "evl --no-such-flag",
+        "evl verify",
+        "evl show",
+        "evl show a.json b.json",
+        "evl explain --loud",
+        "evl explain EVL9999",
+        "evl explain nonsense",
+    ];
+    if cfg!(feature = "runtime") {
+        lines.extend(["evl apply", "evl apply p.json --hold", "evl release", "evl release pack --all"]);
+    }
+    if cfg!(feature = "solver") {
+        lines.extend([
+            "evl check --format xml",
+            "evl check --format junit",
+            "evl check --format github",
+            "evl check --deny everything",
+            "evl plan",
+            "evl build",
+            "evl completions cobol",
+        ]);
+    }
+    for line in lines {
+        let (exit, out, err) = see(line);
+        assert_eq!(exit, 2, "{line}");
+        assert_eq!(out, "", "{line}");
+        assert!(!err.is_empty(), "{line}");
+        assert!(!err.contains("evl::"), "{line} shows a type name: {err}");
+    }
+}
+
+#[cfg(feature = "solver")]
+#[test]
+fn forms_of_later_versions_are_refused_by_name() {
+    let (_, _, err) = see("evl check --format junit");
+    assert!(err.contains("`junit` is not in this version: use `human`, `json` or `sarif`"), "{err}");
+}
+
+#[test]
+fn version_and_help_are_data() {
+    assert_eq!(see("evl --version"), (0, format!("evl {}\n", env!("CARGO_PKG_VERSION")), String::new()));
+    let (exit, out, err) = see("evl help explain");
+    assert_eq!((exit, err.as_str()), (0, ""));
+    assert!(out.contains("Usage: evl explain"));
+}
+
+#[test]
+fn explain_knows_every_code_in_every_spelling() {
+    let (exit, out, _) = see("evl explain evl0301");
+    assert_eq!(exit, 0);
+    insta::assert_snapshot!(out);
+    assert_eq!(see("evl explain 301").1, out);
+    let all = see("evl explain").1;
+    for line in all.lines() {
+        let code = line.split_whitespace().next().unwrap();
+        let (exit, text, _) = see(&format!("evl explain {code}"));
+        assert_eq!(exit, 0, "{code}");
+        assert!(text.starts_with(&format!("{code}: ")) && text.lines().count() > 2, "{code}");
+        assert!(text.lines().all(|line| !line.starts_with(' ')), "{code}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&see("evl explain --json").1).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), all.lines().count());
+}
+
+#[test]
+fn colours_only_on_a_terminal_that_wants_them() {
+    let said = |system: MemorySystem| {
+        run(&system, "evl explain EVL9999");
+        system.said()
+    };
+    assert!(said(MemorySystem::new().with_terminal()).contains('\u{1b}'));
+    assert!(!said(MemorySystem::new()).contains('\u{1b}'));
+    assert!(!said(MemorySystem::new().with_terminal().with_env("NO_COLOR", "1")).contains('\u{1b}'));
+}
+
+#[test]
+fn arguments_cannot_steer_the_terminal() {
+    let system = MemorySystem::new();
+    let line = ["evl", "explain", "\u{1b}]0;owned\u{7}"].map(OsString::from);
+    assert_eq!(cli::run(line, &system), ExitCode::Failure);
+    assert!(!system.said().contains('\u{1b}'));
+    assert!(!system.may_colour(Stream::Err) && !system.exists(Path::new("evl.yaml")));
+}
+
+#[test]
+fn the_binary_is_the_library() {
+    let output = assert_cmd::Command::cargo_bin("evl").unwrap().arg("--version").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("evl {}\n", env!("CARGO_PKG_VERSION")));
+    let output = assert_cmd::Command::cargo_bin("evl").unwrap().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
