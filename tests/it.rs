@@ -2,3 +2,6 @@
 
 #[path = "it/cli.rs"]
 mod cli;
+
+#[path = "it/native.rs"]
+mod native;

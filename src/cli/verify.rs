@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::output;
 use crate::diag::ExitCode;
 use crate::system::System;
 
@@ -13,11 +14,12 @@ pub(super) struct Args {
     /// The bundle; by default `site.bundle` beside the plan
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// Write the result as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    flags: output::Flags,
 }
 
-pub(super) fn run(_args: &Args, system: &dyn System) -> ExitCode {
-    super::not_joined(system, "verify")
+pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
+    let mut outcome = output::Outcome::default();
+    outcome.findings.push(super::not_joined_finding("verify"));
+    output::report(system, &args.flags, outcome)
 }

@@ -1,0 +1,41 @@
+# `make demo`: the main job on the embedded gateway simulator. `make test`: everything that CI runs.
+# Both fetch what they need; Rust, a C compiler, make, pkg-config and Python 3 with pip must be there.
+
+NEXTEST_VERSION := 0.9.143
+RUNTIME := --no-default-features --features runtime
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help demo test prepare native nextest fmt lint unit clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -n 2
+
+demo: native
+	@scripts/demo.sh
+
+test: prepare fmt lint unit
+	@echo "all checks passed"
+
+prepare: native nextest
+
+native:
+	@scripts/native.sh
+
+nextest:
+	@cargo nextest --version >/dev/null 2>&1 || { \
+	  echo "installing cargo-nextest (once)" >&2; \
+	  cargo install --locked --quiet cargo-nextest --version $(NEXTEST_VERSION); }
+
+fmt:
+	cargo fmt --check
+
+lint: native
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets $(RUNTIME) -- -D warnings
+
+unit: native nextest
+	INSTA_UPDATE=no cargo nextest run --locked
+	INSTA_UPDATE=no cargo nextest run --locked $(RUNTIME)
+
+clean:
+	cargo clean
