@@ -1,0 +1,210 @@
+//! Canonical bytes and their hashes.
+//!
+//! A document is JSON with the key order of its type, ordered maps, rationals as text (no reader
+//! rounds them), and one newline at the end. The same content has the same bytes everywhere. Its
+//! `id` is the hash of these bytes with the `id` itself left empty.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::diag::{Diagnostic, Severity, codes};
+use crate::system::DOCUMENT_CAP;
+
+/// A SHA-256, written `sha256:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash(String);
+
+impl Hash {
+    /// Of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("sha256:{digest}"))
+    }
+
+    /// The hash as it is written; empty for the default.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve hexadecimal digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.strip_prefix("sha256:").and_then(|hex| hex.get(..12)).unwrap_or("-")
+    }
+
+    /// Reads a written hash.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        let digits = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        digits.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("expected `sha256:` and 64 hexadecimal digits"))
+    }
+}
+
+/// A document that travels.
+pub trait Document: Serialize + DeserializeOwned {
+    /// What it is, in words: `bundle`, `plan`, `state`.
+    const WHAT: &'static str;
+    /// Name and version of its schema: `evl.plan/1`.
+    const SCHEMA: &'static str;
+
+    /// The schema that it states.
+    fn schema(&self) -> &str;
+    /// The hash that it states of itself.
+    fn id(&self) -> &Hash;
+    /// Where that hash stands.
+    fn id_mut(&mut self) -> &mut Hash;
+
+    /// Its canonical bytes.
+    #[must_use]
+    fn bytes(&self) -> Vec<u8> {
+        // the types hold nothing that JSON cannot say: no floats, and maps with text as keys
+        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Puts the right `id` in.
+    #[must_use]
+    fn seal(mut self) -> Self
+    where
+        Self: Sized,
+    {
+        *self.id_mut() = Hash::default();
+        let id = Hash::of(&self.bytes());
+        *self.id_mut() = id;
+        self
+    }
+
+    /// Reads and checks a document: size, schema, keys, and that its content has the stated hash.
+    ///
+    /// # Errors
+    /// EVL1101 for what is no such document, EVL1107 for another version, EVL1102 for changed content.
+    fn read(bytes: &[u8]) -> Result<Self, Diagnostic>
+    where
+        Self: Sized,
+    {
+        let mut document = parse::<Self>(bytes, Self::WHAT, Self::SCHEMA)?;
+        let stated = std::mem::take(document.id_mut());
+        let found = Hash::of(&document.bytes());
+        if stated != found {
+            return Err(Diagnostic::nowhere(
+                codes::TAMPERED,
+                Severity::Error,
+                format!("the {} was changed after it was made", Self::WHAT),
+            )
+            .because(format!(
+                "it states the hash `{}`, and its content has `{}`",
+                stated.short(),
+                found.short()
+            ))
+            .help(format!("make the {} again; a document is never edited", Self::WHAT)));
+        }
+        *document.id_mut() = stated;
+        Ok(document)
+    }
+}
+
+/// What every document begins with.
+#[derive(Deserialize)]
+struct Head {
+    schema: String,
+}
+
+/// Parses JSON of a known schema, refusing what is too large, damaged or of another version.
+///
+/// # Errors
+/// EVL1101, EVL1107.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, schema: &str) -> Result<T, Diagnostic> {
+    let bad = |code, message: String| Diagnostic::nowhere(code, Severity::Error, message);
+    if bytes.len() as u64 > DOCUMENT_CAP {
+        let message = format!("the {what} is larger than {} MiB", DOCUMENT_CAP >> 20);
+        return Err(bad(codes::TOO_LARGE, message));
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| {
+        bad(codes::NOT_A_DOCUMENT, format!("this is no evl {what}: {}", words(&error)))
+            .help(format!("expected a JSON document whose `schema` is `{schema}`"))
+    })?;
+    if head.schema != schema {
+        let same_kind = head.schema.split('/').next() == schema.split('/').next();
+        let found = if head.schema.len() <= 80 { head.schema.as_str() } else { "?" };
+        return Err(if same_kind {
+            bad(codes::SCHEMA_VERSION, format!("the {what} has schema `{found}`, this evl reads `{schema}`"))
+                .help("make it again with this version of evl, or use the version that wrote it")
+        } else {
+            bad(codes::NOT_A_DOCUMENT, format!("this is no evl {what}: its schema is `{found}`"))
+                .help(format!("expected `{schema}`"))
+        });
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error)))
+    })
+}
+
+/// The reader's complaint in words that name no type of the program.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let fault = text.strip_suffix(&place).unwrap_or(&text);
+    match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Syntax => {
+            format!("line {}, column {} is not JSON", error.line(), error.column())
+        }
+        // messages of unknown and missing fields and of our own readers; the rest only by place
+        _ if ["unknown field", "missing field", "duplicate field", "expected "]
+            .iter()
+            .any(|start| fault.starts_with(start)) =>
+        {
+            format!("line {}, column {}: {}", error.line(), error.column(), fault.split(", expected").next().unwrap_or(fault))
+        }
+        _ => format!("line {}, column {} holds a value of the wrong kind", error.line(), error.column()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_read_back_and_wrong_ones_are_refused() {
+        let hash = Hash::of(b"");
+        assert_eq!(
+            hash.as_str(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        assert_eq!(hash.short(), "e3b0c44298fc");
+        assert_eq!(Hash::parse(hash.as_str()), Some(hash.clone()));
+        for wrong in ["", "sha256:", "sha256:00", &hash.as_str().to_uppercase()] {
+            assert_eq!(Hash::parse(wrong), None, "{wrong}");
+        }
+    }
+}
