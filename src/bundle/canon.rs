@@ -164,9 +164,8 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, schema: &str) -> Res
                 .help(format!("expected `{schema}`"))
         });
     }
-    serde_json::from_slice(bytes).map_err(|error| {
-        bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error)))
-    })
+    serde_json::from_slice(bytes)
+        .map_err(|error| bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error))))
 }
 
 /// The reader's complaint in words that name no type of the program.
@@ -184,7 +183,12 @@ fn words(error: &serde_json::Error) -> String {
             .iter()
             .any(|start| fault.starts_with(start)) =>
         {
-            format!("line {}, column {}: {}", error.line(), error.column(), fault.split(", expected").next().unwrap_or(fault))
+            format!(
+                "line {}, column {}: {}",
+                error.line(),
+                error.column(),
+                fault.split(", expected").next().unwrap_or(fault)
+            )
         }
         _ => format!("line {}, column {} holds a value of the wrong kind", error.line(), error.column()),
     }
@@ -197,10 +201,7 @@ mod tests {
     #[test]
     fn hashes_read_back_and_wrong_ones_are_refused() {
         let hash = Hash::of(b"");
-        assert_eq!(
-            hash.as_str(),
-            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(hash.as_str(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(hash.short(), "e3b0c44298fc");
         assert_eq!(Hash::parse(hash.as_str()), Some(hash.clone()));
         for wrong in ["", "sha256:", "sha256:00", &hash.as_str().to_uppercase()] {

@@ -81,7 +81,8 @@ impl Bundle {
             let hash = Hash::parse(&format!("sha256:{}", file.sha256)).unwrap_or_default();
             sources.insert(file.path.clone(), hash);
         }
-        let hosts = inventory.hosts.iter().map(|(name, host)| (name.clone(), host.gateways.clone())).collect();
+        let hosts =
+            inventory.hosts.iter().map(|(name, host)| (name.clone(), host.gateways.clone())).collect();
         Self {
             schema: Self::SCHEMA.to_owned(),
             tool: tool(),

@@ -507,4 +507,3 @@ pub struct Gap {
     /// Share of the gross import cost.
     pub ratio: Rat,
 }
-
