@@ -15,7 +15,7 @@ case "$(uname -s)-$(uname -m)" in
        "build on Linux x86_64, or build the \`runtime\` feature alone, which needs no solver" ;;
 esac
 
-want=$(cksum < scripts/requirements.txt)
+want=$(cat scripts/requirements.txt scripts/native.sh scripts/lazy.sh | cksum)
 [ "$(cat .native/stamp 2>/dev/null || true)" = "$want" ] && exit 0
 
 need python3 "Python 3 (Debian: apt install python3 python3-pip)"
@@ -36,7 +36,13 @@ mkdir "$new"
 mv "$work/unpacked/z3" "$new/z3"
 mv "$(dirname "$(find "$work/unpacked" -path '*highs_dist/lib' -type d | head -n 1)")" "$new/highs_dist"
 mv "$(find "$work/unpacked" -path '*/clang' -type d | head -n 1)" "$new/clang"
-ln -sf libz3.so "$new/z3/lib/libz3.so.5.4"
+# each solver is linked through a small library that loads it at its first call
+mv "$(readlink -f "$new/z3/lib/libz3.so")" "$work/libz3"
+rm -f "$new"/z3/lib/libz3.so*
+mv "$work/libz3" "$new/z3/lib/libz3.so.5.4"
+scripts/lazy.sh "$new/z3/lib/libz3.so.5.4" Z3_ "$new/z3/lib/libz3.so"
+mv "$(readlink -f "$new/highs_dist/lib/libhighs.so")" "$new/highs_dist/lib/libhighs_full.so"
+scripts/lazy.sh "$new/highs_dist/lib/libhighs_full.so" Highs_ "$new/highs_dist/lib/libhighs.so"
 # the wheel's file names the machine on which it was made; its own place is what counts
 sed -i -e 's|^prefix=.*|prefix=${pcfiledir}/../..|' -e 's|^libdir=.*|libdir=${prefix}/lib|' \
   -e 's|^includedir=.*|includedir=${prefix}/include/highs|' "$new/highs_dist/lib/pkgconfig/highs.pc"

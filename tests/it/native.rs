@@ -16,7 +16,7 @@ fn run(lacks: &str, python: &str) -> (Option<i32>, String) {
     let (scripts, tools) = (folder.path().join("scripts"), folder.path().join("bin"));
     std::fs::create_dir(&scripts).unwrap();
     std::fs::create_dir(&tools).unwrap();
-    for name in ["native.sh", "requirements.txt"] {
+    for name in ["native.sh", "lazy.sh", "requirements.txt"] {
         std::fs::copy(repository.join("scripts").join(name), scripts.join(name)).unwrap();
     }
     for tool in ORDINARY {
