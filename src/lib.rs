@@ -14,6 +14,8 @@ pub mod system;
 // the text
 
 #[cfg(feature = "solver")]
+pub mod analysis;
+#[cfg(feature = "solver")]
 pub mod ast;
 
 // syntax
