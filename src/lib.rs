@@ -47,9 +47,11 @@ pub mod calendar;
 
 pub mod bundle;
 
-// runtime
+#[cfg(feature = "runtime")]
+pub mod runtime;
 
-// sim
+#[cfg(feature = "gateway")]
+pub mod sim;
 
 // the command line
 

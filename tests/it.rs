@@ -5,3 +5,7 @@ mod cli;
 
 #[path = "it/native.rs"]
 mod native;
+
+#[cfg(feature = "gateway")]
+#[path = "it/driver.rs"]
+mod driver;

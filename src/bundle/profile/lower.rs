@@ -121,11 +121,13 @@ impl fmt::Display for LowerError {
     }
 }
 
-/// 10 to the power `exponent`.
-pub(super) fn power_of_ten(exponent: i16) -> Option<Rat> {
-    // SunSpec allows -10 to 10
-    let size = i128::from(10_i64).checked_pow(u32::from(exponent.unsigned_abs()))?;
-    if exponent >= 0 { Rat::ratio(size, 1) } else { Rat::ratio(1, size) }
+impl Context {
+    /// 10 to the power `exponent`; SunSpec allows -10 to 10.
+    #[must_use]
+    pub fn ten_to(exponent: i16) -> Option<Rat> {
+        let size = i128::from(10_i64).checked_pow(u32::from(exponent.unsigned_abs()))?;
+        if exponent >= 0 { Rat::ratio(size, 1) } else { Rat::ratio(1, size) }
+    }
 }
 
 impl Profile {
@@ -135,7 +137,7 @@ impl Profile {
             Address::SunSpec { model, point: place } => {
                 let layout = sunspec::model(*model)?.point(place)?;
                 match (layout.scale_factor, with.exponents.get(name)) {
-                    (Some(_), Some(exponent)) => power_of_ten(*exponent),
+                    (Some(_), Some(exponent)) => Context::ten_to(*exponent),
                     _ => Some(point.step.clone().unwrap_or(Rat::ONE)),
                 }
             }
