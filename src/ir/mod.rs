@@ -13,6 +13,9 @@ mod money;
 mod rule;
 mod time;
 
+#[doc(hidden)]
+pub mod testkit;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
