@@ -20,7 +20,6 @@ pub mod ast;
 
 // syntax
 
-#[cfg(feature = "solver")]
 pub mod repo;
 
 // sema
