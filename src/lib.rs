@@ -30,7 +30,7 @@ pub mod ir;
 
 pub mod calendar;
 
-// inputs
+pub mod inputs;
 
 // eval
 
