@@ -309,6 +309,8 @@ pub enum Quantity {
     /// A signal at the step's beginning, as guards and bounds read it; 1 is true, a word is its place
     /// in the signal's list.
     Reading,
+    /// Whether the reading is known, 0 or 1; left out where it always is.
+    Known,
     /// Power taken or given at the terminal, kW.
     Power,
     /// Power that a producer could give, kW.

@@ -5,6 +5,7 @@
 //! feed's value is the mean from its stamp to the next, and a step takes the time-weighted mean.
 
 mod on_steps;
+mod price;
 mod reads;
 mod track;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 pub use crate::bundle::{InputHash, Session, State, Step};
 pub use on_steps::OnSteps;
+pub use price::{Pieces, price_pieces};
 pub use reads::{Reads, longest_window};
 pub use track::Track;
 
