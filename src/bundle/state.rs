@@ -184,7 +184,8 @@ impl<'a> Known<'a> {
             .map(|known| (strsim::damerau_levenshtein(name, known), *known))
             .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
             .min();
-        let finding = fault(format!("the state names `{}`, which is no {} of this site", shown(name), self.kind));
+        let finding =
+            fault(format!("the state names `{}`, which is no {} of this site", shown(name), self.kind));
         out.push(match near {
             Some((_, known)) => finding.help(format!("did you mean `{known}`?")),
             None => finding,
@@ -209,7 +210,11 @@ impl State {
     pub fn check(&self, site: &Site) -> Diagnostics {
         let mut out = Diagnostics::new();
         if self.site != site.name {
-            out.push(fault(format!("the state is of site `{}`, the policy of `{}`", shown(&self.site), site.name)));
+            out.push(fault(format!(
+                "the state is of site `{}`, the policy of `{}`",
+                shown(&self.site),
+                site.name
+            )));
         }
         self.check_devices(site, &mut out);
         Known::new("zone", site.zones.iter().map(|z| z.name.as_str()))
@@ -224,8 +229,10 @@ impl State {
             }
         }
         Known::new("budget", site.budgets.iter().map(|b| b.name.as_str())).check(self.used.keys(), &mut out);
-        Known::new("latch", site.latches.iter().map(|l| l.name.as_str())).check(self.latches.iter(), &mut out);
-        Known::new("`for` guard", site.held.iter().map(|h| h.name.as_str())).check(self.held.keys(), &mut out);
+        Known::new("latch", site.latches.iter().map(|l| l.name.as_str()))
+            .check(self.latches.iter(), &mut out);
+        Known::new("`for` guard", site.held.iter().map(|h| h.name.as_str()))
+            .check(self.held.keys(), &mut out);
         self.check_units(&mut out);
         for (budget, text) in &self.used {
             if used_value(text).is_none() {
@@ -245,7 +252,8 @@ impl State {
         for name in used.filter(|name| names.device(name).is_none()) {
             known.refuse(name, out);
         }
-        for name in self.commands.keys().filter(|name| names.device(name).is_none() && names.zone(name).is_none())
+        for name in
+            self.commands.keys().filter(|name| names.device(name).is_none() && names.zone(name).is_none())
         {
             zones.refuse(name, out);
         }
@@ -265,8 +273,12 @@ impl State {
         for (name, attrs) in &self.commands {
             for attr in attrs.keys().filter(|attr| command_attr(attr).is_none()) {
                 out.push(
-                    fault(format!("`{}` is no attribute that is commanded (of `{}`)", shown(attr), shown(name)))
-                        .help("expected `power`, `charge`, `discharge` or `setpoint`"),
+                    fault(format!(
+                        "`{}` is no attribute that is commanded (of `{}`)",
+                        shown(attr),
+                        shown(name)
+                    ))
+                    .help("expected `power`, `charge`, `discharge` or `setpoint`"),
                 );
             }
         }
@@ -327,7 +339,8 @@ impl State {
             if let Some(given) = given
                 && signal_value(site, signal, given).is_none()
             {
-                let finding = fault(format!("the state's value of `{name}` cannot be read as {}", signal.ty.name()));
+                let finding =
+                    fault(format!("the state's value of `{name}` cannot be read as {}", signal.ty.name()));
                 out.push(match &signal.domain {
                     Domain::Symbols(words) => finding.help(format!("expected one of {}", words.join(", "))),
                     Domain::Bool => finding.help("expected true or false"),
@@ -542,9 +555,7 @@ fn number(text: &str, ty: Type, currency: &str) -> Option<Rat> {
 pub fn written(site: &Site, signal: &Signal, value: &Value) -> String {
     match (value, &signal.domain) {
         (Value::Bool(b), _) => b.to_string(),
-        (Value::Symbol(at), Domain::Symbols(words)) => {
-            words.get(*at as usize).cloned().unwrap_or_default()
-        }
+        (Value::Symbol(at), Domain::Symbols(words)) => words.get(*at as usize).cloned().unwrap_or_default(),
         (Value::Symbol(at), _) => at.to_string(),
         (Value::Number(n), _) => {
             let unit = signal.ty.shown_unit(&site.currency);

@@ -60,8 +60,10 @@ impl OnSteps {
         }
         for (signal, values) in &self.readings {
             let of = signal_name(site, signal).unwrap_or_default();
-            let (known, values): (Vec<bool>, Vec<Rat>) =
-                values.iter().map(|value| (value.is_some(), value.as_ref().map_or(Rat::ZERO, number))).unzip();
+            let (known, values): (Vec<bool>, Vec<Rat>) = values
+                .iter()
+                .map(|value| (value.is_some(), value.as_ref().map_or(Rat::ZERO, number)))
+                .unzip();
             out.push(Series { of: of.clone(), quantity: Quantity::Reading, unit: unit(signal), values });
             if known.contains(&false) {
                 let values = known.iter().map(|known| Rat::int(i64::from(*known))).collect();
@@ -184,8 +186,7 @@ impl Inputs {
             return Ok(OnSteps::default());
         };
         let reach = last.end.plus(longest_window(site));
-        let resolver =
-            Resolver { site, calendar, inputs: self, state, steps, from: first.start, reach };
+        let resolver = Resolver { site, calendar, inputs: self, state, steps, from: first.start, reach };
         let (mut out, mut findings) = (OnSteps::default(), Diagnostics::new());
         let reads = Reads::of(site);
         for signal in &reads.means {
@@ -305,7 +306,9 @@ impl<'a> Resolver<'a> {
             Source::Presumed(first, then) => {
                 let first = first.as_ref().map(number).ok_or_else(unknown)?;
                 let then = then.as_ref().map(number).ok_or_else(unknown)?;
-                Ok((0..self.steps.len()).map(|step| if step == 0 { first.clone() } else { then.clone() }).collect())
+                Ok((0..self.steps.len())
+                    .map(|step| if step == 0 { first.clone() } else { then.clone() })
+                    .collect())
             }
         }
     }

@@ -107,7 +107,10 @@ impl Track {
     ///
     /// # Errors
     /// Where a span is not covered whole.
-    pub fn means(&self, spans: impl Iterator<Item = (Instant, Instant)>) -> Result<Vec<Rat>, (Instant, Instant)> {
+    pub fn means(
+        &self,
+        spans: impl Iterator<Item = (Instant, Instant)>,
+    ) -> Result<Vec<Rat>, (Instant, Instant)> {
         let mut hint = 0;
         spans
             .map(|(from, to)| {
