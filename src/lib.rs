@@ -18,8 +18,10 @@ pub mod analysis;
 #[cfg(feature = "solver")]
 pub mod ast;
 
-// syntax
+#[cfg(feature = "solver")]
+pub mod syntax;
 
+#[cfg(feature = "solver")]
 pub mod repo;
 
 // sema
@@ -30,7 +32,7 @@ pub mod ir;
 
 pub mod calendar;
 
-pub mod inputs;
+// inputs
 
 // eval
 

@@ -9,3 +9,7 @@ mod native;
 #[cfg(feature = "gateway")]
 #[path = "it/driver.rs"]
 mod driver;
+
+#[cfg(feature = "solver")]
+#[path = "it/syntax/mod.rs"]
+mod syntax;

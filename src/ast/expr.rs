@@ -35,7 +35,7 @@ pub enum ExprKind {
     /// `charger[3].power`, `emergency`, `high`
     Name(Name),
     /// `max(weather.temperature, next 3 h)`, `count(evs.power > 1 kW)`, `sum(evs.power)`
-    Call(Call),
+    Call(Box<Call>),
     /// `any evs.power > 3 kW`, `all evs.connected`
     Aggregate(Aggregate, Box<Expr>),
     /// `-x`; a literal carries its own sign
@@ -51,7 +51,7 @@ pub enum ExprKind {
     /// `x in { a, b }`
     In(Box<Expr>, Vec<Expr>),
     /// `during open_hours`, `during weekdays 08:00..18:00 except holidays`
-    During(Schedule),
+    During(Box<Schedule>),
     /// `not x`
     Not(Box<Expr>),
     /// `a and b and c`: two or more

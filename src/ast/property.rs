@@ -60,6 +60,8 @@ pub enum ArgKind {
     Choice(Vec<Ident>),
     /// `main <-> riser` (both ways, `true`) or `main -> riser`
     Link(Name, Name, bool),
+    /// `+01:00`, `Z`
+    Offset(super::Offset),
     /// `42.36 N 71.05 W`: degrees; each text is already signed, north and east positive
     Location(Number, Number),
     /// `5 x 1 min, 11 x 5 min`

@@ -30,7 +30,7 @@ pub enum GivenKind {
     At(Instant),
     /// `weather.temperature 34 degC`, `max(weather.temperature, next 3 h) 34 degC`,
     /// `fire_panel.alarm on`, `dr high`, `emergency` (the value left out means true)
-    Value(Expr, Option<GivenValue>),
+    Value(Expr, Option<Box<GivenValue>>),
     /// `latched co_alarm`, `not latched co_alarm`
     Latched(Name, bool),
     /// `held filter`, `not held filter`: the rule's `for` has run out
@@ -61,7 +61,7 @@ pub struct Expect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectKind {
     /// `offices.temperature at most 22 degC`, `evs at most 3.6 kW each`
-    Bound(Name, Amount),
+    Bound(Name, Box<Amount>),
     /// `boiler disconnected`, `exhaust_fan on`, `boiler off`, `pump connected`
     State(Name, super::SwitchVerb),
     /// `conflict heat_up, cool_down`: these rules clash

@@ -9,8 +9,6 @@ mod build;
 mod check;
 #[cfg(feature = "solver")]
 mod completions;
-#[cfg(feature = "runtime")]
-mod documents;
 mod explain;
 #[cfg(feature = "solver")]
 mod fmt;

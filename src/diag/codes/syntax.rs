@@ -46,4 +46,18 @@ codes! {
     /// Policy text begins with `edition 2026`, so that a later version of the language cannot change
     /// the meaning of a policy that is in force.
     EDITION = 22, Finding, "the edition is missing or unknown";
+    /// A quote or a bracket is opened and never closed, or closed and never opened. A text ends on its
+    /// line. Where a brace stays open, reading goes on at the next statement that begins at the margin.
+    UNCLOSED = 23, Finding, "a quote or bracket without its partner";
+    /// Names, keywords and units are plain ASCII, so that two names that look alike are alike. Other
+    /// letters may stand in quoted texts and in comments; control characters nowhere.
+    BAD_CHARACTER = 24, Finding, "a character that has no place here";
+    /// Numbers are exact and have at most 40 digits, far beyond what any meter shows.
+    LONG_NUMBER = 25, Finding, "a number with too many digits";
+    /// One statement, or one entry of a list, is longer than 256 KiB. Hostile text could exhaust the
+    /// machine with one; policy text that people read is split into statements of its own.
+    LONG_STATEMENT = 26, Finding, "a statement is too long";
+    /// After a hundred syntax errors in one file the rest is counted and not shown: mostly the file is
+    /// not policy text at all.
+    MANY_ERRORS = 27, Finding, "more syntax errors than are shown";
 }
