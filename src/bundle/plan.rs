@@ -1,17 +1,18 @@
 //! The plan document: the chosen allocation with its reasons (planner.md, "The documents").
 //!
-//! Values are in the unit that their series names. A value of a *given* or *derived* series is the
-//! exact value rounded to [`PLACES`] decimals, halves away from zero; the exact one follows from the
-//! commands, the inputs and the bundle.
+//! Values are in the unit that their series names. *Given* values are exact. A *derived* value is the
+//! exact one rounded to [`PLACES`] decimals, halves away from zero; the exact one follows from the
+//! bundle, the state, the given values and the commands, which all stand here or are named by hash.
 
 use serde::{Deserialize, Serialize};
 
 use super::canon::{Document, Hash};
+use super::state::State;
 use crate::calendar::Instant;
 use crate::ir::{Attr, CivilDate, Control, Statement};
 use crate::quantity::Rat;
 
-/// Decimals of given and derived values.
+/// Decimals of derived values.
 pub const PLACES: u32 = 9;
 
 /// A plan. JSON by `docs/schema/plan.json`.
@@ -46,8 +47,12 @@ pub struct PlanDocument {
     pub commands: Vec<CommandSeries>,
     /// What is commanded to sets of equal devices.
     pub groups: Vec<GroupSeries>,
-    /// Inputs as they count in each step.
+    /// What was known of the site when it was made.
+    pub state: State,
+    /// Inputs as they count in each step: exact means, and readings at its beginning.
     pub given: Vec<Series>,
+    /// Vehicles that come and go.
+    pub sessions: Vec<Session>,
     /// What follows from commands and inputs by exact simulation.
     pub derived: Vec<Series>,
     /// Who feeds whom: attribution (planner.md 21).
@@ -299,8 +304,13 @@ pub struct Series {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
-    /// A signal as it counts in the step.
-    Value,
+    /// Mean of a signal over the step.
+    Mean,
+    /// A signal at the step's beginning, as guards and bounds read it; 1 is true, a word is its place
+    /// in the signal's list.
+    Reading,
+    /// Whether the reading is known, 0 or 1; left out where it always is.
+    Known,
     /// Power taken or given at the terminal, kW.
     Power,
     /// Power that a producer could give, kW.
@@ -321,6 +331,26 @@ pub enum Quantity {
     Sent,
     /// Sent over a link from its second to its first bus, at the sending end, kW.
     SentBack,
+}
+
+/// A vehicle's stay at a charger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// The charger.
+    pub device: String,
+    /// First instant of presence.
+    pub arrival: Instant,
+    /// First instant of absence.
+    pub departure: Instant,
+    /// Energy wanted at the terminals by departure, kWh.
+    pub energy: Rat,
+    /// Greatest power that the vehicle takes, kW.
+    pub power: Option<Rat>,
+    /// Phases that it uses.
+    pub phases: Option<u8>,
+    /// Most that fits into it on arrival, kWh.
+    pub room: Option<Rat>,
 }
 
 /// Power of one origin that reaches one taker, kW a step, at the taker's terminal.

@@ -9,6 +9,8 @@ mod build;
 mod check;
 #[cfg(feature = "solver")]
 mod completions;
+#[cfg(feature = "runtime")]
+mod documents;
 mod explain;
 #[cfg(feature = "solver")]
 mod fmt;

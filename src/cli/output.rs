@@ -65,6 +65,23 @@ pub(super) struct Outcome {
     pub(super) rests_on: Vec<String>,
 }
 
+impl Outcome {
+    /// Adds what was found out about the site that the user named `shown`.
+    #[cfg(feature = "solver")]
+    pub(super) fn add(&mut self, shown: &str, site: Self) {
+        let by = self.sources.absorb(&site.sources, shown);
+        self.findings.extend(site.findings.into_iter().map(|finding| finding.shifted(by)));
+        for (name, count) in site.counts {
+            match self.counts.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += count,
+                None => self.counts.push((name, count)),
+            }
+        }
+        let prefix = if matches!(shown, "" | ".") { String::new() } else { format!("{shown}: ") };
+        self.rests_on.extend(site.rests_on.into_iter().map(|line| format!("{prefix}{line}")));
+    }
+}
+
 /// Writes the findings to standard output, a summary for people to standard error.
 pub(super) fn report(system: &dyn System, flags: &Flags, outcome: Outcome) -> ExitCode {
     let Outcome { sources, mut findings, counts, rests_on } = outcome;

@@ -172,4 +172,14 @@ impl Diagnostic {
     pub fn span(&self) -> Option<Span> {
         self.primary.as_ref().map(|label| label.span)
     }
+
+    /// The same finding after its texts were [absorbed](super::SourceMap::absorb) by a larger map.
+    #[must_use]
+    pub fn shifted(mut self, by: u32) -> Self {
+        let labels = self.primary.iter_mut().chain(&mut self.labels).chain(&mut self.related);
+        for label in labels {
+            label.span.source.0 = label.span.source.0.saturating_add(by);
+        }
+        self
+    }
 }

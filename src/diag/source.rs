@@ -214,6 +214,22 @@ impl SourceMap {
         }
     }
 
+    /// Adds all texts of another map under `prefix` (`examples/office`, or nothing) and returns by
+    /// how much their ids have grown: see [`Diagnostic::shifted`](super::Diagnostic::shifted).
+    pub fn absorb(&mut self, other: &Self, prefix: &str) -> u32 {
+        let by = offset(self.files.len());
+        let prefix = prefix.trim_end_matches('/');
+        let prefix = prefix.strip_prefix("./").unwrap_or(prefix);
+        for file in &other.files {
+            let path = match prefix {
+                "" | "." => Arc::clone(&file.path),
+                _ => format!("{prefix}/{}", file.path).into(),
+            };
+            self.add(path, Arc::clone(&file.text));
+        }
+        by
+    }
+
     /// All texts with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (SourceId, &SourceFile)> {
         self.files.iter().enumerate().map(|(at, file)| (SourceId(offset(at)), file))
@@ -277,6 +293,17 @@ mod tests {
         let file = map.get(id).unwrap();
         assert_eq!(file.harmless_text(), "a?[31m???b\tc");
         assert_eq!(file.harmless_text().len(), file.text().len());
+    }
+
+    #[test]
+    fn texts_of_several_sites_stand_side_by_side() {
+        let mut all = SourceMap::new();
+        let mut site = SourceMap::new();
+        let id = site.add("rules.evl", "text");
+        assert_eq!(all.absorb(&site, "."), 0);
+        assert_eq!(all.absorb(&site, "./examples/office/"), 1);
+        assert_eq!(all.path(id), "rules.evl");
+        assert_eq!(all.path(SourceId(id.0 + 1)), "examples/office/rules.evl");
     }
 
     #[test]

@@ -135,3 +135,20 @@ fn the_binary_is_the_library() {
     let output = assert_cmd::Command::cargo_bin("evl").unwrap().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[cfg(all(feature = "gateway", unix))]
+#[test]
+fn the_simulator_says_where_it_listens_and_ends_when_asked() {
+    use std::io::BufRead;
+    use std::process::{Command, Stdio};
+
+    let evl = assert_cmd::cargo::cargo_bin("evl");
+    let mut child = Command::new(evl).args(["sim", "--log"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let port = u16::try_from(ready["ports"]["plant"].as_u64().unwrap()).unwrap();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,569 @@
+//! The state document: what is known of the site at one instant. `evl snapshot` writes it, people
+//! may write it too; `docs/schema/state.json` describes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::canon::{Hash, parse};
+use super::document::Names;
+use super::profile::Quantity;
+use crate::calendar::Instant;
+use crate::diag::{Code, Diagnostic, Diagnostics, Severity, codes};
+use crate::ir::{Attr, Device, Domain, SigRef, Signal, SignalSource, Site, Value, ZoneId};
+use crate::quantity::{Rat, Type, Unit};
+
+/// What is known of a site at one instant.
+///
+/// Physical values are text with their unit (`"5 kWh"`, `"50 %"`, `"21.5 degC"`), so that no reader
+/// guesses. Everything is optional; what a plan needs and does not find is an error that names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// `evl.state/1`.
+    pub schema: String,
+    /// The site's name.
+    pub site: String,
+    /// When all this was so.
+    pub at: Instant,
+    /// Sequence of the last plan that a host accepted; 0 for none.
+    #[serde(default)]
+    pub sequence: u64,
+    /// Id of that plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Hash>,
+    /// Stores: energy content (`kWh`) or charge level (`%`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub levels: BTreeMap<String, Quantity>,
+    /// Zones: temperature.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub temperatures: BTreeMap<String, Quantity>,
+    /// Devices: on or off, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub on: BTreeMap<String, Switched>,
+    /// Obligations by rule, then by device: what is done in the window that is open.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub done: BTreeMap<String, BTreeMap<String, Done>>,
+    /// Present commands by device, then by attribute (`power`, `charge`, `discharge`, `setpoint`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<String, BTreeMap<String, Quantity>>,
+    /// Demand by tariff, then by the charge's name: this month's peak so far.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peaks: BTreeMap<String, BTreeMap<String, Quantity>>,
+    /// Energy imported in the demand interval that is open, by tariff.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub interval: BTreeMap<String, Quantity>,
+    /// Used so far in the open period, by budget: `kWh` or `kg`; money without its unit (`"12.5"`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub used: BTreeMap<String, String>,
+    /// Latches that are set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latches: Vec<String>,
+    /// `for d` guards that hold now, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<String, Instant>,
+    /// Present values of signals: `true`, a word, or text with a unit; `null`: unknown.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signals: BTreeMap<String, Option<Given>>,
+    /// Devices that no plan may count on (locked out, not admitted, absent).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<String>,
+}
+
+/// On or off, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switched {
+    /// On.
+    pub on: bool,
+    /// Since.
+    pub since: Instant,
+}
+
+/// What is done for an obligation in its open window.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// Delivered at the terminals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Quantity>,
+    /// Ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Quantity>,
+    /// Whether the guard held when the window opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<bool>,
+}
+
+/// A signal's value as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Given {
+    /// A truth value.
+    Bool(bool),
+    /// A word, or a number with its unit.
+    Text(String),
+}
+
+impl State {
+    /// Name and version of its schema.
+    pub const SCHEMA: &'static str = "evl.state/1";
+
+    /// A state that knows nothing but where and when it is.
+    #[must_use]
+    pub fn new(site: &str, at: Instant) -> Self {
+        Self {
+            schema: Self::SCHEMA.to_owned(),
+            site: site.to_owned(),
+            at,
+            sequence: 0,
+            follows: None,
+            levels: BTreeMap::new(),
+            temperatures: BTreeMap::new(),
+            on: BTreeMap::new(),
+            done: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            peaks: BTreeMap::new(),
+            interval: BTreeMap::new(),
+            used: BTreeMap::new(),
+            latches: Vec::new(),
+            held: BTreeMap::new(),
+            signals: BTreeMap::new(),
+            excluded: Vec::new(),
+        }
+    }
+
+    /// Reads a state and checks every name and value in it against the site.
+    ///
+    /// # Errors
+    /// EVL1101, EVL1107 for what is no state; EVL1004 for each name that the site does not have and
+    /// each value that cannot be.
+    pub fn load(bytes: &[u8], site: &Site) -> Result<Self, Diagnostics> {
+        let state: Self = parse(bytes, "state", Self::SCHEMA).map_err(one)?;
+        let findings = state.check(site);
+        if findings.is_empty() { Ok(state) } else { Err(findings) }
+    }
+
+    /// Its canonical bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+fn one(finding: Diagnostic) -> Diagnostics {
+    std::iter::once(finding).collect()
+}
+
+fn fault(message: String) -> Diagnostic {
+    Diagnostic::nowhere(codes::BAD_STATE, Severity::Error, message)
+}
+
+fn missing(message: String, help: String) -> Diagnostic {
+    let code: Code = codes::MISSING_STATE;
+    Diagnostic::nowhere(code, Severity::Error, message).help(help)
+}
+
+/// Names that the state may use, with the word for their kind.
+struct Known<'a> {
+    kind: &'static str,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn new(kind: &'static str, names: impl Iterator<Item = &'a str>) -> Self {
+        Self { kind, names: names.collect() }
+    }
+
+    fn refuse(&self, name: &str, out: &mut Diagnostics) {
+        let near = self
+            .names
+            .iter()
+            .map(|known| (strsim::damerau_levenshtein(name, known), *known))
+            .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
+            .min();
+        let finding =
+            fault(format!("the state names `{}`, which is no {} of this site", shown(name), self.kind));
+        out.push(match near {
+            Some((_, known)) => finding.help(format!("did you mean `{known}`?")),
+            None => finding,
+        });
+    }
+
+    fn check<'n>(&self, used: impl Iterator<Item = &'n String>, out: &mut Diagnostics) {
+        for name in used.filter(|name| !self.names.contains(&name.as_str())) {
+            self.refuse(name, out);
+        }
+    }
+}
+
+/// A name as it may be repeated in a message: bounded, and without control characters.
+fn shown(name: &str) -> String {
+    name.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+impl State {
+    /// Every name and value that the site does not have or that cannot be.
+    #[must_use]
+    pub fn check(&self, site: &Site) -> Diagnostics {
+        let mut out = Diagnostics::new();
+        if self.site != site.name {
+            out.push(fault(format!(
+                "the state is of site `{}`, the policy of `{}`",
+                shown(&self.site),
+                site.name
+            )));
+        }
+        self.check_devices(site, &mut out);
+        Known::new("zone", site.zones.iter().map(|z| z.name.as_str()))
+            .check(self.temperatures.keys(), &mut out);
+        Known::new("rule", site.rules.iter().map(|r| r.name.as_str())).check(self.done.keys(), &mut out);
+        let tariffs = Known::new("tariff", site.tariffs.iter().map(|t| t.name.as_str()));
+        tariffs.check(self.peaks.keys().chain(self.interval.keys()), &mut out);
+        for tariff in &site.tariffs {
+            if let Some(peaks) = self.peaks.get(&tariff.name) {
+                Known::new("demand charge", tariff.demand.iter().map(|d| d.name.as_str()))
+                    .check(peaks.keys(), &mut out);
+            }
+        }
+        Known::new("budget", site.budgets.iter().map(|b| b.name.as_str())).check(self.used.keys(), &mut out);
+        Known::new("latch", site.latches.iter().map(|l| l.name.as_str()))
+            .check(self.latches.iter(), &mut out);
+        Known::new("`for` guard", site.held.iter().map(|h| h.name.as_str()))
+            .check(self.held.keys(), &mut out);
+        self.check_units(&mut out);
+        for (budget, text) in &self.used {
+            if used_value(text).is_none() {
+                out.push(fault(format!("`used` of `{}` is no quantity: `{}`", shown(budget), shown(text))));
+            }
+        }
+        self.check_signals(site, &mut out);
+        out
+    }
+
+    fn check_devices(&self, site: &Site, out: &mut Diagnostics) {
+        let names = Names::new(site);
+        let known = Known::new("device", site.families.iter().map(|f| f.name.as_str()));
+        let zones = Known::new("device or zone", site.zones.iter().map(|z| z.name.as_str()));
+        let done = self.done.values().flat_map(BTreeMap::keys);
+        let used = self.levels.keys().chain(self.on.keys()).chain(done).chain(self.excluded.iter());
+        for name in used.filter(|name| names.device(name).is_none()) {
+            known.refuse(name, out);
+        }
+        for name in
+            self.commands.keys().filter(|name| names.device(name).is_none() && names.zone(name).is_none())
+        {
+            zones.refuse(name, out);
+        }
+        for (name, level) in &self.levels {
+            let store = names.device(name).and_then(|d| store_of(site, d));
+            let Some(store) = store else {
+                if names.device(name).is_some() {
+                    out.push(fault(format!("`{name}` has a level in the state, but is no store")));
+                }
+                continue;
+            };
+            let content = content(level, &store.capacity);
+            if content.is_some_and(|kwh| kwh.is_negative() || kwh > store.capacity) {
+                out.push(fault(format!("the level of `{name}`, {level}, is not between 0 and its capacity")));
+            }
+        }
+        for (name, attrs) in &self.commands {
+            for attr in attrs.keys().filter(|attr| command_attr(attr).is_none()) {
+                out.push(
+                    fault(format!(
+                        "`{}` is no attribute that is commanded (of `{}`)",
+                        shown(attr),
+                        shown(name)
+                    ))
+                    .help("expected `power`, `charge`, `discharge` or `setpoint`"),
+                );
+            }
+        }
+    }
+
+    fn check_units(&self, out: &mut Diagnostics) {
+        let mut expect = |what: String, found: &Quantity, types: &[Type]| {
+            if !types.contains(&found.ty) {
+                let wanted: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
+                out.push(fault(format!("{what} is {found}, expected {}", wanted.join(" or "))));
+            }
+        };
+        for (name, level) in &self.levels {
+            expect(format!("the level of `{}`", shown(name)), level, &[Type::Energy, Type::Ratio]);
+        }
+        for (name, value) in &self.temperatures {
+            expect(format!("the temperature of `{}`", shown(name)), value, &[Type::Temperature]);
+        }
+        for (rule, devices) in &self.done {
+            for done in devices.values() {
+                if let Some(energy) = &done.energy {
+                    expect(format!("the energy done for `{}`", shown(rule)), energy, &[Type::Energy]);
+                }
+                if let Some(ran) = &done.ran {
+                    expect(format!("the time done for `{}`", shown(rule)), ran, &[Type::Duration]);
+                }
+            }
+        }
+        for (name, attrs) in &self.commands {
+            for (attr, value) in attrs {
+                let ty = if attr == "setpoint" { Type::Temperature } else { Type::Power };
+                expect(format!("the command `{}.{}`", shown(name), shown(attr)), value, &[ty]);
+            }
+        }
+        for (tariff, peaks) in &self.peaks {
+            for peak in peaks.values() {
+                expect(format!("the peak of `{}`", shown(tariff)), peak, &[Type::Power]);
+            }
+        }
+        for (tariff, energy) in &self.interval {
+            expect(format!("the open interval of `{}`", shown(tariff)), energy, &[Type::Energy]);
+        }
+    }
+
+    fn check_signals(&self, site: &Site, out: &mut Diagnostics) {
+        let mut taken: BTreeMap<String, &Signal> = BTreeMap::new();
+        for signal in &site.signals {
+            for key in signal_names(site, signal).take(100_000) {
+                taken.insert(key, signal);
+            }
+        }
+        let known = Known::new("signal", site.signals.iter().map(|s| s.name.as_str()));
+        for (name, given) in &self.signals {
+            let Some(signal) = taken.get(name) else {
+                known.refuse(name, out);
+                continue;
+            };
+            if let Some(given) = given
+                && signal_value(site, signal, given).is_none()
+            {
+                let finding =
+                    fault(format!("the state's value of `{name}` cannot be read as {}", signal.ty.name()));
+                out.push(match &signal.domain {
+                    Domain::Symbols(words) => finding.help(format!("expected one of {}", words.join(", "))),
+                    Domain::Bool => finding.help("expected true or false"),
+                    Domain::Interval { .. } => {
+                        let unit = signal.ty.shown_unit(&site.currency);
+                        finding.help(format!("expected text with its unit, such as `\"12.5 {unit}\"`"))
+                    }
+                });
+            }
+        }
+    }
+
+    /// Energy content of a store, kWh.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn level(&self, site: &Site, device: Device) -> Result<Rat, Diagnostic> {
+        let name = site.device_name(device);
+        let found = self.levels.get(&name).zip(store_of(site, device));
+        found.and_then(|(level, store)| content(level, &store.capacity)).ok_or_else(|| {
+            missing(
+                format!("the state lacks the level of `{name}`"),
+                format!("add `\"levels\": {{\"{name}\": \"50 %\"}}`, or its content in kWh"),
+            )
+        })
+    }
+
+    /// Temperature of a zone, K.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn temperature(&self, site: &Site, zone: ZoneId) -> Result<Rat, Diagnostic> {
+        let name = site.zone(zone).map_or("", |z| z.name.as_str());
+        self.temperatures.get(name).map(|t| t.value.clone()).ok_or_else(|| {
+            missing(
+                format!("the state lacks the temperature of `{name}`"),
+                format!("add `\"temperatures\": {{\"{name}\": \"21 degC\"}}`"),
+            )
+        })
+    }
+
+    /// Whether a device is on, and since when.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn switched(&self, site: &Site, device: Device) -> Result<Switched, Diagnostic> {
+        let name = site.device_name(device);
+        self.on.get(&name).copied().ok_or_else(|| {
+            missing(
+                format!("the state does not say whether `{name}` is on"),
+                format!("add `\"on\": {{\"{name}\": {{\"on\": false, \"since\": \"{}\"}}}}`", self.at),
+            )
+        })
+    }
+
+    /// What is done for an obligation in its open window; nothing where the state says nothing.
+    #[must_use]
+    pub fn done(&self, site: &Site, rule: crate::ir::RuleId, device: Device) -> Done {
+        let rule = site.rule(rule).map_or("", |r| r.name.as_str());
+        self.done.get(rule).and_then(|by| by.get(&site.device_name(device))).cloned().unwrap_or_default()
+    }
+
+    /// Present command of a device's attribute, canonical unit.
+    #[must_use]
+    pub fn command(&self, site: &Site, device: Device, attr: &Attr) -> Option<Rat> {
+        let by = self.commands.get(&site.device_name(device))?;
+        by.get(attr.name()).map(|q| q.value.clone())
+    }
+
+    /// This month's peak so far under a demand charge, kW.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn peak(&self, tariff: &str, charge: &str) -> Result<Rat, Diagnostic> {
+        let found = self.peaks.get(tariff).and_then(|by| by.get(charge));
+        found.map(|q| q.value.clone()).ok_or_else(|| {
+            missing(
+                format!("the state lacks this month's peak so far under `{charge}` of tariff `{tariff}`"),
+                format!("add `\"peaks\": {{\"{tariff}\": {{\"{charge}\": \"0 kW\"}}}}` (0 kW at a month's beginning)"),
+            )
+        })
+    }
+
+    /// Imported so far in the demand interval that is open, kWh; 0 where the state says nothing.
+    #[must_use]
+    pub fn interval_energy(&self, tariff: &str) -> Rat {
+        self.interval.get(tariff).map(|q| q.value.clone()).unwrap_or_default()
+    }
+
+    /// Used so far of a budget in its open period: kWh, kg or currency.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn used(&self, budget: &str) -> Result<Rat, Diagnostic> {
+        self.used.get(budget).and_then(|text| used_value(text)).ok_or_else(|| {
+            missing(
+                format!("the state does not say how much of budget `{budget}` is used in the open period"),
+                format!("add `\"used\": {{\"{budget}\": \"0 kWh\"}}`"),
+            )
+        })
+    }
+
+    /// Whether a latch is set.
+    #[must_use]
+    pub fn latched(&self, name: &str) -> bool {
+        self.latches.iter().any(|set| set == name)
+    }
+
+    /// Present value of a signal: `None` where the state says nothing, `Some(None)` where it says
+    /// that it is unknown.
+    #[must_use]
+    pub fn signal(&self, site: &Site, signal: &SigRef) -> Option<Option<Value>> {
+        let (SigRef::Only(id) | SigRef::Member(id, _)) = signal else { return None };
+        let declared = site.signal(*id)?;
+        let given = self.signals.get(&signal_name(site, signal)?)?;
+        Some(given.as_ref().and_then(|given| signal_value(site, declared, given)))
+    }
+
+    /// Whether plans may not count on a device.
+    #[must_use]
+    pub fn is_excluded(&self, name: &str) -> bool {
+        self.excluded.iter().any(|out| out == name)
+    }
+}
+
+fn command_attr(word: &str) -> Option<Attr> {
+    [Attr::Power, Attr::Charge, Attr::Discharge, Attr::Setpoint].into_iter().find(|attr| attr.name() == word)
+}
+
+fn store_of(site: &Site, device: Device) -> Option<&crate::ir::Store> {
+    match &site.family(device.family)?.model {
+        crate::ir::Model::Store(store) => Some(store),
+        _ => None,
+    }
+}
+
+fn content(level: &Quantity, capacity: &Rat) -> Option<Rat> {
+    match level.ty {
+        Type::Energy => Some(level.value.clone()),
+        Type::Ratio => Some(&level.value * capacity),
+        _ => None,
+    }
+}
+
+fn used_value(text: &str) -> Option<Rat> {
+    if let Ok(plain) = text.parse::<Rat>() {
+        return Some(plain);
+    }
+    let quantity: Quantity = text.parse().ok()?;
+    matches!(quantity.ty, Type::Energy | Type::Mass).then_some(quantity.value)
+}
+
+/// The name by which documents call a signal: of an array's member with its index,
+/// `charger[3].temperature`.
+#[must_use]
+pub fn signal_name(site: &Site, signal: &SigRef) -> Option<String> {
+    match signal {
+        SigRef::Only(id) => Some(site.signal(*id)?.name.clone()),
+        SigRef::Member(id, index) => Some(member_name(site, site.signal(*id)?, *index)),
+        SigRef::Bound(_) => None,
+    }
+}
+
+fn member_name(site: &Site, signal: &Signal, index: u32) -> String {
+    let family = match &signal.source {
+        SignalSource::Sensor(family, _) | SignalSource::Measured(family, _) => site.family(*family),
+        _ => None,
+    };
+    match family.and_then(|f| signal.name.strip_prefix(f.name.as_str()).map(|rest| (f, rest))) {
+        Some((family, rest)) => format!("{}[{index}]{rest}", family.name),
+        None => format!("{}[{index}]", signal.name),
+    }
+}
+
+fn signal_names<'a>(site: &'a Site, signal: &'a Signal) -> Box<dyn Iterator<Item = String> + 'a> {
+    match signal.count {
+        None => Box::new(std::iter::once(signal.name.clone())),
+        Some(n) => Box::new((1..=n).map(move |index| member_name(site, signal, index))),
+    }
+}
+
+/// A written value as a value of the signal; `None` where it cannot be one.
+fn signal_value(site: &Site, signal: &Signal, given: &Given) -> Option<Value> {
+    match (&signal.domain, given) {
+        (Domain::Bool, Given::Bool(b)) => Some(Value::Bool(*b)),
+        (Domain::Symbols(words), Given::Text(word)) => {
+            let at = words.iter().position(|w| w == word)?;
+            u32::try_from(at).ok().map(Value::Symbol)
+        }
+        (Domain::Interval { .. }, Given::Text(text)) => {
+            number(text, signal.ty, &site.currency).map(Value::Number)
+        }
+        _ => None,
+    }
+}
+
+fn number(text: &str, ty: Type, currency: &str) -> Option<Rat> {
+    let Some((number, unit)) = text.trim().split_once(' ') else {
+        return if ty == Type::Number { text.trim().parse().ok() } else { None };
+    };
+    let (value, unit): (Rat, _) = (number.parse().ok()?, unit.trim());
+    let unit = if ty == Type::Temperature && unit == "K" {
+        Unit::absolute_kelvin()
+    } else {
+        Unit::lookup(unit, currency)?
+    };
+    (unit.ty == ty).then(|| unit.canonical(&value))
+}
+
+/// A value as the state writes it: `12.5 kW`, `true`, `island`.
+#[must_use]
+pub fn written(site: &Site, signal: &Signal, value: &Value) -> String {
+    match (value, &signal.domain) {
+        (Value::Bool(b), _) => b.to_string(),
+        (Value::Symbol(at), Domain::Symbols(words)) => words.get(*at as usize).cloned().unwrap_or_default(),
+        (Value::Symbol(at), _) => at.to_string(),
+        (Value::Number(n), _) => {
+            let unit = signal.ty.shown_unit(&site.currency);
+            let shown = match Unit::lookup(&unit, &site.currency) {
+                Some(u) => n.checked_div(&u.factor).unwrap_or_default() - &u.offset,
+                None => n.clone(),
+            };
+            if unit.is_empty() { shown.to_string() } else { format!("{shown} {unit}") }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Reads the documents that verbs are given by path.
+
+use std::path::{Path, PathBuf};
+
+use crate::bundle::Bundle;
+use crate::bundle::inventory::Inventory;
+use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span, codes};
+use crate::repo::yaml;
+use crate::system::{DOCUMENT_CAP, Kind, System, YAML_CAP};
+
+/// The bundle in a file.
+pub(super) fn bundle(system: &dyn System, path: &Path) -> Result<Bundle, Box<Diagnostic>> {
+    let bytes = system.read(path, DOCUMENT_CAP).map_err(|error| {
+        let finding = error.reading();
+        Box::new(match finding.help {
+            Some(_) => finding,
+            None => finding.help("make it with `evl build SITE -o site.bundle`, or name it with `--bundle`"),
+        })
+    })?;
+    Bundle::load(&bytes).map_err(Box::new)
+}
+
+/// The bundle that belongs to a plan where none is named: `site.bundle` beside it.
+pub(super) fn bundle_beside(plan: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| plan.with_file_name("site.bundle"), Path::to_path_buf)
+}
+
+/// The inventory in a folder: all its YAML files together.
+pub(super) fn inventory(system: &dyn System, folder: &Path) -> Result<Inventory, (Diagnostics, SourceMap)> {
+    let (mut findings, mut sources) = (Diagnostics::new(), SourceMap::new());
+    let mut all = Inventory::default();
+    let entries = match system.list(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            findings.push(error.reading().help("name the folder of the inventory with `--inventory`"));
+            return Err((findings, sources));
+        }
+    };
+    let files = entries.into_iter().filter(|entry| {
+        entry.kind == Kind::File && (entry.name.ends_with(".yaml") || entry.name.ends_with(".yml"))
+    });
+    let mut last = None;
+    for file in files {
+        let path = folder.join(&file.name);
+        let text = match system.read_text(&path, YAML_CAP) {
+            Ok(text) => text,
+            Err(error) => {
+                findings.push(error.reading());
+                continue;
+            }
+        };
+        let source = sources.add(path.display().to_string(), text.as_str());
+        last = Some(source);
+        match yaml::read::<Inventory>(source, &text) {
+            Ok(part) => {
+                let twice = all.merge(part).err().unwrap_or_default();
+                findings.extend(twice.into_iter().map(|problem| {
+                    Diagnostic::error(codes::INVENTORY, Span::file(source), problem.message)
+                        .help("keep one of the entries")
+                }));
+            }
+            Err(fault) => findings.push(*fault),
+        }
+    }
+    if let Some(source) = last {
+        findings.extend(all.problems().into_iter().map(|problem| {
+            Diagnostic::error(codes::INVENTORY, Span::file(source), problem.message)
+                .because(format!("this concerns `{}`", problem.at))
+        }));
+    }
+    if findings.has_errors() { Err((findings, sources)) } else { Ok(all) }
+}
