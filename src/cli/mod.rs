@@ -14,6 +14,7 @@ mod documents;
 mod explain;
 #[cfg(feature = "solver")]
 mod fmt;
+mod guard;
 mod output;
 #[cfg(feature = "solver")]
 mod plan;
@@ -34,6 +35,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::system::System;
+
+pub use guard::guarded;
 
 /// Policy-as-code for the energy of buildings: prove it, plan it, apply it.
 #[derive(Debug, Parser)]
