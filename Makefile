@@ -23,7 +23,8 @@ native:
 
 nextest:
 	@cargo nextest --version >/dev/null 2>&1 || { \
-	  echo "installing cargo-nextest (once)" >&2; \
+	  echo "installing cargo-nextest (once, some minutes)" >&2; \
+	  CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	  cargo install --locked --quiet cargo-nextest --version $(NEXTEST_VERSION); }
 
 fmt:

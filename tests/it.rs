@@ -3,12 +3,15 @@
 #[path = "it/cli.rs"]
 mod cli;
 
-#[path = "it/native.rs"]
-mod native;
-
 #[cfg(feature = "gateway")]
 #[path = "it/driver.rs"]
 mod driver;
+
+#[path = "it/native.rs"]
+mod native;
+
+#[path = "it/show.rs"]
+mod show;
 
 #[cfg(feature = "solver")]
 #[path = "it/syntax/mod.rs"]

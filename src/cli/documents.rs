@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bundle::Bundle;
 use crate::bundle::inventory::Inventory;
+use crate::bundle::{Bundle, Document, PlanDocument};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span, codes};
 use crate::repo::yaml;
 use crate::system::{DOCUMENT_CAP, Kind, System, YAML_CAP};
@@ -18,6 +18,12 @@ pub(super) fn bundle(system: &dyn System, path: &Path) -> Result<Bundle, Box<Dia
         })
     })?;
     Bundle::load(&bytes).map_err(Box::new)
+}
+
+/// The plan in a file.
+pub(super) fn plan(system: &dyn System, path: &Path) -> Result<PlanDocument, Box<Diagnostic>> {
+    let bytes = system.read(path, DOCUMENT_CAP).map_err(|error| Box::new(error.reading()))?;
+    PlanDocument::read(&bytes).map_err(Box::new)
 }
 
 /// The bundle that belongs to a plan where none is named: `site.bundle` beside it.

@@ -9,7 +9,6 @@ mod build;
 mod check;
 #[cfg(feature = "solver")]
 mod completions;
-#[cfg(feature = "runtime")]
 mod documents;
 mod explain;
 #[cfg(feature = "solver")]
@@ -18,6 +17,7 @@ mod guard;
 mod output;
 #[cfg(feature = "solver")]
 mod plan;
+mod plan_text;
 #[cfg(feature = "runtime")]
 mod release;
 mod show;
