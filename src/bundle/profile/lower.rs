@@ -335,6 +335,41 @@ impl Profile {
         }
     }
 
+    /// Whether the value in effect is the one that `name` was set to: `None` where nothing shows it.
+    ///
+    /// Where the register is an upper limit, less than the limit is in order, unless it is just the
+    /// value to which the device falls back by itself: then its watchdog has cut it.
+    #[must_use]
+    pub fn in_effect(
+        &self,
+        name: &str,
+        form: Form,
+        expected: &Rat,
+        raws: &BTreeMap<String, i64>,
+        with: &Context,
+    ) -> Option<Result<(), Rat>> {
+        let effect = self.point(name)?.in_effect.as_ref()?;
+        if let Some(when) = &effect.only_when
+            && !raws.get(&when.point).is_some_and(|raw| when.holds(*raw))
+        {
+            return None;
+        }
+        let shown = self.value_of(&effect.point, *raws.get(&effect.point)?, with).ok()?;
+        let point = self.point(&effect.point)?;
+        let tolerance = &effect.tolerance * &self.unit_in_canonical(point, with).ok()?;
+        let near = |value: &Rat| (&shown - value).abs() <= tolerance;
+        if near(expected) {
+            return Some(Ok(()));
+        }
+        let fallback = self
+            .arm
+            .iter()
+            .filter(|guard| guard.at_most == Some(Bound::FailSafe))
+            .find_map(|guard| self.value_of(&guard.point, *raws.get(&guard.point)?, with).ok());
+        let below = shown < *expected && !fallback.is_some_and(|fallback| near(&fallback));
+        if form == Form::AtMost && below { Some(Ok(())) } else { Some(Err(shown)) }
+    }
+
     /// What the registers say, given the raw values of the profile's points.
     #[must_use]
     pub fn decode(&self, raws: &BTreeMap<String, i64>, with: &Context) -> Found {

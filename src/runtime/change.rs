@@ -1,0 +1,330 @@
+//! The difference between what a device holds and what it is asked to hold, in engineering units,
+//! and the registers that make it.
+
+use std::collections::BTreeMap;
+
+use super::journal::{Cell, DeviceChange, Standing};
+use super::order::Move;
+use super::probe::{Excluded, Ready, Subject};
+use super::want::Setting;
+use crate::bundle::profile::{Form, Found, LeaseKind, PointWrite, PowerFound, Verb};
+use crate::calendar::Instant;
+use crate::diag::codes;
+use crate::quantity::Rat;
+
+/// Seconds that a lease outlives its step, so that the next apply can renew it in time.
+const GRACE: i64 = 60;
+
+/// When and for how long commands are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// the present instant
+    pub now: Instant,
+    /// end of the step
+    pub end: Instant,
+}
+
+/// A value that was commanded, to be found in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commanded {
+    /// the command
+    pub verb: Verb,
+    /// what the register makes of the value
+    pub form: Form,
+    /// kW
+    pub value: Rat,
+    /// the point that holds it, where the command has one
+    pub point: Option<String>,
+}
+
+/// All that is asked of one device, against what it holds.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// the device
+    pub device: String,
+    /// its gateway
+    pub gateway: String,
+    /// writes of the safety class; empty where nothing needs to be written
+    pub urgent: Option<DeviceChange>,
+    /// all other writes
+    pub ordinary: Option<DeviceChange>,
+    /// what will stand on the device
+    pub standing: Vec<Standing>,
+    /// what must be seen in effect
+    pub commanded: Option<Commanded>,
+    /// whether the device ends up off its bus or switched off
+    pub dead: bool,
+    /// in words: what stands now
+    pub before_words: String,
+    /// in words: what is asked
+    pub after_words: String,
+    /// powers on the way
+    pub step: Move,
+    /// remarks, such as a value that was rounded to the register
+    pub notes: Vec<String>,
+}
+
+impl Change {
+    /// Whether anything is written.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        self.urgent.is_some() || self.ordinary.is_some()
+    }
+
+    /// Until when everything stands unattended; `None`: for ever.
+    #[must_use]
+    pub fn stands_until(&self) -> Option<Instant> {
+        self.standing.iter().filter_map(|standing| standing.until).min()
+    }
+}
+
+/// Words for a state of a device: `at most 4.56 kW`, `charge 3 kW`, `disconnected`.
+#[must_use]
+pub fn words(found: &Found) -> String {
+    if found.connected == Some(false) {
+        return "disconnected".to_owned();
+    }
+    if found.on == Some(false) {
+        return "off".to_owned();
+    }
+    match &found.power {
+        PowerFound::Released => "under its own control".to_owned(),
+        PowerFound::Unknown => "unknown".to_owned(),
+        PowerFound::Commanded { verb, form, value } => setting_words(*verb, Some(*form), Some(value)),
+    }
+}
+
+/// Words for a command.
+#[must_use]
+pub fn setting_words(verb: Verb, form: Option<Form>, value: Option<&Rat>) -> String {
+    let kw = value.map(|value| format!("{} kW", value.to_decimal(3))).unwrap_or_default();
+    match (verb, form) {
+        (Verb::Power, Some(Form::AtMost)) => format!("at most {kw}"),
+        (Verb::Power, Some(Form::AtLeast)) => format!("at least {kw}"),
+        (Verb::Power, _) => kw,
+        (Verb::Charge | Verb::Discharge, _) => format!("{} {kw}", verb.word()),
+        (Verb::Idle, _) => "idle".to_owned(),
+        (Verb::Release, _) => "under its own control".to_owned(),
+        (Verb::Connect, _) => "connected".to_owned(),
+        (Verb::Disconnect, _) => "disconnected".to_owned(),
+        (Verb::On, _) => "on".to_owned(),
+        (Verb::Off, _) => "off".to_owned(),
+    }
+}
+
+/// Compares what is asked with what was found.
+///
+/// `standing` is what the journal knows to stand on the device; `originals` are register values that
+/// were there before an apply that did not end, and that an undo must restore.
+///
+/// # Errors
+/// The device cannot take the command; it is excluded.
+pub fn change(
+    subject: &Subject,
+    ready: &Ready,
+    settings: &[Setting],
+    span: Span,
+    standing: &[Standing],
+    originals: &BTreeMap<String, i64>,
+) -> Result<Change, Excluded> {
+    let profile = &subject.profile;
+    let cannot = |why: String| Excluded { code: codes::WRONG_DEVICE, reason: why };
+    let needed = span.end.since(span.now).max(0).saturating_add(GRACE);
+    let longest = profile.longest_lease(&ready.context).and_then(|longest| longest.floor().to_i64());
+    let seconds = needed.min(longest.unwrap_or(needed));
+    let mut after = ready.raws.clone();
+    let mut urgent: Vec<PointWrite> = Vec::new();
+    let mut ordinary: Vec<PointWrite> = Vec::new();
+    let mut stands = Vec::new();
+    let mut notes = Vec::new();
+    let mut commanded = None;
+    let mut asked_words = Vec::new();
+
+    let guards = guards(subject, ready, settings)?;
+    for (point, raw) in &guards {
+        after.insert(point.clone(), *raw);
+    }
+    let watchdog = profile.lease.timer.as_ref().filter(|_| profile.lease.kind == LeaseKind::Watchdog);
+    let watchdog = watchdog.and_then(|timer| {
+        let value = profile.value_of(timer, *after.get(timer)?, &ready.context).ok()?;
+        value.floor().to_i64().filter(|seconds| *seconds > 0)
+    });
+    for setting in settings {
+        let lease = u64::try_from(seconds).unwrap_or(0);
+        let lowered = profile
+            .lower(setting.verb, setting.form, setting.value.as_ref(), lease, &ready.context)
+            .map_err(|error| cannot(error.to_string()))?;
+        let words = setting_words(setting.verb, lowered.form.and(setting.form), lowered.value.as_ref());
+        if let (Some(asked), Some(given)) = (&setting.value, &lowered.value)
+            && asked != given
+        {
+            let asked = asked.to_decimal(6);
+            notes
+                .push(format!("{asked} kW is no whole register step: {} kW is written", given.to_decimal(6)));
+        }
+        let until = if setting.verb.aspect() != crate::bundle::profile::Aspect::Power || lowered.stays {
+            None
+        } else {
+            match profile.lease.kind {
+                LeaseKind::Reversion if lowered.leased => Some(span.now.plus(seconds)),
+                LeaseKind::Watchdog => watchdog.map(|seconds| span.now.plus(seconds)),
+                LeaseKind::Heartbeat => Some(span.now),
+                LeaseKind::Reversion | LeaseKind::None => None,
+            }
+        };
+        let timer = profile.lease.timer.as_ref().filter(|_| lowered.leased);
+        let mut same = true;
+        for write in &lowered.writes {
+            let found = ready
+                .raws
+                .get(&write.point)
+                .ok_or_else(|| cannot(format!("its point `{}` is not implemented", write.point)))?;
+            same &= found == &write.raw || Some(&write.point) == timer;
+        }
+        // a value that would lapse too early is written again although it reads the same
+        let renewed = lowered.leased
+            && !standing
+                .iter()
+                .any(|old| old.words == words && old.until.is_none_or(|until| until >= span.end));
+        if !same || renewed {
+            let list = if setting.safety { &mut urgent } else { &mut ordinary };
+            list.extend(lowered.writes.iter().cloned());
+        }
+        let kept_until = if same && !renewed {
+            standing.iter().find(|old| old.words == words).map_or(until, |old| old.until)
+        } else {
+            until
+        };
+        for write in &lowered.writes {
+            after.insert(write.point.clone(), write.raw);
+        }
+        stands.push(Standing {
+            cells: lowered
+                .writes
+                .iter()
+                .filter(|write| Some(&write.point) != timer)
+                .map(|write| (write.point.clone(), write.raw))
+                .collect(),
+            words: words.clone(),
+            value: lowered.value_point.clone().zip(lowered.value.clone()),
+            until: kept_until,
+            safety: setting.safety,
+        });
+        if setting.verb.aspect() == crate::bundle::profile::Aspect::Power {
+            commanded = Some(Commanded {
+                verb: setting.verb,
+                form: lowered.form.unwrap_or(Form::Fixed),
+                value: lowered.value.unwrap_or(Rat::ZERO),
+                point: lowered.value_point,
+            });
+        }
+        asked_words.push(words);
+    }
+    if !ordinary.is_empty() {
+        let armed = guards.iter().map(|(point, raw)| PointWrite { point: point.clone(), raw: *raw });
+        ordinary.splice(0..0, armed.collect::<Vec<_>>());
+    }
+
+    let after_found = profile.decode(&after, &ready.context);
+    let before = subject.claim(&ready.found, None);
+    let cells = |writes: &[PointWrite]| -> Vec<Cell> {
+        writes
+            .iter()
+            .map(|write| Cell {
+                point: write.point.clone(),
+                old: originals
+                    .get(&write.point)
+                    .or_else(|| ready.raws.get(&write.point))
+                    .copied()
+                    .unwrap_or(write.raw),
+                new: write.raw,
+                guard: guards.iter().any(|(point, _)| *point == write.point),
+            })
+            .collect()
+    };
+    let after_words = asked_words.join(", ");
+    let device_change = |writes: &[PointWrite], safety| {
+        (!writes.is_empty()).then(|| DeviceChange {
+            device: subject.name.clone(),
+            cells: cells(writes),
+            safety,
+            words: format!("{} -> {after_words}", words(&ready.found)),
+        })
+    };
+    let (urgent, ordinary) = (device_change(&urgent, true), device_change(&ordinary, false));
+    let mut under_way = before.or(&subject.claim(&after_found, None));
+    for changes in [&urgent, &ordinary].into_iter().flatten() {
+        for found in passing(subject, ready, &changes.cells).map_err(cannot)? {
+            under_way = under_way.or(&subject.claim(&found, None));
+        }
+    }
+    Ok(Change {
+        device: subject.name.clone(),
+        gateway: subject.gateway.clone(),
+        urgent,
+        ordinary,
+        standing: stands,
+        commanded,
+        dead: after_found.connected == Some(false) || after_found.on == Some(false),
+        before_words: words(&ready.found),
+        after_words,
+        step: Move {
+            device: subject.name.clone(),
+            before,
+            after: subject.claim(&after_found, None),
+            under_way,
+        },
+        notes,
+    })
+}
+
+/// The guards that must be tightened before a power is commanded.
+fn guards(subject: &Subject, ready: &Ready, settings: &[Setting]) -> Result<Vec<(String, i64)>, Excluded> {
+    let mut tight = Vec::new();
+    if !settings.iter().any(|setting| setting.verb.aspect() == crate::bundle::profile::Aspect::Power) {
+        return Ok(tight);
+    }
+    for guard in &subject.profile.arm {
+        let excluded = |reason: String| Excluded { code: codes::WRONG_DEVICE, reason };
+        let found = ready
+            .raws
+            .get(&guard.point)
+            .ok_or_else(|| excluded(format!("its guard `{}` is not implemented", guard.point)))?;
+        let raw = subject
+            .profile
+            .tightened(guard, *found, &subject.fail_safe, &ready.context)
+            .map_err(|error| excluded(error.to_string()))?;
+        if let Some(raw) = raw {
+            tight.push((guard.point.clone(), raw));
+        }
+    }
+    Ok(tight)
+}
+
+/// Every state that the device's registers pass through, frame by frame, there and back.
+fn passing(subject: &Subject, ready: &Ready, cells: &[Cell]) -> Result<Vec<Found>, String> {
+    let mut states = Vec::new();
+    let mut raws = ready.raws.clone();
+    let frames = ready.map.frames(&subject.profile, &forward(cells)).map_err(|barred| barred.to_string())?;
+    for frame in &frames {
+        for write in frame.writes() {
+            raws.insert(write.point.clone(), write.raw);
+        }
+        states.push(subject.profile.decode(&raws, &ready.context));
+    }
+    for frame in frames.iter().rev() {
+        for write in frame.writes() {
+            if let Some(cell) = cells.iter().find(|cell| cell.point == write.point && !cell.guard) {
+                raws.insert(cell.point.clone(), cell.old);
+            }
+        }
+        states.push(subject.profile.decode(&raws, &ready.context));
+    }
+    Ok(states)
+}
+
+/// The writes of a change, in order.
+#[must_use]
+pub fn forward(cells: &[Cell]) -> Vec<PointWrite> {
+    cells.iter().map(|cell| PointWrite { point: cell.point.clone(), raw: cell.new }).collect()
+}

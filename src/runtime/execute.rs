@@ -1,0 +1,435 @@
+//! Writing one gateway: frames, read-back, values in effect, measured powers, and the way back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::change::{Change, Commanded, forward};
+use super::endpoint::Priority;
+use super::frames::Frame;
+use super::journal::{Cell, DeviceChange, Outcome};
+use super::probe::{Ready, Subject, in_effect_points};
+use super::session::Fault;
+use crate::bundle::profile::{Class, Direction, Form, Verb};
+use crate::quantity::Rat;
+
+/// How long an unknown outcome is looked into before it is reported as unknown.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a safety write is tried.
+const SAFETY_PATIENCE: Duration = Duration::from_secs(10);
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+/// Settling time of a point that declares none.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How often one frame is sent at most.
+const SENDS: u32 = 3;
+
+/// What came of one device, with words for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// what came of it
+    pub outcome: Outcome,
+    /// why, or what was seen
+    pub words: String,
+    /// registers that were written and confirmed
+    pub registers: u32,
+}
+
+impl Done {
+    fn new(outcome: Outcome, words: impl Into<String>) -> Self {
+        Self { outcome, words: words.into(), registers: 0 }
+    }
+}
+
+/// One device to be written.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// the device
+    pub subject: Subject,
+    /// its registers as found
+    pub ready: Ready,
+    /// what is changed
+    pub change: DeviceChange,
+    /// what must then be in effect
+    pub commanded: Option<Commanded>,
+    /// whether the device is then off its bus or switched off
+    pub dead: bool,
+}
+
+impl Work {
+    /// The urgent or the ordinary part of a change.
+    #[must_use]
+    pub fn of(subject: &Subject, ready: &Ready, change: &Change, safety: bool) -> Option<Self> {
+        let part = if safety { &change.urgent } else { &change.ordinary };
+        Some(Self {
+            subject: subject.clone(),
+            ready: ready.clone(),
+            change: part.clone()?,
+            commanded: change.commanded.clone(),
+            dead: change.dead,
+        })
+    }
+
+    fn settle(&self) -> Duration {
+        let points = self.change.cells.iter().filter_map(|cell| self.subject.profile.point(&cell.point));
+        points.filter_map(|point| point.settle.as_ref()).map(|q| seconds(&q.value)).max().unwrap_or(SETTLE)
+    }
+}
+
+fn seconds(value: &Rat) -> Duration {
+    let millis = (value * &Rat::int(1000)).ceil().to_i64().and_then(|ms| u64::try_from(ms).ok());
+    Duration::from_millis(millis.unwrap_or(0).min(60_000))
+}
+
+/// Writes the devices of one gateway in order, reads them back after settling, and sees the powers
+/// follow. After the first that fails, the rest is not begun.
+pub async fn write(works: Vec<Work>, priority: Priority) -> BTreeMap<String, Done> {
+    let mut done = BTreeMap::new();
+    let mut written = Vec::new();
+    let mut failed = false;
+    let patience = if priority == Priority::Safety { SAFETY_PATIENCE } else { PATIENCE };
+    for work in &works {
+        let name = work.subject.name.clone();
+        if failed && priority != Priority::Safety {
+            done.insert(name, Done::new(Outcome::Failed, "not begun, because another device failed"));
+            continue;
+        }
+        let frames = match work.ready.map.frames(&work.subject.profile, &forward(&work.change.cells)) {
+            Ok(frames) => frames,
+            Err(barred) => {
+                failed = true;
+                done.insert(name, Done::new(Outcome::Failed, barred.to_string()));
+                continue;
+            }
+        };
+        match send_all(work, &frames, priority, patience).await {
+            Ok(registers) => written.push((work, registers)),
+            Err(fault) => {
+                failed = true;
+                done.insert(name, fault);
+            }
+        }
+    }
+    if failed && priority != Priority::Safety {
+        for (work, registers) in written {
+            let mut other = Done::new(Outcome::Failed, "written, but another device of its gateway failed");
+            other.registers = registers;
+            done.insert(work.subject.name.clone(), other);
+        }
+        return done;
+    }
+    // no frame goes to any of the units while they settle: traffic would feed their watchdogs
+    if let Some(longest) = written.iter().map(|(work, _)| work.settle()).max() {
+        sleep(longest).await;
+    }
+    for (work, registers) in written {
+        let mut result = confirm(work, patience).await;
+        if result.outcome == Outcome::Done {
+            result = prove(work).await;
+        }
+        result.registers = registers;
+        done.insert(work.subject.name.clone(), result);
+    }
+    done
+}
+
+/// Sends all frames of a device; the number of registers confirmed.
+async fn send_all(
+    work: &Work,
+    frames: &[Frame],
+    priority: Priority,
+    patience: Duration,
+) -> Result<u32, Done> {
+    let mut registers = 0;
+    for frame in frames {
+        send(work, frame, priority, patience).await?;
+        registers += u32::try_from(frame.words().len()).unwrap_or(u32::MAX);
+    }
+    Ok(registers)
+}
+
+/// Sends one frame until it is known to have been carried out.
+async fn send(work: &Work, frame: &Frame, priority: Priority, patience: Duration) -> Result<(), Done> {
+    let start = Instant::now();
+    let mut sends = 0;
+    loop {
+        sends += 1;
+        let fault = match work.ready.map.send(frame, priority).await {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault,
+        };
+        let again = priority == Priority::Safety || sends < SENDS;
+        let over = start.elapsed() > patience;
+        if !fault.leaves_unknown() {
+            if (fault.may_pass() || priority == Priority::Safety) && again && !over {
+                sleep(LOOK).await;
+                continue;
+            }
+            // an earlier frame may have got through before the gateway went away
+            let outcome =
+                if matches!(fault, Fault::Unreachable(_)) { Outcome::Unknown } else { Outcome::Failed };
+            return Err(Done::new(outcome, fault.to_string()));
+        }
+        // nobody knows: look first, and send again only where the old value still stands
+        match look(work, frame, start, patience).await {
+            None => return Err(Done::new(Outcome::Unknown, fault.to_string())),
+            Some(Seen::New) => return Ok(()),
+            Some(Seen::Old) if again && !over => {}
+            Some(Seen::Old) => {
+                return Err(Done::new(Outcome::Failed, format!("{fault}, and the old value still stands")));
+            }
+            Some(Seen::Other(words)) => return Err(Done::new(Outcome::Failed, words)),
+        }
+    }
+}
+
+enum Seen {
+    New,
+    Old,
+    Other(String),
+}
+
+async fn look(work: &Work, frame: &Frame, start: Instant, patience: Duration) -> Option<Seen> {
+    let points: BTreeSet<&str> = frame.writes().iter().map(|write| write.point.as_str()).collect();
+    loop {
+        if let Ok(raws) = work.ready.map.read(&points).await {
+            let new = frame.writes().iter().all(|write| raws.get(&write.point) == Some(&write.raw));
+            let cell = |point: &str| work.change.cells.iter().find(|cell| cell.point == point);
+            let strange = frame.writes().iter().find_map(|write| {
+                let now = raws.get(&write.point)?;
+                let known = *now == write.raw
+                    || cell(&write.point).is_some_and(|cell| cell.old == *now)
+                    || work.ready.raws.get(&write.point) == Some(now);
+                (!known).then(|| format!("`{}` holds {now}, which evl did not write", write.point))
+            });
+            return Some(match (new, strange) {
+                (true, _) => Seen::New,
+                (false, Some(words)) => Seen::Other(words),
+                (false, None) => Seen::Old,
+            });
+        }
+        if start.elapsed() > patience {
+            return None;
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Reads back. Two mismatches make a failure, because registers may show a new value late.
+async fn confirm(work: &Work, patience: Duration) -> Done {
+    let mut first = None;
+    let start = Instant::now();
+    loop {
+        match mismatch(work).await {
+            Ok(None) => return Done::new(Outcome::Done, "verified"),
+            Ok(Some(words)) if first.is_some() => return Done::new(Outcome::Failed, words),
+            Ok(Some(words)) => {
+                first = Some(words);
+                sleep(work.settle()).await;
+            }
+            Err(fault) if start.elapsed() > patience => {
+                return Done::new(Outcome::Unknown, fault.to_string());
+            }
+            Err(_) => sleep(LOOK).await,
+        }
+    }
+}
+
+/// What is not as written, if anything: the value in effect first, then the registers.
+async fn mismatch(work: &Work) -> Result<Option<String>, Fault> {
+    let (profile, context) = (&work.subject.profile, &work.ready.context);
+    let mut raws = work.ready.map.read(&in_effect_points(profile)).await?;
+    let cells: BTreeSet<&str> = work.change.cells.iter().map(|cell| cell.point.as_str()).collect();
+    let guards = profile.arm.iter().map(|guard| guard.point.as_str());
+    let rest: BTreeSet<&str> = cells.iter().copied().chain(guards).collect();
+    raws.extend(work.ready.map.read(&rest).await?);
+    for cell in &work.change.cells {
+        let now = raws.get(&cell.point).copied();
+        let timer = profile.lease.timer.as_deref() == Some(cell.point.as_str());
+        // a running timer may count down in its own register
+        let counts_down = timer && now.is_some_and(|now| 0 < now && now <= cell.new);
+        let tolerance = profile.point(&cell.point).and_then(|point| {
+            let count = profile.count_value(&cell.point, context).ok()?;
+            let unit = point.scale.clone().or_else(|| point.step.clone())?;
+            point.tolerance.as_ref()?.checked_div(&unit).map(|counts| (counts, count))
+        });
+        let near = |now: i64| match &tolerance {
+            Some((counts, _)) => Rat::int((now - cell.new).abs()) <= *counts,
+            None => now == cell.new,
+        };
+        if !counts_down && !now.is_some_and(near) {
+            let now = now.map_or_else(|| "nothing".to_owned(), |now| now.to_string());
+            return Ok(Some(format!("`{}` reads {now} after {} was written", cell.point, cell.new)));
+        }
+    }
+    if let Some(commanded) = &work.commanded
+        && !work.dead
+        && let Some(point) = &commanded.point
+        && let Some(Err(shown)) = profile.in_effect(point, commanded.form, &commanded.value, &raws, context)
+    {
+        return Ok(Some(format!(
+            "the register holds {} kW, but {} kW is in effect",
+            commanded.value.to_decimal(3),
+            shown.to_decimal(3)
+        )));
+    }
+    Ok(None)
+}
+
+/// Waits until the measured power follows.
+async fn prove(work: &Work) -> Done {
+    let profile = &work.subject.profile;
+    let Some(effect) = &profile.effect else {
+        return Done::new(Outcome::Done, "verified; nothing measures it");
+    };
+    let Some(measure) = profile.measures.get(&effect.measure) else {
+        return Done::new(Outcome::Done, "verified; nothing measures it");
+    };
+    let rated = work.subject.ratings.get("power").cloned().unwrap_or(Rat::ZERO);
+    let band = &rated * &effect.band.value;
+    let start = Instant::now();
+    let within = seconds(&effect.within.value);
+    let mut seen = None;
+    loop {
+        let read = work.ready.map.read(&BTreeSet::from([measure.point.as_str()])).await;
+        let power = read.ok().and_then(|raws| {
+            let raw = raws.get(&measure.point)?;
+            profile.value_of(&measure.point, *raw, &work.ready.context).ok()
+        });
+        if let Some(power) = power {
+            let gives = if measure.direction == Some(Direction::Consume) { -&power } else { power };
+            if follows(work, &gives, &band) {
+                return Done::new(
+                    Outcome::Done,
+                    format!("verified, {} kW measured", gives.abs().to_decimal(3)),
+                );
+            }
+            seen = Some(gives);
+        }
+        if start.elapsed() > within {
+            let words = match seen {
+                Some(power) => {
+                    format!("the measured power is {} kW and does not follow", power.to_decimal(3))
+                }
+                None => "its power cannot be measured any more".to_owned(),
+            };
+            return Done::new(Outcome::Failed, words);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn follows(work: &Work, gives: &Rat, band: &Rat) -> bool {
+    if work.dead {
+        return gives.abs() <= *band;
+    }
+    let Some(commanded) = &work.commanded else { return true };
+    let takes = work.subject.profile.class == Class::Consumer;
+    let expected = match commanded.verb {
+        Verb::Charge => -&commanded.value,
+        Verb::Power if takes => -&commanded.value,
+        Verb::Power | Verb::Discharge | Verb::Idle => commanded.value.clone(),
+        _ => return true,
+    };
+    match commanded.form {
+        Form::Fixed => (gives - &expected).abs() <= *band,
+        Form::AtMost => gives.abs() <= &expected.abs() + band,
+        Form::AtLeast => &gives.abs() + band >= expected.abs(),
+    }
+}
+
+/// Brings one device back where its registers still hold our values, in the order of the writes
+/// backwards. Guards stay tightened.
+pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Done {
+    let profile = &subject.profile;
+    let cells: Vec<Cell> =
+        change.cells.iter().filter(|cell| !cell.guard && cell.old != cell.new).cloned().collect();
+    let points: BTreeSet<&str> = cells.iter().map(|cell| cell.point.as_str()).collect();
+    let start = Instant::now();
+    let now = loop {
+        match ready.map.read(&points).await {
+            Ok(raws) => break raws,
+            Err(fault) if start.elapsed() > PATIENCE => {
+                return Done::new(Outcome::Unknown, fault.to_string());
+            }
+            Err(_) => sleep(LOOK).await,
+        }
+    };
+    let timer = profile.lease.timer.as_deref();
+    let ours = |cell: &&Cell| {
+        let value = now.get(&cell.point).copied();
+        value == Some(cell.new) || (timer == Some(cell.point.as_str()) && value != Some(cell.old))
+    };
+    let foreign: Vec<&str> = cells
+        .iter()
+        .filter(|cell| !ours(cell) && now.get(&cell.point) != Some(&cell.old))
+        .map(|cell| cell.point.as_str())
+        .collect();
+    let back: Vec<Cell> = cells.iter().filter(ours).cloned().collect();
+    let frames = match ready.map.frames(profile, &forward(&back)) {
+        Ok(frames) => frames,
+        Err(barred) => return Done::new(Outcome::Left, barred.to_string()),
+    };
+    let mut registers = 0;
+    for frame in frames.iter().rev() {
+        let old = |point: &str| back.iter().find(|cell| cell.point == point).map(|cell| cell.old);
+        let writes: Vec<_> = frame
+            .writes()
+            .iter()
+            .filter_map(|write| {
+                Some(crate::bundle::profile::PointWrite {
+                    point: write.point.clone(),
+                    raw: old(&write.point)?,
+                })
+            })
+            .collect();
+        let returned = DeviceChange {
+            device: change.device.clone(),
+            cells: back.iter().map(|c| Cell { old: c.new, new: c.old, ..c.clone() }).collect(),
+            safety: false,
+            words: String::new(),
+        };
+        let work = Work {
+            subject: subject.clone(),
+            ready: ready.clone(),
+            change: returned,
+            commanded: None,
+            dead: false,
+        };
+        let frames = match ready.map.frames(profile, &writes) {
+            Ok(frames) => frames,
+            Err(barred) => return Done::new(Outcome::Left, barred.to_string()),
+        };
+        match send_all(&work, &frames, Priority::Ordinary, PATIENCE).await {
+            Ok(count) => registers += count,
+            Err(done) => return Done { outcome: Outcome::Unknown, ..done },
+        }
+    }
+    let returned = Work {
+        subject: subject.clone(),
+        ready: ready.clone(),
+        change: DeviceChange {
+            device: change.device.clone(),
+            cells: back.iter().map(|c| Cell { old: c.new, new: c.old, ..c.clone() }).collect(),
+            safety: false,
+            words: String::new(),
+        },
+        commanded: None,
+        dead: false,
+    };
+    sleep(returned.settle()).await;
+    let mut done = confirm(&returned, PATIENCE).await;
+    done.registers = registers;
+    match done.outcome {
+        Outcome::Done if foreign.is_empty() => {
+            Done { outcome: Outcome::Undone, words: "brought back".to_owned(), ..done }
+        }
+        Outcome::Done => Done {
+            outcome: Outcome::Left,
+            words: format!("`{}` was changed by another and is left as found", foreign.join("`, `")),
+            ..done
+        },
+        _ => Done { outcome: Outcome::Unknown, ..done },
+    }
+}

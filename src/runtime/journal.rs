@@ -1,0 +1,509 @@
+//! The journal: what was about to be done before it is done, and what came of it.
+//!
+//! Append-only lines of JSON, each carrying its own hash and that of the one before. A line that was torn by a
+//! crash at the very end is dropped; damage anywhere else is refused. `apply`, `status` and
+//! `release` learn from it what this host last did, also after it was killed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::Hash;
+use crate::calendar::Instant;
+use crate::diag::{Diagnostic, Severity, codes};
+use crate::quantity::Rat;
+use crate::system::{Access, DOCUMENT_CAP, FileError, FileFault, Kind, System};
+
+/// Bytes kept free for the records of safety writes and undoings on a full disk.
+const RESERVE: usize = 64 << 10;
+
+/// One register that is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// point of the profile
+    pub point: String,
+    /// raw value found before
+    pub old: i64,
+    /// raw value to be written
+    pub new: i64,
+    /// a guard: tightened, and never loosened again by an undo
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guard: bool,
+}
+
+/// All that is changed on one device, in writing order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceChange {
+    /// the device
+    pub device: String,
+    /// its registers
+    pub cells: Vec<Cell>,
+    /// commanded by a rule of the safety class: never undone
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub safety: bool,
+    /// in words: `power at most 4 kW -> at most 6 kW`
+    pub words: String,
+}
+
+/// What came of the change of one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// in effect
+    Done,
+    /// not in effect
+    Failed,
+    /// nobody knows
+    Unknown,
+    /// brought back
+    Undone,
+    /// left as found, because it no longer held our value
+    Left,
+}
+
+/// A command that stands on a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// registers of the command and what they should hold
+    pub cells: Vec<(String, i64)>,
+    /// in words: `power at most 6 kW`
+    pub words: String,
+    /// the point that holds the value, and the value in kW, where there is one
+    pub value: Option<(String, Rat)>,
+    /// until when nobody needs to renew it; `None`: for ever
+    pub until: Option<Instant>,
+    /// commanded by a rule of the safety class
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub safety: bool,
+}
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is", deny_unknown_fields)]
+pub enum Record {
+    /// an apply accepted its plan
+    Begin {
+        /// the site
+        site: String,
+        /// id of the plan
+        plan: Hash,
+        /// its sequence
+        sequence: u64,
+        /// the step that is written
+        step: u32,
+        /// end of that step
+        until: Instant,
+    },
+    /// the next frames will be these
+    Intent {
+        /// the gateway
+        gateway: String,
+        /// its devices, in writing order
+        devices: Vec<DeviceChange>,
+    },
+    /// what came of the frames
+    Result {
+        /// the gateway
+        gateway: String,
+        /// by device
+        devices: BTreeMap<String, Outcome>,
+    },
+    /// the commands of this gateway stand
+    Commit {
+        /// the gateway
+        gateway: String,
+        /// by device; a device without a command has an empty list
+        standing: BTreeMap<String, Vec<Standing>>,
+    },
+    /// the next frames will bring this gateway back
+    Undo {
+        /// the gateway
+        gateway: String,
+    },
+    /// nothing of this apply is under way any more
+    End {
+        /// exit code
+        exit: u8,
+    },
+    /// the next frames hand these devices back
+    Release {
+        /// the site
+        site: String,
+        /// the devices
+        devices: Vec<DeviceChange>,
+    },
+    /// what came of a release
+    Released {
+        /// by device
+        devices: BTreeMap<String, Outcome>,
+    },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    at: Instant,
+    prev: Hash,
+    record: Record,
+    hash: Hash,
+}
+
+impl Line {
+    /// The line with the hash of its own content.
+    fn seal(at: Instant, prev: Hash, record: Record) -> Self {
+        let mut line = Self { at, prev, record, hash: Hash::default() };
+        line.hash = line.content();
+        line
+    }
+
+    fn content(&self) -> Hash {
+        let bare = Self { hash: Hash::default(), ..self.clone() };
+        Hash::of(&serde_json::to_vec(&bare).unwrap_or_default())
+    }
+}
+
+/// An apply that did not end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// its plan
+    pub plan: Hash,
+    /// its step
+    pub step: u32,
+    /// since when
+    pub since: Instant,
+    /// by gateway, in writing order: what was about to be changed and is not known to be settled
+    pub open: Vec<(String, Vec<DeviceChange>)>,
+}
+
+/// What the journal tells about this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// last plan accepted: id, sequence
+    pub accepted: Option<(Hash, u64)>,
+    /// instant of the last record
+    pub last: Option<Instant>,
+    /// an apply or a release that did not end
+    pub unfinished: Option<Unfinished>,
+    /// commands that stand, by device
+    pub standing: BTreeMap<String, Vec<Standing>>,
+}
+
+/// The journal of one host.
+pub struct Journal<'a> {
+    system: &'a dyn System,
+    folder: PathBuf,
+    prev: Hash,
+    past: Past,
+}
+
+impl std::fmt::Debug for Journal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal")
+            .field("folder", &self.folder)
+            .field("past", &self.past)
+            .finish_non_exhaustive()
+    }
+}
+
+fn damaged(why: String) -> Diagnostic {
+    Diagnostic::nowhere(codes::JOURNAL, Severity::Error, "the journal cannot be used").because(why).help(
+        "keep the file for the auditor, then begin anew with another `--state-dir` after `evl release --all`",
+    )
+}
+
+impl<'a> Journal<'a> {
+    /// Reads the journal in `folder` without changing anything.
+    ///
+    /// # Errors
+    /// EVL1212 where it is damaged beyond a torn last line or belongs to another site.
+    pub fn read(system: &'a dyn System, folder: &Path, site: &str) -> Result<Self, Diagnostic> {
+        Self::load(system, folder, site).map(|(journal, _)| journal)
+    }
+
+    /// Reads the journal in `folder`, drops a torn last line and makes the reserve.
+    ///
+    /// # Errors
+    /// As [`Journal::read`]; EVL0008 where the folder cannot be written.
+    pub fn open(system: &'a dyn System, folder: &Path, site: &str) -> Result<Self, Diagnostic> {
+        let unwritable = |error: FileError| error.writing();
+        system.create_folder(folder, Access::Private).map_err(unwritable)?;
+        let (journal, whole) = Self::load(system, folder, site)?;
+        if let Some(whole) = whole {
+            system.write(&folder.join("journal.jsonl"), &whole, Access::Private).map_err(unwritable)?;
+        }
+        let reserve = folder.join("reserve");
+        if system.kind(&reserve).is_none() {
+            system.write(&reserve, &vec![b'.'; RESERVE], Access::Private).map_err(unwritable)?;
+        }
+        Ok(journal)
+    }
+
+    /// The journal, and its whole lines where a torn one must be dropped.
+    fn load(
+        system: &'a dyn System,
+        folder: &Path,
+        site: &str,
+    ) -> Result<(Self, Option<Vec<u8>>), Diagnostic> {
+        let mut journal =
+            Self { system, folder: folder.to_owned(), prev: Hash::default(), past: Past::default() };
+        let bytes = match system.read(&folder.join("journal.jsonl"), DOCUMENT_CAP) {
+            Err(FileError { fault: FileFault::Missing, .. }) => return Ok((journal, None)),
+            Err(error) => return Err(error.reading()),
+            Ok(bytes) => bytes,
+        };
+        let mut whole = 0;
+        let mut torn = false;
+        for (index, piece) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let ended = piece.ends_with(b"\n");
+            let line = serde_json::from_slice::<Line>(piece).ok();
+            let line = line.filter(|line| line.prev == journal.prev && line.hash == line.content());
+            match line {
+                Some(line) if ended => {
+                    journal.past.take(&line, site).map_err(damaged)?;
+                    journal.prev = line.hash;
+                    whole += piece.len();
+                }
+                // only the very last line can have been torn
+                _ if !ended => torn = true,
+                _ => return Err(damaged(format!("line {} was changed after it was written", index + 1))),
+            }
+        }
+        let kept = if torn { bytes.get(..whole).map(<[u8]>::to_vec) } else { None };
+        Ok((journal, kept))
+    }
+
+    /// What it tells.
+    #[must_use]
+    pub const fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// Writes records and returns once they are durable; on a full disk the reserve is spent.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append(&mut self, at: Instant, records: Vec<Record>) -> Result<(), Diagnostic> {
+        let mut bytes = Vec::new();
+        let mut prev = self.prev.clone();
+        let mut lines = Vec::with_capacity(records.len());
+        for record in records {
+            let line = Line::seal(at, prev, record);
+            let mut piece = serde_json::to_vec(&line)
+                .map_err(|_| damaged("a record could not be written as JSON".to_owned()))?;
+            piece.push(b'\n');
+            prev = line.hash.clone();
+            bytes.extend_from_slice(&piece);
+            lines.push(line);
+        }
+        let path = self.folder.join("journal.jsonl");
+        let result = match self.system.append(&path, &bytes, Access::Private) {
+            Err(FileError { fault: FileFault::Full, .. })
+                if self.system.kind(&self.folder.join("reserve")) == Some(Kind::File) =>
+            {
+                let freed = self.system.remove(&self.folder.join("reserve"));
+                freed.and_then(|()| self.system.append(&path, &bytes, Access::Private))
+            }
+            result => result,
+        };
+        result.map_err(|error| error.writing())?;
+        self.prev = prev;
+        for line in &lines {
+            self.past.take(line, "").map_err(damaged)?;
+        }
+        Ok(())
+    }
+}
+
+impl Past {
+    /// Takes in one line. `site` is checked where it is not empty.
+    fn take(&mut self, line: &Line, site: &str) -> Result<(), String> {
+        self.last = Some(self.last.map_or(line.at, |last| last.max(line.at)));
+        let of_site = |name: &str| {
+            if site.is_empty() || name == site {
+                Ok(())
+            } else {
+                Err(format!("it belongs to the site `{name}`, not to `{site}`"))
+            }
+        };
+        match &line.record {
+            Record::Begin { site: name, plan, sequence, step, .. } => {
+                of_site(name)?;
+                self.accepted = Some((plan.clone(), *sequence));
+                // an apply that resumes another keeps what that one left open
+                let open = self.unfinished.take().map(|left| left.open).unwrap_or_default();
+                self.unfinished = Some(Unfinished { plan: plan.clone(), step: *step, since: line.at, open });
+            }
+            Record::Intent { gateway, devices } => {
+                if let Some(unfinished) = &mut self.unfinished {
+                    unfinished.merge(gateway, devices);
+                }
+            }
+            Record::Result { gateway, devices } => {
+                let settled = |name: &str| matches!(devices.get(name), Some(Outcome::Undone | Outcome::Left));
+                if let Some(unfinished) = &mut self.unfinished {
+                    for (_, changes) in unfinished.open.iter_mut().filter(|(name, _)| name == gateway) {
+                        changes.retain(|change| change.safety || !settled(&change.device));
+                    }
+                }
+                for (device, outcome) in devices {
+                    if matches!(outcome, Outcome::Failed | Outcome::Unknown | Outcome::Left) {
+                        self.standing.remove(device);
+                    }
+                }
+            }
+            Record::Commit { gateway, standing } => {
+                if let Some(unfinished) = &mut self.unfinished {
+                    unfinished.open.retain(|(name, _)| name != gateway);
+                }
+                self.standing.extend(standing.clone());
+            }
+            Record::Undo { .. } => {}
+            Record::End { .. } => self.unfinished = None,
+            Record::Release { site: name, devices } => {
+                of_site(name)?;
+                for change in devices {
+                    self.standing.remove(&change.device);
+                }
+            }
+            Record::Released { devices } => {
+                if let Some(unfinished) = &mut self.unfinished {
+                    for (_, changes) in &mut unfinished.open {
+                        changes.retain(|change| devices.get(&change.device) != Some(&Outcome::Done));
+                    }
+                    unfinished.open.retain(|(_, changes)| !changes.is_empty());
+                }
+                if self.unfinished.as_ref().is_some_and(|unfinished| unfinished.open.is_empty()) {
+                    self.unfinished = None;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Unfinished {
+    /// A later intent for the same register keeps the value that was found first.
+    fn merge(&mut self, gateway: &str, devices: &[DeviceChange]) {
+        let place = match self.open.iter().position(|(name, _)| name == gateway) {
+            Some(place) => place,
+            None => {
+                self.open.push((gateway.to_owned(), Vec::new()));
+                self.open.len() - 1
+            }
+        };
+        let Some((_, changes)) = self.open.get_mut(place) else { return };
+        for device in devices {
+            let mut fresh = device.clone();
+            let same =
+                |change: &DeviceChange| (&change.device, change.safety) == (&device.device, device.safety);
+            if let Some(old) = changes.iter().position(same) {
+                let before = changes.remove(old);
+                for cell in before.cells {
+                    match fresh.cells.iter_mut().find(|now| now.point == cell.point) {
+                        Some(now) => now.old = cell.old,
+                        None => fresh.cells.insert(0, cell),
+                    }
+                }
+            }
+            changes.push(fresh);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::MemorySystem;
+
+    fn begin(sequence: u64) -> Record {
+        Record::Begin {
+            site: "harbor".to_owned(),
+            plan: Hash::of(&sequence.to_be_bytes()),
+            sequence,
+            step: 0,
+            until: Instant(900),
+        }
+    }
+
+    fn intent(old: i64, new: i64) -> Record {
+        let cells = vec![Cell { point: "limit".to_owned(), old, new, guard: false }];
+        let change =
+            DeviceChange { device: "solar".to_owned(), cells, safety: false, words: "limit".to_owned() };
+        Record::Intent { gateway: "roof".to_owned(), devices: vec![change] }
+    }
+
+    fn text(system: &MemorySystem) -> String {
+        String::from_utf8(system.files()[Path::new("/state/journal.jsonl")].clone()).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let system = MemorySystem::new();
+        let folder = Path::new("state");
+        let mut journal = Journal::open(&system, folder, "harbor").unwrap();
+        journal.append(Instant(5), vec![begin(1), intent(1000, 500)]).unwrap();
+        let again = Journal::read(&system, folder, "harbor").unwrap();
+        assert_eq!(again.past(), journal.past());
+        let left = again.past().unfinished.clone().unwrap();
+        assert_eq!(left.open[0].1[0].cells[0].old, 1000);
+        assert_eq!(again.past().accepted.as_ref().unwrap().1, 1);
+        journal.append(Instant(6), vec![Record::End { exit: 0 }]).unwrap();
+        assert_eq!(Journal::read(&system, folder, "harbor").unwrap().past().unfinished, None);
+    }
+
+    #[test]
+    fn a_resumed_apply_still_knows_what_was_there_first() {
+        let system = MemorySystem::new();
+        let mut journal = Journal::open(&system, Path::new("state"), "harbor").unwrap();
+        journal.append(Instant(5), vec![begin(1), intent(1000, 500)]).unwrap();
+        journal.append(Instant(7), vec![begin(1), intent(500, 400)]).unwrap();
+        let cell = journal.past().unfinished.clone().unwrap().open[0].1[0].cells[0].clone();
+        assert_eq!((cell.old, cell.new), (1000, 400));
+    }
+
+    #[test]
+    fn a_torn_last_line_is_dropped_and_any_other_damage_refused() {
+        let system = MemorySystem::new();
+        let folder = Path::new("state");
+        let mut journal = Journal::open(&system, folder, "harbor").unwrap();
+        journal.append(Instant(5), vec![begin(1), intent(1000, 500)]).unwrap();
+        let whole = text(&system);
+
+        let torn = system.clone().file("state/journal.jsonl", format!("{whole}{{\"at\":\"20"));
+        let mut journal = Journal::open(&torn, folder, "harbor").unwrap();
+        assert!(journal.past().unfinished.is_some());
+        journal.append(Instant(6), vec![Record::End { exit: 4 }]).unwrap();
+        assert_eq!(Journal::read(&torn, folder, "harbor").unwrap().past().unfinished, None);
+
+        for (from, to) in [("\"new\":500", "\"new\":501"), ("\"sequence\":1", "\"sequence\":9")] {
+            let edited = MemorySystem::new().file("state/journal.jsonl", whole.replace(from, to));
+            assert_eq!(Journal::open(&edited, folder, "harbor").unwrap_err().code, codes::JOURNAL, "{to}");
+        }
+    }
+
+    #[test]
+    fn another_sites_journal_is_refused() {
+        let system = MemorySystem::new();
+        let folder = Path::new("state");
+        Journal::open(&system, folder, "harbor").unwrap().append(Instant(5), vec![begin(1)]).unwrap();
+        let error = Journal::open(&system, folder, "airport").unwrap_err();
+        assert_eq!(error.code, codes::JOURNAL);
+        assert_eq!(error.notes, ["it belongs to the site `harbor`, not to `airport`"]);
+    }
+
+    #[test]
+    fn a_full_disk_spends_the_reserve() {
+        let system = MemorySystem::new();
+        let mut journal = Journal::open(&system, Path::new("state"), "harbor").unwrap();
+        assert_eq!(system.files()[Path::new("/state/reserve")].len(), RESERVE);
+        system.set_full(true);
+        // a memory disk that is full stays full: what counts is that the reserve was given up
+        assert!(journal.append(Instant(5), vec![begin(1)]).is_err());
+        assert!(!system.files().contains_key(Path::new("/state/reserve")));
+        assert_eq!(journal.past().accepted, None);
+    }
+}

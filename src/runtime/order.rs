@@ -1,0 +1,215 @@
+//! In which order to write, so that every moment on the way passes the verifier.
+//!
+//! Writes are made in waves. Everything in a wave may be under way at once: until it is confirmed,
+//! each of its devices is taken at its old value, its new one and all values between. The waves
+//! backwards visit the same states, so the undo is proved together with the way there.
+
+use super::limits::{Breaches, Claim, Powers, Verifier, worse};
+
+/// A device that changes.
+#[derive(Debug, Clone)]
+pub struct Move {
+    /// the device
+    pub device: String,
+    /// where it stands
+    pub before: Claim,
+    /// where it goes
+    pub after: Claim,
+    /// everything it may be at while its registers are written
+    pub under_way: Claim,
+}
+
+/// No order keeps every limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoOrder {
+    /// devices that cannot be moved
+    pub devices: Vec<String>,
+    /// the limits in their way
+    pub limits: Vec<String>,
+}
+
+/// A judge of states on the way between two others.
+pub struct Way<'a> {
+    verifier: &'a dyn Verifier,
+    found: Breaches,
+    planned: Breaches,
+}
+
+impl<'a> Way<'a> {
+    /// From the state found to the state planned.
+    #[must_use]
+    pub fn new(verifier: &'a dyn Verifier, found: &Powers, planned: &Powers) -> Self {
+        Self { verifier, found: verifier.breaches(found), planned: verifier.breaches(planned) }
+    }
+
+    /// The limits that a state breaches further than both ends; none if it passes.
+    #[must_use]
+    pub fn objections(&self, state: &Powers) -> Vec<String> {
+        worse(&self.verifier.breaches(state), &self.found, &self.planned)
+    }
+
+    /// The waves in which to write, as indices of `moves`.
+    ///
+    /// # Errors
+    /// [`NoOrder`].
+    pub fn waves(&self, found: &Powers, moves: &[Move]) -> Result<Vec<Vec<usize>>, NoOrder> {
+        let mut state = found.clone();
+        let mut rest: Vec<usize> = (0..moves.len()).collect();
+        // those that take less from the grid go first: most limits bound what is taken
+        rest.sort_by_key(|index| moves.get(*index).map(|m| std::cmp::Reverse(&m.after.hi - &m.before.hi)));
+        let mut waves = Vec::new();
+        while !rest.is_empty() {
+            let mut wave = Vec::new();
+            let mut trial = state.clone();
+            let all = rest.iter().filter_map(|index| moves.get(*index));
+            trial.extend(all.map(|m| (m.device.clone(), m.under_way.clone())));
+            if self.objections(&trial).is_empty() {
+                wave.append(&mut rest);
+            } else {
+                trial.clone_from(&state);
+                rest.retain(|index| {
+                    let Some(m) = moves.get(*index) else { return false };
+                    let old = trial.insert(m.device.clone(), m.under_way.clone());
+                    if self.objections(&trial).is_empty() {
+                        wave.push(*index);
+                        return false;
+                    }
+                    match old {
+                        Some(old) => trial.insert(m.device.clone(), old),
+                        None => trial.remove(&m.device),
+                    };
+                    true
+                });
+            }
+            if wave.is_empty() {
+                return Err(self.stuck(&state, rest.iter().filter_map(|index| moves.get(*index))));
+            }
+            for m in wave.iter().filter_map(|index| moves.get(*index)) {
+                state.insert(m.device.clone(), m.after.clone());
+            }
+            waves.push(wave);
+        }
+        Ok(waves)
+    }
+
+    fn stuck<'m>(&self, state: &Powers, rest: impl Iterator<Item = &'m Move>) -> NoOrder {
+        let mut no_order = NoOrder { devices: Vec::new(), limits: Vec::new() };
+        for m in rest {
+            let mut trial = state.clone();
+            trial.insert(m.device.clone(), m.under_way.clone());
+            no_order.limits.extend(self.objections(&trial));
+            no_order.devices.push(m.device.clone());
+        }
+        no_order.limits.sort();
+        no_order.limits.dedup();
+        no_order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::quantity::Rat;
+
+    /// Bounds the sum of what is taken, and of what is given.
+    struct Sum {
+        taken: i64,
+        given: i64,
+    }
+
+    impl Verifier for Sum {
+        fn breaches(&self, powers: &Powers) -> Breaches {
+            let lo: Rat = powers.values().map(|claim| claim.lo.clone()).sum();
+            let hi: Rat = powers.values().map(|claim| claim.hi.clone()).sum();
+            let taken = &-&lo - &Rat::int(self.taken);
+            let given = &hi - &Rat::int(self.given);
+            let named = [("taken", taken), ("given", given)];
+            named.into_iter().filter(|(_, e)| e.is_positive()).map(|(n, e)| (n.to_owned(), e)).collect()
+        }
+    }
+
+    fn moves(pairs: &[(i64, i64)]) -> (Powers, Powers, Vec<Move>) {
+        let (mut found, mut planned) = (BTreeMap::new(), BTreeMap::new());
+        let mut moves = Vec::new();
+        for (index, (before, after)) in pairs.iter().enumerate() {
+            let device = format!("d{index}");
+            let (before, after) = (Claim::exactly(Rat::int(*before)), Claim::exactly(Rat::int(*after)));
+            found.insert(device.clone(), before.clone());
+            planned.insert(device.clone(), after.clone());
+            let under_way = before.or(&after);
+            moves.push(Move { device, before, after, under_way });
+        }
+        (found, planned, moves)
+    }
+
+    #[test]
+    fn a_swap_under_a_limit_lowers_first() {
+        let verifier = Sum { taken: 10, given: 10 };
+        let (found, planned, moves) = moves(&[(-2, -8), (-8, -2)]);
+        let way = Way::new(&verifier, &found, &planned);
+        assert_eq!(way.waves(&found, &moves), Ok(vec![vec![1], vec![0]]));
+    }
+
+    #[test]
+    fn what_fits_at_once_goes_at_once() {
+        let verifier = Sum { taken: 20, given: 20 };
+        let (found, planned, moves) = moves(&[(-2, -8), (-8, -2)]);
+        let waves = Way::new(&verifier, &found, &planned).waves(&found, &moves).unwrap();
+        assert_eq!(waves.len(), 1);
+    }
+
+    #[test]
+    fn a_breach_that_was_found_may_only_shrink() {
+        let verifier = Sum { taken: 5, given: 5 };
+        let (found, planned, moves) = moves(&[(-9, -3), (-1, -2)]);
+        let way = Way::new(&verifier, &found, &planned);
+        // raising the second first would worsen the breach that is there
+        assert_eq!(way.waves(&found, &moves), Ok(vec![vec![0], vec![1]]));
+    }
+
+    #[test]
+    fn no_order_names_devices_and_limits() {
+        // both ends balance exactly, and no single move keeps both sides
+        let verifier = Sum { taken: 0, given: 0 };
+        let (found, planned, moves) = moves(&[(5, 3), (-5, -3)]);
+        let no_order = Way::new(&verifier, &found, &planned).waves(&found, &moves).unwrap_err();
+        assert_eq!(no_order.devices.len(), 2);
+        assert_eq!(no_order.limits, ["given exceeded by 2 kW", "taken exceeded by 2 kW"]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_prefix_with_any_part_of_a_wave_done_passes(
+            pairs in prop::collection::vec((-9_i64..9, -9_i64..9), 1..6),
+            taken in 0_i64..30,
+            given in 0_i64..30,
+        ) {
+            let verifier = Sum { taken, given };
+            let (found, planned, moves) = moves(&pairs);
+            let way = Way::new(&verifier, &found, &planned);
+            if let Ok(waves) = way.waves(&found, &moves) {
+                let mut state = found.clone();
+                for wave in waves {
+                    for done in 0_u32..1 << wave.len() {
+                        let mut part = state.clone();
+                        for (bit, index) in wave.iter().enumerate() {
+                            let m = &moves[*index];
+                            if done >> bit & 1 == 1 {
+                                part.insert(m.device.clone(), m.after.clone());
+                            }
+                        }
+                        prop_assert!(way.objections(&part).is_empty());
+                    }
+                    for index in wave {
+                        state.insert(moves[index].device.clone(), moves[index].after.clone());
+                    }
+                }
+                prop_assert_eq!(state, planned);
+            }
+        }
+    }
+}

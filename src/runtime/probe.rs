@@ -1,0 +1,327 @@
+//! Who is there, in which state: interrogates the devices of a host and reads what stands in them.
+//!
+//! A fault of a device excludes that device. Nothing is written here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::admission::{Admission, Shown};
+use super::endpoint::Endpoint;
+use super::limits::Claim;
+use super::map::{DeviceMap, MapFault};
+use super::session::Fault;
+use crate::bundle::Bundle;
+use crate::bundle::inventory::{Device, Inventory};
+use crate::bundle::profile::{Context, Found, Identity, Level, PowerFound, Profile, Verb};
+use crate::diag::{Code, codes};
+use crate::ir::{Attr, FailSafeBy, Family, Model, Role};
+use crate::quantity::Rat;
+
+/// Longest wait for one answer where the inventory says nothing.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// A device that answers and may be commanded.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// its registers
+    pub map: DeviceMap,
+    /// what gives them their meaning
+    pub context: Context,
+    /// raw values of all its points
+    pub raws: BTreeMap<String, i64>,
+    /// what the registers say
+    pub found: Found,
+    /// what it showed of itself, for people: `serial PV10K-0001`, `bound to unit 4`
+    pub shown: String,
+    /// alarms that it raises
+    pub alarms: Vec<String>,
+}
+
+/// Why a device takes no part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excluded {
+    /// permanent code
+    pub code: Code,
+    /// in words that follow the device's name
+    pub reason: String,
+}
+
+/// A device of the inventory with everything that documents say about it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// its name
+    pub name: String,
+    /// its gateway
+    pub gateway: String,
+    /// its entry in the inventory
+    pub entry: Device,
+    /// its declaration
+    pub family: Family,
+    /// its profile
+    pub profile: Profile,
+    /// nameplate values: the inventory's, else the policy's, else the profile's
+    pub ratings: BTreeMap<String, Rat>,
+    /// where it goes by itself, kW, without a sign
+    pub fail_safe: Rat,
+}
+
+impl Subject {
+    /// The devices of `gateways` that have a profile, by gateway and then by name.
+    #[must_use]
+    pub fn all(bundle: &Bundle, inventory: &Inventory, gateways: &BTreeSet<String>) -> Vec<Self> {
+        let names = crate::bundle::Names::new(&bundle.site);
+        let mut subjects: Vec<Self> = inventory
+            .devices
+            .iter()
+            .filter(|(_, entry)| gateways.contains(&entry.gateway))
+            .filter_map(|(name, entry)| {
+                let family = bundle.site.family(names.device(name)?.family)?;
+                let profile = bundle.profiles.get(family.profile.as_ref()?)?;
+                let ratings = ratings(family, profile, entry);
+                let fail_safe = fail_safe(family, profile, &ratings);
+                Some(Self {
+                    name: name.clone(),
+                    gateway: entry.gateway.clone(),
+                    entry: entry.clone(),
+                    family: family.clone(),
+                    profile: profile.clone(),
+                    ratings,
+                    fail_safe,
+                })
+            })
+            .collect();
+        subjects.sort_by(|a, b| (&a.gateway, &a.name).cmp(&(&b.gateway, &b.name)));
+        subjects
+    }
+
+    /// Everything the device can do, kW into its bus.
+    #[must_use]
+    pub fn widest(&self) -> Claim {
+        let hull = |attr: &Attr| self.family.hull(attr).map(|(_, hi)| hi);
+        let rated = || self.ratings.get("power").cloned().unwrap_or(Rat::ZERO);
+        match self.family.role {
+            Role::Storage => {
+                let charge = hull(&Attr::Charge).unwrap_or_else(rated);
+                Claim { lo: -&charge, hi: hull(&Attr::Discharge).unwrap_or_else(rated) }
+            }
+            Role::Producer => Claim { lo: Rat::ZERO, hi: hull(&Attr::Power).unwrap_or_else(rated) },
+            Role::Consumer => Claim { lo: -&hull(&Attr::Power).unwrap_or_else(rated), hi: Rat::ZERO },
+            Role::Control | Role::Slot => Claim::exactly(Rat::ZERO),
+        }
+    }
+
+    /// What the device may give in the state that its registers show. `available` is what a producer
+    /// could give in this step, where the plan knows it.
+    #[must_use]
+    pub fn claim(&self, found: &Found, available: Option<&Rat>) -> Claim {
+        if found.connected == Some(false) || found.on == Some(false) {
+            return Claim::exactly(Rat::ZERO);
+        }
+        let capped = |value: &Rat| available.map_or_else(|| value.clone(), |most| Rat::min_of(most, value));
+        match &found.power {
+            PowerFound::Unknown => self.widest(),
+            PowerFound::Released => match available {
+                Some(most) => Claim::exactly(most.clone()),
+                None => self.widest(),
+            },
+            PowerFound::Commanded { verb, form, value } => {
+                use crate::bundle::profile::Form;
+                let value = match self.family.role {
+                    Role::Producer => capped(value),
+                    _ => value.clone(),
+                };
+                let signed = match (verb, self.family.role) {
+                    (Verb::Charge, _) | (Verb::Power, Role::Consumer) => -&value,
+                    _ => value,
+                };
+                match form {
+                    // what a producer is allowed it gives, as far as it can
+                    Form::AtMost if self.family.role == Role::Producer && available.is_some() => {
+                        Claim::exactly(signed)
+                    }
+                    Form::Fixed => Claim::exactly(signed),
+                    Form::AtMost => Claim::between(Rat::ZERO, signed),
+                    Form::AtLeast => self.widest(),
+                }
+            }
+        }
+    }
+}
+
+fn ratings(family: &Family, profile: &Profile, entry: &Device) -> BTreeMap<String, Rat> {
+    let own = profile.ratings.iter();
+    let mut ratings: BTreeMap<String, Rat> = own.map(|(name, q)| (name.clone(), q.value.clone())).collect();
+    match &family.model {
+        Model::Renewable { rated, .. } | Model::Generator { rated, .. } => {
+            ratings.insert("power".to_owned(), rated.clone());
+        }
+        Model::Store(store) => {
+            ratings.insert("power".to_owned(), Rat::max_of(&store.charge, &store.discharge));
+            ratings.insert("capacity".to_owned(), store.capacity.clone());
+        }
+        _ => {
+            if let (Some((_, hi)), false) = (family.hull(&Attr::Power), ratings.contains_key("power")) {
+                ratings.insert("power".to_owned(), hi);
+            }
+        }
+    }
+    ratings.extend(entry.ratings.iter().map(|(name, q)| (name.clone(), q.value.clone())));
+    ratings
+}
+
+fn fail_safe(family: &Family, profile: &Profile, ratings: &BTreeMap<String, Rat>) -> Rat {
+    let rated = ratings.get("power").cloned().unwrap_or(Rat::ZERO);
+    match &family.fail_safe {
+        Some(safe) if safe.by != FailSafeBy::None => {
+            safe.at.as_ref().map_or(Rat::ZERO, |(_, value)| value.clone())
+        }
+        _ => match profile.fail_safe.as_ref().map(|safe| &safe.power) {
+            Some(Level::Power(power)) => power.value.clone(),
+            Some(Level::Rated) | None => rated,
+        },
+    }
+}
+
+/// Starts the endpoint of each gateway. `places` replaces the inventory's addresses.
+#[must_use]
+pub fn endpoints(inventory: &Inventory, gateways: &BTreeSet<String>) -> BTreeMap<String, Endpoint> {
+    let start = |name: &String| {
+        let gateway = inventory.gateways.get(name)?;
+        let limit = gateway.timeout.as_ref().map_or(ANSWER, |timeout| {
+            let millis =
+                (&timeout.value * &Rat::int(1000)).ceil().to_i64().and_then(|ms| u64::try_from(ms).ok());
+            Duration::from_millis(millis.unwrap_or(1000).clamp(10, 60_000))
+        });
+        Some((name.clone(), Endpoint::start(&gateway.host, gateway.port, limit)))
+    };
+    gateways.iter().filter_map(start).collect()
+}
+
+/// What became of each device.
+pub type Probed = BTreeMap<String, Result<Ready, Excluded>>;
+
+/// Interrogates all devices, gateways side by side and the devices of one gateway in turn.
+pub async fn probe(
+    subjects: &[Subject],
+    endpoints: &BTreeMap<String, Endpoint>,
+    admission: &Admission,
+) -> Probed {
+    let mut tasks = JoinSet::new();
+    for (gateway, endpoint) in endpoints {
+        let mine: Vec<Subject> = subjects.iter().filter(|s| s.gateway == *gateway).cloned().collect();
+        let (endpoint, admission) = (endpoint.clone(), admission.clone());
+        tasks.spawn(async move {
+            let mut results = Vec::new();
+            let mut dead: Option<Excluded> = None;
+            for subject in mine {
+                let result = match &dead {
+                    Some(excluded) => Err(excluded.clone()),
+                    None => interrogate(&subject, endpoint.clone(), &admission).await,
+                };
+                // what cannot be reached once is not tried again for each of its devices
+                if let Err(excluded) = &result
+                    && excluded.code == codes::DEAD_GATEWAY
+                {
+                    dead = Some(excluded.clone());
+                }
+                results.push((subject.name.clone(), result));
+            }
+            results
+        });
+    }
+    let mut probed = Probed::new();
+    while let Some(results) = tasks.join_next().await {
+        probed.extend(results.unwrap_or_default());
+    }
+    probed
+}
+
+fn exclude(code: Code, reason: impl Into<String>) -> Excluded {
+    Excluded { code, reason: reason.into() }
+}
+
+fn of_fault(fault: &MapFault, endpoint: &Endpoint) -> Excluded {
+    match fault {
+        MapFault::Wire(Fault::Unreachable(_)) => {
+            exclude(codes::DEAD_GATEWAY, format!("its gateway at {} is {fault}", endpoint.place()))
+        }
+        MapFault::Wire(Fault::NoAnswer(_) | Fault::WrongAnswer(_)) => {
+            exclude(codes::DEAD_GATEWAY, format!("its gateway at {} gives {fault}", endpoint.place()))
+        }
+        MapFault::Wire(Fault::Exception(_)) => {
+            exclude(codes::STATE_UNKNOWN, format!("it does not answer through its gateway: {fault}"))
+        }
+        _ => exclude(codes::WRONG_DEVICE, fault.to_string()),
+    }
+}
+
+async fn interrogate(
+    subject: &Subject,
+    endpoint: Endpoint,
+    admission: &Admission,
+) -> Result<Ready, Excluded> {
+    let profile = &subject.profile;
+    let fault = |fault: MapFault| of_fault(&fault, &endpoint);
+    let map = DeviceMap::discover(endpoint.clone(), subject.entry.unit, profile).await.map_err(fault)?;
+    // what can be overridden without its register showing it is read before anything else: the reading
+    // itself may restart the watchdog that had cut it
+    let first = map.read(&in_effect_points(profile)).await.map_err(|wire| fault(wire.into()))?;
+    let shown = identify(subject, &map).await.map_err(fault)?;
+    if let (Some(serial), Some(expected)) = (&shown.serial, &subject.entry.serial)
+        && serial != expected
+    {
+        return Err(exclude(
+            codes::WRONG_DEVICE,
+            format!("it shows the serial number `{serial}`, the inventory says `{expected}`"),
+        ));
+    }
+    admission.admit(subject, &shown).map_err(|reason| exclude(codes::NOT_ADMITTED, reason))?;
+    let context = map.context(profile, subject.ratings.clone()).await.map_err(fault)?;
+    let all: BTreeSet<&str> = profile.points.keys().map(String::as_str).collect();
+    let mut raws = map.read(&all).await.map_err(|wire| fault(wire.into()))?;
+    raws.extend(first);
+    for refusal in &profile.refuse_when {
+        if raws.get(&refusal.point).is_some_and(|raw| refusal.holds(*raw)) {
+            let because = if refusal.because.is_empty() { "its own setting" } else { &refusal.because };
+            return Err(exclude(codes::LOCAL_CONTROL, format!("it takes no commands: {because}")));
+        }
+    }
+    let alarms = profile
+        .alarm_when
+        .iter()
+        .filter(|alarm| raws.get(&alarm.point).is_some_and(|raw| alarm.holds(*raw)))
+        .map(|alarm| {
+            let raw = raws.get(&alarm.point).copied().unwrap_or_default();
+            format!("{} (`{}` is {raw})", alarm.because, alarm.point)
+        })
+        .collect();
+    let found = profile.decode(&raws, &context);
+    Ok(Ready { map, context, raws, found, shown: shown.words(subject), alarms })
+}
+
+/// The points that show values in effect, and those that say whether they show anything.
+pub(super) fn in_effect_points(profile: &Profile) -> BTreeSet<&str> {
+    let effects = profile.points.values().filter_map(|point| point.in_effect.as_ref());
+    let points = effects.flat_map(|effect| {
+        let when = effect.only_when.as_ref().map(|when| when.point.as_str());
+        std::iter::once(effect.point.as_str()).chain(when)
+    });
+    points.collect()
+}
+
+async fn identify(subject: &Subject, map: &DeviceMap) -> Result<Shown, MapFault> {
+    let Identity::Points(identity) = &subject.profile.identity else { return Ok(Shown::default()) };
+    let mut shown = Shown::default();
+    for (address, text) in [
+        (&identity.maker, &mut shown.maker),
+        (&identity.model, &mut shown.model),
+        (&identity.serial, &mut shown.serial),
+    ] {
+        if let Some(address) = address {
+            *text = Some(map.text(address, identity.text_registers).await?);
+        }
+    }
+    Ok(shown)
+}

@@ -1,0 +1,201 @@
+//! What a plan's step asks of each device, as abstract commands of its profile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bundle::profile::{Form, Profile, Verb};
+use crate::bundle::{CommandForm, Names, PlanDocument};
+use crate::diag::{Diagnostic, Severity, codes};
+use crate::ir::{Attr, Control, Family, Role, SAFETY, Site, Statement};
+use crate::quantity::Rat;
+
+/// One abstract command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// what to do
+    pub verb: Verb,
+    /// what the value means
+    pub form: Option<Form>,
+    /// kW
+    pub value: Option<Rat>,
+    /// commanded by a rule of the safety class
+    pub safety: bool,
+}
+
+/// What a step asks of the devices of a site.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// by device, in the order in which the settings are written
+    pub devices: BTreeMap<String, Vec<Setting>>,
+    /// commands that nobody writes, with the reason
+    pub unwritten: BTreeMap<String, String>,
+}
+
+/// Values of one device in one step, before they become commands.
+#[derive(Debug, Default)]
+struct Asked {
+    values: BTreeMap<Attr, (CommandForm, Rat)>,
+}
+
+fn refuse(message: String) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(codes::PLAN_VIOLATES, Severity::Error, message))
+}
+
+/// What `step` of the plan asks.
+///
+/// # Errors
+/// The plan names what the site does not declare, or asks what no driver of this version can say.
+pub fn wants(
+    site: &Site,
+    profiles: &BTreeMap<String, Profile>,
+    plan: &PlanDocument,
+    step: usize,
+) -> Result<Wants, Box<Diagnostic>> {
+    let names = Names::new(site);
+    let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
+    let mut note = |device: String, attr: &Attr, form: CommandForm, value: Rat| {
+        asked.entry(device).or_default().values.insert(attr.clone(), (form, value));
+    };
+    for series in &plan.commands {
+        let value = series
+            .value(step)
+            .ok_or_else(|| refuse(format!("the plan has no value of `{}` for this step", series.device)))?;
+        note(series.device.clone(), &series.attr, series.form, value);
+    }
+    for group in &plan.groups {
+        let members = group.members.iter().flat_map(|(first, last)| *first..=*last);
+        for (place, index) in (0_u64..).zip(members) {
+            let count = group.count(place, step).ok_or_else(|| {
+                refuse(format!("the plan has no value of `{}` for this step", group.family))
+            })?;
+            let device = format!("{}[{index}]", group.family);
+            note(device, &group.attr, group.form, &group.step * &Rat::int(count));
+        }
+    }
+    let safety = safety_commands(site, plan, step);
+    let mut wants = Wants::default();
+    for (name, asked) in asked {
+        let Some(device) = names.device(&name) else {
+            if names.zone(&name).is_some() {
+                wants.unwritten.insert(name, "a setpoint that this version does not write".to_owned());
+                continue;
+            }
+            return Err(refuse(format!("the plan commands `{name}`, which the policy does not declare")));
+        };
+        let Some(family) = site.family(device.family) else { continue };
+        let profile = family.profile.as_ref().and_then(|profile| profiles.get(profile));
+        let reason = match (family.gateway, profile, family.control) {
+            (None, ..) => Some("it is behind no gateway"),
+            (_, None, _) => Some("it has no profile"),
+            (.., Control::Observe) => Some("it is only observed"),
+            (.., Control::Advise) => Some("evl only advises on it"),
+            (.., Control::Command) => None,
+        };
+        match (reason, profile) {
+            (None, Some(profile)) => {
+                let settings = settings(&name, family, profile, &asked, &safety)?;
+                wants.devices.insert(name, settings);
+            }
+            (reason, _) => {
+                wants.unwritten.insert(name, reason.unwrap_or_default().to_owned());
+            }
+        }
+    }
+    Ok(wants)
+}
+
+/// Commands that a rule of the safety class decided, as the plan's reasons say.
+fn safety_commands(site: &Site, plan: &PlanDocument, step: usize) -> BTreeSet<(String, Attr)> {
+    let here = |first: u32, last: u32| (first as usize..=last as usize).contains(&step);
+    let first_class = |statement: &Statement| match statement {
+        Statement::Effect(rule, _) => site.rule(*rule).is_some_and(|rule| rule.class == SAFETY),
+        _ => false,
+    };
+    plan.reasons
+        .iter()
+        .filter(|reason| here(reason.first, reason.last))
+        .filter(|reason| reason.statements.iter().any(|known| first_class(&known.statement)))
+        .map(|reason| (reason.device.clone(), reason.attr.clone()))
+        .collect()
+}
+
+fn form_of(name: &str, form: CommandForm) -> Result<Form, Box<Diagnostic>> {
+    match form {
+        CommandForm::Fixed => Ok(Form::Fixed),
+        CommandForm::AtMost => Ok(Form::AtMost),
+        CommandForm::AtLeast => Ok(Form::AtLeast),
+        CommandForm::Follow => Err(Box::new(Diagnostic::nowhere(
+            codes::NOT_YET,
+            Severity::Error,
+            format!("the plan lets `{name}` follow a target, which `apply` does not do in this version"),
+        ))),
+    }
+}
+
+fn settings(
+    name: &str,
+    family: &Family,
+    profile: &Profile,
+    asked: &Asked,
+    safety: &BTreeSet<(String, Attr)>,
+) -> Result<Vec<Setting>, Box<Diagnostic>> {
+    let is_safety = |attr: &Attr| safety.contains(&(name.to_owned(), attr.clone()));
+    let has = |verb: Verb| profile.commands.iter().any(|case| case.verb == verb);
+    let truth = |attr: &Attr| asked.values.get(attr).map(|(_, value)| !value.is_zero());
+    let plain = |verb, safety| Setting { verb, form: None, value: None, safety };
+    let mut settings = Vec::new();
+    let mut last = Vec::new();
+
+    match truth(&Attr::Connected) {
+        // leave first, join last: a device joins with its limits already in place
+        Some(true) => last.push(plain(Verb::Connect, is_safety(&Attr::Connected))),
+        Some(false) => settings.push(plain(Verb::Disconnect, is_safety(&Attr::Connected))),
+        None => {}
+    }
+    let mut forced_off = None;
+    match truth(&Attr::On) {
+        Some(true) if has(Verb::On) => last.push(plain(Verb::On, is_safety(&Attr::On))),
+        Some(false) if has(Verb::Off) => settings.push(plain(Verb::Off, is_safety(&Attr::On))),
+        // off means no power, however the device is made to give none
+        Some(false) => forced_off = Some(is_safety(&Attr::On)),
+        Some(true) | None => {}
+    }
+    let store = family.role == Role::Storage;
+    let power = asked.values.get(&Attr::Power);
+    let (charge, discharge) = (asked.values.get(&Attr::Charge), asked.values.get(&Attr::Discharge));
+    if store && (power.is_some() || charge.is_some() || discharge.is_some()) {
+        let form =
+            form_of(name, power.or(charge).or(discharge).map_or(CommandForm::Fixed, |(form, _)| *form))?;
+        let of = |side: Option<&(CommandForm, Rat)>| side.map_or(Rat::ZERO, |(_, value)| value.clone());
+        let (charge, discharge) = match power {
+            Some((_, value)) if value.is_negative() => (-value, Rat::ZERO),
+            Some((_, value)) => (Rat::ZERO, value.clone()),
+            None => (of(charge), of(discharge)),
+        };
+        let safe = [Attr::Power, Attr::Charge, Attr::Discharge].iter().any(is_safety);
+        let (verb, value) = match (charge.is_positive(), discharge.is_positive()) {
+            (true, true) => return Err(refuse(format!("the plan charges and discharges `{name}` at once"))),
+            (true, false) => (Verb::Charge, Some(charge)),
+            (false, true) => (Verb::Discharge, Some(discharge)),
+            (false, false) => (Verb::Idle, None),
+        };
+        let form = value.as_ref().map(|_| form);
+        settings.push(Setting { verb, form, value, safety: safe || forced_off == Some(true) });
+    } else if let Some(safe) = forced_off {
+        let form = Some(Form::AtMost);
+        if has(Verb::Power) {
+            settings.push(Setting { verb: Verb::Power, form, value: Some(Rat::ZERO), safety: safe });
+        } else {
+            settings.push(plain(Verb::Disconnect, safe));
+        }
+    } else if let Some((form, value)) = power {
+        let form = Some(form_of(name, *form)?);
+        settings.push(Setting {
+            verb: Verb::Power,
+            form,
+            value: Some(value.clone()),
+            safety: is_safety(&Attr::Power),
+        });
+    }
+    settings.extend(last);
+    Ok(settings)
+}
