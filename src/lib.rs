@@ -39,7 +39,8 @@ pub mod inputs;
 
 // analysis
 
-// plan
+#[cfg(feature = "solver")]
+pub mod plan;
 
 // verify
 

@@ -1,0 +1,53 @@
+//! Two directions that never run together (planner.md 4): charge and discharge, import and export,
+//! both ways of a link, heat and cool. Binaries are added only for steps in which both sides of a
+//! pair came out above zero.
+
+use super::solver::{Col, Program};
+
+/// Both sides above this, kW, is a clash. Far below one register step, so that no rounding can make
+/// a clash of what passed here.
+const BOTH: f64 = 1e-6;
+
+/// Two columns of which one must be zero; both are bounded above.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pair {
+    /// One direction.
+    pub(super) a: Col,
+    /// The other.
+    pub(super) b: Col,
+}
+
+/// Positions of the pairs, not yet split, whose sides both run at `x`.
+pub(super) fn clashes(pairs: &[Pair], split: &[usize], x: &[f64]) -> Vec<usize> {
+    let at = |c: Col| x.get(c.index()).copied().unwrap_or(0.0);
+    let done: std::collections::BTreeSet<usize> = split.iter().copied().collect();
+    (pairs.iter().enumerate())
+        .filter(|(place, pair)| at(pair.a).min(at(pair.b)) > BOTH && !done.contains(place))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Adds the binary of a pair: `a <= A z`, `b <= B (1 - z)`.
+pub(super) fn split(program: &mut Program, pair: &Pair) {
+    let (_, a_most) = program.bounds(pair.a);
+    let (_, b_most) = program.bounds(pair.b);
+    let z = program.integer(0.0, 1.0);
+    program.at_most([(pair.a, 1.0), (z, -a_most)], 0.0);
+    program.at_most([(pair.b, 1.0), (z, b_most)], b_most);
+}
+
+/// Fixes at zero the idle side of every pair that has no binary, so that continuous levels after
+/// the integers are fixed cannot bring a clash back.
+pub(super) fn pin(program: &mut Program, pairs: &[Pair], split: &[usize], x: &[f64]) {
+    let at = |c: Col| x.get(c.index()).copied().unwrap_or(0.0);
+    let done: std::collections::BTreeSet<usize> = split.iter().copied().collect();
+    for (place, pair) in pairs.iter().enumerate() {
+        if done.contains(&place) {
+            continue;
+        }
+        let (idle, value) = if at(pair.a) <= at(pair.b) { (pair.a, at(pair.a)) } else { (pair.b, at(pair.b)) };
+        let (lower, _) = program.bounds(idle);
+        let most = value.max(lower).max(0.0);
+        program.narrow(idle, f64::NEG_INFINITY, most);
+    }
+}

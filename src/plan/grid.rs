@@ -1,0 +1,56 @@
+//! The utility: import and export within their ratings, energy money, emissions at the meter.
+
+use super::exclusive::Pair;
+use super::families::Asks;
+use super::model::{Aff, Builder, Part};
+use super::scene::{Owner, What};
+use crate::ir::{Attr, Family, Model, Statement};
+
+pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family) {
+    let Model::Grid { tariff, carbon, carbon_feed, .. } = &family.model else { return };
+    let Some(device) = b.units.get(unit).and_then(|u| u.members.first()).copied() else { return };
+    let owner = Owner { statement: Statement::Device(family.id), class: None };
+    let prices = tariff.and_then(|t| b.scene.prices.get(&t)).cloned().unwrap_or_default();
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    for t in 0..b.scene.len() {
+        let hours = b.scene.hours(t);
+        let mut sides = [Attr::Import, Attr::Export].map(|attr| {
+            let pieces = b.pieces(device, &attr, t);
+            let (lo, hi) = match (pieces.first(), pieces.last()) {
+                (Some(first), Some(last)) => (first.0, last.1),
+                _ => (0.0, 0.0),
+            };
+            if pieces.is_empty() && !family.hull(&attr).is_none_or(|(_, hi)| hi.is_zero()) {
+                b.program.contradict();
+            }
+            let power = b.rated(owner, lo, hi, t);
+            b.ask_of(asks, &What::Device(device, attr.clone()), t, &power, None);
+            power
+        });
+        let [import, export] = &mut sides;
+        let bus = family.bus;
+        b.inject(bus, t, import);
+        b.draw(bus, t, export);
+        b.pay(Part::Import, import, hours * prices.import.get(t).copied().unwrap_or(0.0));
+        b.pay(Part::Export, export, -hours * prices.export.get(t).copied().unwrap_or(0.0));
+        let kg = match (carbon, carbon_feed) {
+            (Some(kg), _) => kg.to_f64(),
+            (None, Some(feed)) => b.scene.signal(*feed, device.index, t),
+            (None, None) => 0.0,
+        };
+        b.emissions.extend(import.terms.iter().map(|(c, v)| (*c, v * hours * kg)));
+        b.imported.extend(import.terms.iter().map(|(c, v)| (*c, v * hours)));
+        if let (Some(a), Some(b_col)) = (first(import), first(export)) {
+            b.pairs.push(Pair { a, b: b_col });
+        }
+        imports.push(import.clone());
+        exports.push(export.clone());
+    }
+    b.put(unit, Attr::Import, imports);
+    b.put(unit, Attr::Export, exports);
+}
+
+/// The column that carries a direction's power.
+pub(super) fn first(aff: &Aff) -> Option<super::solver::Col> {
+    aff.terms.first().map(|(col, _)| *col)
+}

@@ -1,0 +1,106 @@
+//! Known answers on bare programs: the solver room and the levels without any policy around them.
+
+use std::path::PathBuf;
+
+use super::exclusive::Pair;
+use super::levels::{Level, climb};
+use super::solver::{Program, SolverOptions};
+
+fn shared(name: &str) -> Option<String> {
+    let mut at = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    while at.pop() {
+        let file = at.join("shared/data").join(name);
+        #[expect(clippy::disallowed_methods, reason = "a test reads its own data")]
+        if let Ok(text) = std::fs::read_to_string(file) {
+            return Some(text);
+        }
+    }
+    println!("skipped: no shared data");
+    None
+}
+
+fn bench(text: &str, from: &str, steps: usize) -> f64 {
+    let mut p = Program::default();
+    let (mut money, mut pairs, mut idle) = (Vec::new(), Vec::new(), Vec::new());
+    let rows: Vec<&str> = text.lines().skip(1).skip_while(|l| !l.starts_with(from)).take(steps).collect();
+    assert_eq!(rows.len(), steps);
+    let mut before: Option<super::solver::Col> = None;
+    for (t, row) in rows.iter().enumerate() {
+        let v: Vec<f64> = row.split(',').skip(1).map(|f| f.parse().unwrap()).collect();
+        let (import, export) = (p.col(0.0, 15.0), p.col(0.0, 15.0));
+        let (charge, discharge) = (p.col(0.0, 5.0), p.col(0.0, 5.0));
+        let level = if t + 1 == steps { p.col(5.0, 5.0) } else { p.col(0.0, 10.0) };
+        p.equal([(import, 1.0), (export, -1.0), (discharge, 1.0), (charge, -1.0)], v[0] - v[1]);
+        let step = [(level, 1.0), (charge, -0.25 * 0.95), (discharge, 0.25 / 0.95)];
+        match before {
+            Some(b) => p.equal(step.into_iter().chain([(b, -1.0)]), 0.0),
+            None => p.equal(step, 5.0),
+        }
+        before = Some(level);
+        money.extend([(import, v[2] * 0.25), (export, -v[3] * 0.25)]);
+        pairs.extend([Pair { a: import, b: export }, Pair { a: charge, b: discharge }]);
+        let weight = 0.25 * (1.0 + t as f64 / steps as f64);
+        idle.extend([(charge, weight), (discharge, weight)]);
+    }
+    let levels = [
+        Level { objective: money, within: None, gap: 0.0 },
+        Level { objective: idle, within: None, gap: 0.0 },
+    ];
+    let done = climb(&p, &levels, &pairs, &SolverOptions::default()).unwrap();
+    assert!(p.violation(&done.x) < 1e-6, "{}", p.violation(&done.x));
+    done.levels[0].value
+}
+
+#[test]
+fn bench_day() {
+    let Some(text) = shared("bench/bench.csv") else { return };
+    assert!((bench(&text, "2017-03-06", 96) - 2.373034204986).abs() < 1e-6);
+}
+
+#[test]
+fn bench_week() {
+    let Some(text) = shared("bench/bench.csv") else { return };
+    assert!((bench(&text, "2017-03-06", 672) - 5.088191967820).abs() < 1e-6);
+}
+
+#[test]
+#[ignore = "tens of seconds in a debug build"]
+fn bench_year() {
+    let Some(text) = shared("bench/bench.csv") else { return };
+    #[expect(clippy::disallowed_methods, reason = "a measurement")]
+    let begin = std::time::Instant::now();
+    assert!((bench(&text, "2017-01-01", 35_040) - 23.730975966730).abs() < 1e-6);
+    println!("{:?}", begin.elapsed());
+}
+
+#[test]
+fn emhass_windows() {
+    let (Some(csv), Some(answers)) =
+        (shared("emhass/opt_res_perfect_optim_profit_days1-4.csv"), shared("emhass/answers.json"))
+    else {
+        return;
+    };
+    let answers: serde_json::Value = serde_json::from_str(&answers).unwrap();
+    let rows: Vec<Vec<f64>> =
+        csv.lines().skip(1).map(|l| l.split(',').skip(1).map(|f| f.parse().unwrap()).collect()).collect();
+    for (w, window) in rows.chunks(48).enumerate().take(4) {
+        let mut p = Program::default();
+        let (mut money, mut pairs) = (Vec::new(), Vec::new());
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for v in window {
+            let (import, export) = (p.col(0.0, 9.0), p.col(0.0, 9.0));
+            let (a, b) = (p.integer(0.0, 1.0), p.integer(0.0, 1.0));
+            p.equal([(import, 1.0), (export, -1.0), (a, -3.0), (b, -0.75)], (v[1] - v[0]) / 1000.0);
+            money.extend([(import, v[7] * 0.5), (export, -v[8] * 0.5)]);
+            pairs.push(Pair { a: import, b: export });
+            first.push((a, 1.5));
+            second.push((b, 0.375));
+        }
+        p.equal(first, 15.0);
+        p.equal(second, 6.0);
+        let levels = [Level { objective: money, within: None, gap: 0.0 }];
+        let done = climb(&p, &levels, &pairs, &SolverOptions::default()).unwrap();
+        let want = answers["windows"][w]["milp_eur"].as_f64().unwrap();
+        assert!((done.levels[0].value - want).abs() < 1e-6, "window {w}: {} {want}", done.levels[0].value);
+    }
+}

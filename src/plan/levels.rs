@@ -1,0 +1,261 @@
+//! Objectives in order (planner.md 15-17): each level is minimised, locked, and left behind.
+//!
+//! A continuous program is locked by its optimal face: every column with a reduced cost away from
+//! zero is fixed (inequality rows are slack columns here, so their duals are among them). A program
+//! with integers is locked by one row on the objective; at the end the integers are fixed and all
+//! levels are done again as continuous programs.
+
+use super::exclusive::{self, Pair};
+use super::solver::{Col, Outcome, Program, Session, Solution, SolverOptions, Stop};
+
+/// Reduced costs beyond this put a column on the optimal face.
+const FACE: f64 = 1e-7;
+
+/// One thing to minimise.
+#[derive(Debug, Clone)]
+pub(super) struct Level {
+    /// Coefficients of the objective.
+    pub(super) objective: Vec<(Col, f64)>,
+    /// Share of the optimum that later levels may spend.
+    pub(super) within: Option<f64>,
+    /// Absolute gap at which an integer search may stop.
+    pub(super) gap: f64,
+}
+
+impl Level {
+    pub(super) fn value(&self, x: &[f64]) -> f64 {
+        self.objective.iter().map(|(c, v)| x.get(c.index()).copied().unwrap_or(0.0) * v).sum()
+    }
+}
+
+/// What one level came to.
+#[derive(Debug, Clone)]
+pub(super) struct Reached {
+    /// The objective's value at the point finally taken.
+    pub(super) value: f64,
+    /// Proven bound on the level's optimum.
+    pub(super) bound: f64,
+    /// Reduced costs of the level's last continuous solve, by column.
+    pub(super) reduced: Vec<f64>,
+    /// Duals of the level's last continuous solve, by row.
+    pub(super) duals: Vec<f64>,
+}
+
+/// The point reached after all levels.
+#[derive(Debug, Clone)]
+pub(super) struct Climb {
+    /// Values of the program's own columns.
+    pub(super) x: Vec<f64>,
+    /// Level by level.
+    pub(super) levels: Vec<Reached>,
+    /// Pairs that got a binary, by position.
+    pub(super) split: Vec<usize>,
+    /// Whether a time limit ended a search early.
+    pub(super) stopped: bool,
+}
+
+/// Why no point came out.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Fall {
+    /// Nothing satisfies the program.
+    Infeasible,
+    /// Nothing bounds level `0..`.
+    Unbounded(usize),
+    /// The solver gave up.
+    Stopped(Stop),
+}
+
+/// Minimises the levels in order.
+pub(super) fn climb(
+    program: &Program,
+    levels: &[Level],
+    pairs: &[Pair],
+    options: &SolverOptions,
+) -> Result<Climb, Fall> {
+    if program.is_contradictory() {
+        return Err(Fall::Infeasible);
+    }
+    let mut split: Vec<usize> = Vec::new();
+    // each round adds at least one binary, so there are at most `pairs.len() + 1` rounds
+    for _ in 0..=pairs.len() {
+        match attempt(program, levels, pairs, &mut split, options)? {
+            Some(climb) => return Ok(climb),
+            None => continue,
+        }
+    }
+    Err(Fall::Stopped(Stop::Numerics))
+}
+
+/// One climb with the binaries known so far; `None` where a locked level left no room for a binary
+/// found later, so that all levels must be done again with it.
+fn attempt(
+    original: &Program,
+    levels: &[Level],
+    pairs: &[Pair],
+    split: &mut Vec<usize>,
+    options: &SolverOptions,
+) -> Result<Option<Climb>, Fall> {
+    let mut program = original.clone();
+    for pair in split.iter().filter_map(|p| pairs.get(*p)) {
+        exclusive::split(&mut program, pair);
+    }
+    let mut living: Option<Session> = None;
+    let mut x: Vec<f64> = Vec::new();
+    let mut bounds = Vec::new();
+    let mut reached = Vec::new();
+    let mut stopped = false;
+    for (number, level) in levels.iter().enumerate() {
+        let options = SolverOptions { gap: level.gap, ..*options };
+        let solution = loop {
+            let mut session = match living.take() {
+                Some(mut session) => {
+                    session.set_objective(&level.objective);
+                    session
+                }
+                None => load(&program, &level.objective, &options)?,
+            };
+            if program.has_integers() && x.len() == program.cols() {
+                session.start_from(&x);
+            }
+            let solution = match take(session.solve(), number) {
+                // a binary added below locked levels may have no room: begin again with it
+                Err(Fall::Infeasible) if number > 0 && !split.is_empty() => return Ok(None),
+                other => other?,
+            };
+            let clashes = exclusive::clashes(pairs, split, &solution.x);
+            if clashes.is_empty() {
+                living = (!program.has_integers()).then_some(session);
+                break solution;
+            }
+            for place in clashes {
+                if let Some(pair) = pairs.get(place) {
+                    exclusive::split(&mut program, pair);
+                    split.push(place);
+                }
+            }
+            x.clear();
+        };
+        stopped |= solution.stopped;
+        bounds.push(solution.bound);
+        if !program.has_integers() {
+            reached.push(Reached {
+                value: solution.value,
+                bound: solution.bound,
+                reduced: solution.reduced.clone(),
+                duals: solution.duals.clone(),
+            });
+        }
+        x.clone_from(&solution.x);
+        let last = number + 1 == levels.len();
+        if !last && lock(&mut program, living.as_mut(), level, &solution) {
+            living = None;
+        }
+    }
+    if program.has_integers() {
+        let (refined, again) = refine(original, levels, pairs, split, options, &x)?;
+        x = refined;
+        reached = again;
+        for (level, bound) in reached.iter_mut().zip(bounds) {
+            level.bound = bound;
+        }
+    } else {
+        for (r, level) in reached.iter_mut().zip(levels) {
+            r.value = level.value(&x);
+        }
+    }
+    x.truncate(original.cols());
+    split.sort_unstable();
+    Ok(Some(Climb { x, levels: reached, split: split.clone(), stopped }))
+}
+
+/// Locks a level; `true` where the living session no longer holds the program.
+fn lock(program: &mut Program, living: Option<&mut Session>, level: &Level, solution: &Solution) -> bool {
+    if let Some(share) = level.within {
+        let room = share * solution.value.abs() + slack_of(solution.value);
+        program.at_most(level.objective.iter().copied(), solution.value + room);
+        return true;
+    }
+    if program.has_integers() {
+        program.at_most(level.objective.iter().copied(), solution.value + slack_of(solution.value));
+        return true;
+    }
+    let mut living = living;
+    for (i, (reduced, value)) in solution.reduced.iter().zip(&solution.x).enumerate() {
+        if reduced.abs() <= FACE {
+            continue;
+        }
+        let col = Col(u32::try_from(i).unwrap_or(u32::MAX));
+        let (lower, upper) = program.bounds(col);
+        if lower == upper {
+            continue;
+        }
+        let value = value.clamp(lower, upper);
+        program.set_bounds(col, value, value);
+        if let Some(session) = living.as_deref_mut() {
+            session.set_bounds(col, value, value);
+        }
+    }
+    false
+}
+
+/// With the integers fixed, all levels again as continuous programs with face locks.
+fn refine(
+    original: &Program,
+    levels: &[Level],
+    pairs: &[Pair],
+    split: &[usize],
+    options: &SolverOptions,
+    x: &[f64],
+) -> Result<(Vec<f64>, Vec<Reached>), Fall> {
+    let mut program = original.clone();
+    for pair in split.iter().filter_map(|p| pairs.get(*p)) {
+        exclusive::split(&mut program, pair);
+    }
+    program.fix_integers(x);
+    exclusive::pin(&mut program, pairs, split, x);
+    let mut living: Option<Session> = None;
+    let mut reached = Vec::new();
+    let mut point = x.to_vec();
+    for (number, level) in levels.iter().enumerate() {
+        let mut session = match living.take() {
+            Some(mut session) => {
+                session.set_objective(&level.objective);
+                session
+            }
+            None => load(&program, &level.objective, options)?,
+        };
+        let solution = take(session.solve(), number)?;
+        point.clone_from(&solution.x);
+        living = Some(session);
+        if lock(&mut program, living.as_mut(), level, &solution) {
+            living = None;
+        }
+        reached.push(Reached {
+            value: solution.value,
+            bound: solution.bound,
+            reduced: solution.reduced,
+            duals: solution.duals,
+        });
+    }
+    for (r, level) in reached.iter_mut().zip(levels) {
+        r.value = level.value(&point);
+    }
+    Ok((point, reached))
+}
+
+fn load(program: &Program, objective: &[(Col, f64)], options: &SolverOptions) -> Result<Session, Fall> {
+    Session::new(program, objective, options).ok_or(Fall::Stopped(Stop::Numerics))
+}
+
+fn take(outcome: Outcome, level: usize) -> Result<Solution, Fall> {
+    match outcome {
+        Outcome::Solved(solution) => Ok(solution),
+        Outcome::Infeasible => Err(Fall::Infeasible),
+        Outcome::Unbounded => Err(Fall::Unbounded(level)),
+        Outcome::Failed(stop) => Err(Fall::Stopped(stop)),
+    }
+}
+
+fn slack_of(value: f64) -> f64 {
+    (1e-7 * value.abs()).max(1e-6)
+}

@@ -1,0 +1,180 @@
+//! Consumers: needs that are served or shed, flexible and switched demand, vehicles (planner.md 1, 6).
+
+use super::families::Asks;
+use super::model::{Aff, Breach, Builder, Mode, Part};
+use super::renewable::hull;
+use super::scene::{DueKind, Owner, What};
+use super::semicontinuous;
+use crate::ir::{Attr, Consumer, Device, Family, Need, Statement};
+
+pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family, consumer: &Consumer) {
+    let Some(device) = b.units.get(unit).and_then(|u| u.members.first()).copied() else { return };
+    let count = b.count(unit);
+    let need = match &consumer.need {
+        Need::None => None,
+        Need::Load(s) | Need::Needs(s) => {
+            Some((0..b.scene.len()).map(|t| b.scene.signal(*s, device.index, t)).collect::<Vec<f64>>())
+        }
+        Need::Constant(power) => Some(vec![power.to_f64(); b.scene.len()]),
+    };
+    match need {
+        Some(need) => served(b, asks, unit, family, consumer, device, &need, count),
+        None => decided(b, asks, unit, family, consumer, device, count),
+    }
+}
+
+/// A need that is served, or shed where the author allows it.
+#[expect(clippy::too_many_arguments, reason = "one call, and each is a different thing")]
+fn served(
+    b: &mut Builder<'_, '_>,
+    asks: &Asks<'_>,
+    unit: usize,
+    family: &Family,
+    consumer: &Consumer,
+    device: Device,
+    need: &[f64],
+    count: f64,
+) {
+    let owner = Owner { statement: Statement::Device(family.id), class: None };
+    let mut powers = Vec::with_capacity(need.len());
+    for (t, one) in need.iter().enumerate() {
+        let hours = b.scene.hours(t);
+        let mut power = Aff::fixed(one * count);
+        let may_shed = consumer.shed_class.is_some() || consumer.shed_price.is_some();
+        if may_shed || b.mode == Mode::Bare {
+            let shed = b.program.col(0.0, (one * count).max(0.0));
+            power.terms.push((shed, -1.0));
+            match (&consumer.shed_price, b.mode) {
+                (Some(price), _) => b.money.push((Part::Breach, shed, price.to_f64() * hours)),
+                (None, _) => {
+                    let class = consumer.shed_class;
+                    let weight = hours / family.hull(&Attr::Power).map_or(1.0, |(_, hi)| hi.to_f64()).max(1e-6);
+                    b.breaches.push(Breach {
+                        col: shed,
+                        weight,
+                        owner: Owner { class, ..owner },
+                        step: Some(t),
+                        preference: class.is_some(),
+                        initial: false,
+                    });
+                }
+            }
+        }
+        let share = power.clone().times(1.0 / count);
+        if b.mode == Mode::Hard {
+            // a set that leaves out the need is a limit on it: shed down to it, or no plan
+            if let Some((lo, hi)) = (b.scene.sets.contains_key(&What::Device(device, Attr::Power)))
+                .then(|| hull(&b.scene.set(device, &Attr::Power, t)))
+                .flatten()
+            {
+                b.hold(owner, &share, lo.min(*one), hi);
+            }
+        }
+        b.ask_of(asks, &What::Device(device, Attr::Power), t, &share, None);
+        b.draw(family.bus, t, &power);
+        powers.push(power);
+    }
+    b.put(unit, Attr::Power, powers);
+}
+
+/// Demand that the plan chooses.
+fn decided(
+    b: &mut Builder<'_, '_>,
+    asks: &Asks<'_>,
+    unit: usize,
+    family: &Family,
+    consumer: &Consumer,
+    device: Device,
+    count: f64,
+) {
+    let resting = b.scene.resting.get(&device).copied();
+    let runs = b.scene.dues.iter().any(|d| d.device == device && matches!(d.kind, DueKind::Run { .. }));
+    let dwells = consumer.min_up_s > 0 || consumer.min_down_s > 0;
+    let (mut powers, mut ons) = (Vec::new(), Vec::new());
+    for t in 0..b.scene.len() {
+        let mut pieces = b.pieces(device, &Attr::Power, t);
+        if let Some(rest) = resting {
+            let rest = nearest(&pieces, rest);
+            pieces = vec![(rest, rest)];
+        }
+        if consumer.on_off || runs {
+            pieces = switched(&pieces, family);
+        } else if dwells {
+            pieces = split_at_zero(&pieces);
+        }
+        if let Some(most) = capacity_at(b, consumer, t) {
+            pieces = below(&pieces, most);
+        }
+        if consumer.sessions.is_some() {
+            pieces = super::vehicle::present(b, device, t, &pieces);
+        }
+        let (power, on) = semicontinuous::column(b, &pieces, count);
+        let on = on.unwrap_or_else(|| Aff::fixed(if pieces.first().is_some_and(|p| p.0 > 0.0) { count } else { 0.0 }));
+        let one = power.clone().times(1.0 / count);
+        b.ask_of(asks, &What::Device(device, Attr::Power), t, &one, None);
+        b.draw(family.bus, t, &power);
+        if resting.is_none() {
+            b.calm(unit, t, &power, 1.0);
+        }
+        powers.push(power);
+        ons.push(on);
+    }
+    if consumer.sessions.is_some() {
+        super::vehicle::rooms(b, family, device, &powers);
+    }
+    let now = b.scene.running.get(&device).copied();
+    if dwells {
+        let now = now.unwrap_or(super::scene::Running { on: false, for_s: i64::MAX / 4 });
+        semicontinuous::dwell(b, &ons, (now.on, now.for_s), (consumer.min_up_s, consumer.min_down_s));
+    }
+    b.put(unit, Attr::Power, powers);
+    b.put(unit, Attr::On, ons);
+}
+
+/// The value of a set nearest to `x`; `x` itself where the set is empty.
+fn nearest(pieces: &[(f64, f64)], x: f64) -> f64 {
+    let mut best: Option<f64> = None;
+    for (lo, hi) in pieces {
+        let here = x.clamp(*lo, *hi);
+        if best.is_none_or(|b| (here - x).abs() < (b - x).abs()) {
+            best = Some(here);
+        }
+    }
+    best.unwrap_or(x)
+}
+
+/// Off, or at the greatest power of its physical range.
+fn switched(pieces: &[(f64, f64)], family: &Family) -> Vec<(f64, f64)> {
+    let full = family.hull(&Attr::Power).map_or(0.0, |(_, hi)| hi.to_f64());
+    [0.0, full].into_iter().filter(|x| pieces.iter().any(|(lo, hi)| lo <= x && x <= hi)).map(|x| (x, x)).collect()
+}
+
+/// The same set with zero as a piece of its own.
+fn split_at_zero(pieces: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut out = Vec::new();
+    for (lo, hi) in pieces {
+        if *lo <= 0.0 && *hi > 0.0 {
+            out.push((0.0, 0.0));
+            out.push((0.0, *hi));
+        } else {
+            out.push((*lo, *hi));
+        }
+    }
+    out
+}
+
+/// The part of a set not above `most`.
+fn below(pieces: &[(f64, f64)], most: f64) -> Vec<(f64, f64)> {
+    let cut: Vec<_> = pieces.iter().filter(|p| p.0 <= most).map(|(lo, hi)| (*lo, hi.min(most))).collect();
+    if cut.is_empty() { vec![(0.0, 0.0)] } else { cut }
+}
+
+/// Greatest electrical power at the step's outdoor temperature.
+fn capacity_at(b: &Builder<'_, '_>, consumer: &Consumer, t: usize) -> Option<f64> {
+    if consumer.capacity.is_empty() {
+        return None;
+    }
+    let zone = consumer.heats.or(consumer.cools)?;
+    let outdoor = b.scene.site.zone(zone)?.outdoor?;
+    Some(super::zone::table(&consumer.capacity, b.scene.signal(outdoor, 1, t)))
+}

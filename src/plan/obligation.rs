@@ -1,0 +1,91 @@
+//! Deliveries and runs inside their windows (semantics.md 17).
+
+use super::model::{Aff, Breach, Builder, Wish};
+use super::scene::{Due, DueKind};
+use crate::ir::Attr;
+
+pub(super) fn add(b: &mut Builder<'_, '_>) {
+    let scene = b.scene;
+    for due in &scene.dues {
+        match due.kind {
+            DueKind::Deliver(energy) => deliver(b, due, energy),
+            DueKind::Run { hours, uninterrupted, begun } => run(b, due, hours, uninterrupted, begun),
+        }
+    }
+}
+
+fn deliver(b: &mut Builder<'_, '_>, due: &Due, energy: f64) {
+    let mut sum = Aff::default();
+    for t in due.steps.clone() {
+        if let Some(power) = b.attr(due.device, &Attr::Power, t) {
+            sum.add(&power, b.scene.hours(t));
+        }
+    }
+    // what the window's rest beyond the horizon can still bring need not come now
+    let most = b.scene.physical(due.device, &Attr::Power).last().map_or(0.0, |p| p.1);
+    let now = energy - due.beyond * most;
+    if now > 0.0 {
+        b.ask(due.owner, &sum, (now, f64::INFINITY), 1.0 / due.whole.max(1e-9), None, Wish::No);
+    }
+}
+
+fn run(b: &mut Builder<'_, '_>, due: &Due, hours: f64, uninterrupted: bool, begun: bool) {
+    if hours <= 0.0 {
+        return;
+    }
+    if !uninterrupted {
+        let mut sum = Aff::default();
+        for t in due.steps.clone() {
+            if let Some(on) = b.attr(due.device, &Attr::On, t) {
+                sum.add(&on, b.scene.hours(t));
+            }
+        }
+        let now = hours - due.beyond;
+        if now > 0.0 {
+            b.ask(due.owner, &sum, (now, f64::INFINITY), 1.0 / due.whole.max(1e-9), None, Wish::No);
+        }
+        return;
+    }
+    // one start, and on for the whole run after it
+    let mut chosen = Aff::default();
+    for t in due.steps.clone() {
+        let (end, fits) = reach(b, due, t, hours);
+        if !fits || (begun && t != due.steps.start) {
+            continue;
+        }
+        let start = b.program.integer(0.0, 1.0);
+        chosen.add(&Aff::of(start), 1.0);
+        for k in t..end {
+            if let Some(on) = b.attr(due.device, &Attr::On, k) {
+                let terms = on.terms.iter().copied().chain([(start, -1.0)]);
+                b.program.at_least(terms, -on.constant);
+            }
+        }
+    }
+    if due.beyond >= hours && !begun {
+        return; // it can still run wholly after the horizon
+    }
+    if chosen.terms.is_empty() {
+        let owner = due.owner;
+        if b.gives(owner) {
+            let col = b.program.col(1.0, 1.0);
+            b.breaches.push(Breach { col, weight: 1.0, owner, step: None, preference: false, initial: false });
+        } else {
+            b.program.contradict();
+        }
+        return;
+    }
+    b.ask(due.owner, &chosen, (1.0, f64::INFINITY), 1.0, None, Wish::No);
+}
+
+/// The step after the last one that a run begun in step `t` needs, and whether it fits the window.
+fn reach(b: &Builder<'_, '_>, due: &Due, t: usize, hours: f64) -> (usize, bool) {
+    let mut left = hours;
+    for k in t..due.steps.end {
+        left -= b.scene.hours(k);
+        if left <= 1e-9 {
+            return (k + 1, true);
+        }
+    }
+    (due.steps.end, left <= due.beyond + 1e-9)
+}

@@ -1,0 +1,294 @@
+//! What is to be planned, in floats and by step: the site's declarations beside the inputs, the
+//! state and the rules as they stand in each step. The constraint families read nothing else.
+
+use std::collections::BTreeMap;
+
+use super::steps::Step;
+use crate::ir::{Attr, BudgetQuantity, ClassId, Device, SigRef, SignalId, Site, Statement, TariffId, ZoneId};
+
+/// Who asks something, and how strongly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Owner {
+    /// The statement to be named.
+    pub(super) statement: Statement,
+    /// `None`: physics and ratings, hard for all.
+    pub(super) class: Option<ClassId>,
+}
+
+/// A set of numbers: closed pieces, sorted, disjoint.
+pub(super) type Pieces = Vec<(f64, f64)>;
+
+/// A decided attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// Of a device.
+    Device(Device, Attr),
+    /// Temperature of a zone at a step's end.
+    Zone(ZoneId),
+}
+
+/// One effect's interval on one attribute in one step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ask {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// Of what.
+    pub(super) what: What,
+    /// In which step.
+    pub(super) step: usize,
+    /// Least.
+    pub(super) lo: f64,
+    /// Greatest.
+    pub(super) hi: f64,
+    /// Width of the physical range, by which a breach is measured.
+    pub(super) width: f64,
+    /// A preference: never hard.
+    pub(super) preference: bool,
+    /// Currency per unit and hour of breach of a priced preference.
+    pub(super) price: Option<f64>,
+}
+
+/// A bound on a weighted sum of powers over one window: a group's total, a mean over the clock.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Total {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// Place in [`Scene::groups`].
+    pub(super) group: usize,
+    /// Steps with the share of the window that each fills.
+    pub(super) steps: Vec<(usize, f64)>,
+    /// What the realised part of the window adds to the mean.
+    pub(super) known: f64,
+    /// Least.
+    pub(super) lo: f64,
+    /// Greatest.
+    pub(super) hi: f64,
+    /// Width of the physical range of the sum.
+    pub(super) width: f64,
+    /// Length of the window, h.
+    pub(super) hours: f64,
+    /// A preference: never hard.
+    pub(super) preference: bool,
+    /// Currency per kW and hour of breach of a priced preference.
+    pub(super) price: Option<f64>,
+}
+
+/// What an obligation asks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum DueKind {
+    /// This much energy at the terminals is still owed, kWh.
+    Deliver(f64),
+    /// It still has to run for this long, h.
+    Run {
+        /// h still owed.
+        hours: f64,
+        /// In one piece.
+        uninterrupted: bool,
+        /// It is running now as part of this piece.
+        begun: bool,
+    },
+}
+
+/// One obligation in one window.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Due {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// On which device.
+    pub(super) device: Device,
+    /// What.
+    pub(super) kind: DueKind,
+    /// Steps that lie in the window.
+    pub(super) steps: std::ops::Range<usize>,
+    /// h of the window that lie beyond the horizon.
+    pub(super) beyond: f64,
+    /// What the whole window asks, by which a missing share is measured.
+    pub(super) whole: f64,
+}
+
+/// A budget over the part of one of its periods that lies in the horizon.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Allowance {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// Which quantity.
+    pub(super) quantity: BudgetQuantity,
+    /// Whose quantity: place in [`Scene::groups`]; for import, export, emissions and cost the grids.
+    pub(super) group: usize,
+    /// Steps of the period.
+    pub(super) steps: std::ops::Range<usize>,
+    /// What is left of the cap.
+    pub(super) left: f64,
+    /// The cap.
+    pub(super) cap: f64,
+    /// The part of `left` that keeps pace with the period; `None` where the horizon reaches its end.
+    pub(super) pace: Option<f64>,
+}
+
+/// A demand charge in one billing month.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PeakCharge {
+    /// Tariff.
+    pub(super) tariff: TariffId,
+    /// Place among the tariff's charges.
+    pub(super) charge: usize,
+    /// Meter.
+    pub(super) grid: Device,
+    /// Currency/kW.
+    pub(super) price: f64,
+    /// Peak that is paid anyway, kW.
+    pub(super) known: f64,
+    /// Intervals: steps with their share of the interval, and what the realised part adds to the mean.
+    pub(super) intervals: Vec<(Vec<(usize, f64)>, f64)>,
+}
+
+/// The stay of a vehicle.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Stay {
+    /// Share of each step for which it is there, steps `from..`.
+    pub(super) steps: std::ops::Range<usize>,
+    /// Greatest power, kW.
+    pub(super) power: f64,
+    /// Room left in the vehicle, kWh at the terminals.
+    pub(super) room: f64,
+}
+
+/// Prices by step, currency/kWh.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Prices {
+    /// Of import.
+    pub(super) import: Vec<f64>,
+    /// Of export.
+    pub(super) export: Vec<f64>,
+}
+
+/// Whether a device runs now, and for how long it has been so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Running {
+    /// On.
+    pub(super) on: bool,
+    /// s since it last changed.
+    pub(super) for_s: i64,
+}
+
+/// Origins allowed to a consumer in one step (semantics.md 18).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Origins {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// On which device.
+    pub(super) device: Device,
+    /// In which step.
+    pub(super) step: usize,
+    /// Sources that may feed it, sorted.
+    pub(super) from: Vec<Device>,
+}
+
+/// Everything the model is made from.
+#[derive(Debug, Clone)]
+pub(super) struct Scene<'a> {
+    /// Declarations.
+    pub(super) site: &'a Site,
+    /// Steps.
+    pub(super) steps: Vec<Step>,
+    /// Their lengths, h.
+    pub(super) hours: Vec<f64>,
+    /// Step means of signals, canonical units.
+    pub(super) series: BTreeMap<SigRef, Vec<f64>>,
+    /// Prices by tariff.
+    pub(super) prices: BTreeMap<TariffId, Prices>,
+    /// Energy in each store now, kWh.
+    pub(super) levels: BTreeMap<Device, f64>,
+    /// Temperature of each zone now, K.
+    pub(super) temperatures: BTreeMap<ZoneId, f64>,
+    /// Devices with memory of being on.
+    pub(super) running: BTreeMap<Device, Running>,
+    /// Present power of devices that ramp, kW.
+    pub(super) powers: BTreeMap<Device, f64>,
+    /// Comfort by zone and step, with its owner.
+    pub(super) bands: BTreeMap<ZoneId, Vec<Option<(f64, f64)>>>,
+    /// What the rules leave of each attribute by step; absent: the physical range.
+    pub(super) sets: BTreeMap<What, Vec<Pieces>>,
+    /// Every effect by itself.
+    pub(super) asks: Vec<Ask>,
+    /// Sets of attributes that totals and budgets add up.
+    pub(super) groups: Vec<Vec<(Device, Attr)>>,
+    /// Totals and means.
+    pub(super) totals: Vec<Total>,
+    /// Obligations.
+    pub(super) dues: Vec<Due>,
+    /// Budgets.
+    pub(super) allowances: Vec<Allowance>,
+    /// Demand charges.
+    pub(super) charges: Vec<PeakCharge>,
+    /// Vehicles; a charger that is here has power only during a stay.
+    pub(super) stays: BTreeMap<Device, Vec<Stay>>,
+    /// Restricted origins.
+    pub(super) origins: Vec<Origins>,
+    /// Devices whose power some statement asks for, so that they are decided.
+    pub(super) decided: std::collections::BTreeSet<Device>,
+    /// Devices that stay at this power, kW, because nothing asks anything of them.
+    pub(super) resting: BTreeMap<Device, f64>,
+}
+
+impl<'a> Scene<'a> {
+    /// A scene of declarations alone.
+    pub(super) fn bare(site: &'a Site, steps: Vec<Step>) -> Self {
+        let hours = steps.iter().map(Step::hours).collect();
+        Self {
+            site,
+            steps,
+            hours,
+            series: BTreeMap::new(),
+            prices: BTreeMap::new(),
+            levels: BTreeMap::new(),
+            temperatures: BTreeMap::new(),
+            running: BTreeMap::new(),
+            powers: BTreeMap::new(),
+            bands: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            asks: Vec::new(),
+            groups: Vec::new(),
+            totals: Vec::new(),
+            dues: Vec::new(),
+            allowances: Vec::new(),
+            charges: Vec::new(),
+            stays: BTreeMap::new(),
+            origins: Vec::new(),
+            decided: std::collections::BTreeSet::new(),
+            resting: BTreeMap::new(),
+        }
+    }
+
+    /// Number of steps.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Length of step `t`, h.
+    pub(super) fn hours(&self, t: usize) -> f64 {
+        self.hours.get(t).copied().unwrap_or(0.0)
+    }
+
+    /// Mean of a signal over step `t`; of an array, the member's.
+    pub(super) fn signal(&self, id: SignalId, member: u32, t: usize) -> f64 {
+        let series = (self.series.get(&SigRef::Member(id, member))).or_else(|| self.series.get(&SigRef::Only(id)));
+        series.and_then(|s| s.get(t)).copied().unwrap_or(0.0)
+    }
+
+    /// What the rules leave of a device's attribute in step `t`; the physical range where none speaks.
+    pub(super) fn set(&self, device: Device, attr: &Attr, t: usize) -> Pieces {
+        match self.sets.get(&What::Device(device, attr.clone())).and_then(|s| s.get(t)) {
+            Some(pieces) => pieces.clone(),
+            None => self.physical(device, attr),
+        }
+    }
+
+    /// The physical range of an attribute.
+    pub(super) fn physical(&self, device: Device, attr: &Attr) -> Pieces {
+        (self.site.family(device.family))
+            .and_then(|f| f.ranges.get(attr))
+            .map(|pieces| pieces.iter().map(|(lo, hi)| (lo.to_f64(), hi.to_f64())).collect())
+            .unwrap_or_default()
+    }
+}

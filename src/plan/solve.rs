@@ -1,0 +1,118 @@
+//! From a scene to a point: hard first, giving way class by class only where that fails
+//! (planner.md 15).
+
+use super::goals::{self, Gaps, Kind};
+use super::infeasible::{self, Conflict};
+use super::levels::{Climb, Fall, climb};
+use super::model::{Builder, Mode, Unit};
+use super::scene::Scene;
+use super::solver::{SolverOptions, Stop};
+use super::{aggregate, families};
+use crate::ir::{ClassId, SAFETY};
+
+/// A breach below this, in its level's unit, is none.
+const NOTHING: f64 = 1e-6;
+
+/// A point with the model that it belongs to.
+pub(super) struct Solved<'s, 'a> {
+    /// The model.
+    pub(super) model: Builder<'s, 'a>,
+    /// The point.
+    pub(super) climb: Climb,
+    /// What its levels were.
+    pub(super) kinds: Vec<Kind>,
+}
+
+impl Solved<'_, '_> {
+    /// What a level came to.
+    pub(super) fn level(&self, kind: Kind) -> Option<&super::levels::Reached> {
+        let place = self.kinds.iter().position(|k| *k == kind)?;
+        self.climb.levels.get(place)
+    }
+}
+
+/// Why there is no point.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Statements that cannot hold together.
+    Infeasible(Conflict),
+    /// Nothing bounds the money.
+    Unbounded,
+    /// The solver gave up.
+    Stopped(Stop),
+}
+
+/// Solves a scene.
+pub(super) fn solve<'s, 'a>(
+    scene: &'s Scene<'a>,
+    gaps: Gaps,
+    options: &SolverOptions,
+) -> Result<Solved<'s, 'a>, Failure> {
+    let units = aggregate::units(scene);
+    match attempt(scene, Mode::Hard, units.clone(), gaps, options) {
+        Err(Fall::Infeasible) => {}
+        other => return other.map_err(failure),
+    }
+    let solved = match attempt(scene, Mode::Elastic, units.clone(), gaps, options) {
+        Ok(solved) => solved,
+        Err(Fall::Infeasible) => return Err(conflict(scene, units, None, options)),
+        Err(other) => return Err(failure(other)),
+    };
+    for (kind, reached) in solved.kinds.iter().zip(&solved.climb.levels) {
+        let Kind::Class(class) = kind else { continue };
+        if reached.value > NOTHING && !alone(scene, &units, *class, options)? {
+            return Err(conflict(scene, units, Some(*class), options));
+        }
+    }
+    Ok(solved)
+}
+
+fn attempt<'s, 'a>(
+    scene: &'s Scene<'a>,
+    mode: Mode,
+    units: Vec<Unit>,
+    gaps: Gaps,
+    options: &SolverOptions,
+) -> Result<Solved<'s, 'a>, Fall> {
+    let mut model = families::build(scene, mode, units);
+    let (kinds, levels): (Vec<Kind>, Vec<_>) = goals::of(&mut model, gaps).into_iter().unzip();
+    let pairs = model.pairs.clone();
+    let climb = climb(&model.program, &levels, &pairs, options)?;
+    Ok(Solved { model, climb, kinds })
+}
+
+/// Whether a class could hold in full if only physics and the safety class stood beside it.
+fn alone(
+    scene: &Scene<'_>,
+    units: &[Unit],
+    class: ClassId,
+    options: &SolverOptions,
+) -> Result<bool, Failure> {
+    let mut model = families::build(scene, Mode::Elastic, units.to_vec());
+    let gaps = Gaps { money: 0.0, tie_break: false };
+    let levels: Vec<_> = (goals::of(&mut model, gaps).into_iter())
+        .filter(|(kind, _)| {
+            matches!(kind, Kind::Class(c) if *c == class)
+                || matches!(kind, Kind::Initial(c) if *c == class || *c == SAFETY)
+        })
+        .map(|(_, level)| level)
+        .collect();
+    let pairs = model.pairs.clone();
+    let reached = climb(&model.program, &levels, &pairs, options).map_err(failure)?;
+    Ok(reached.levels.last().is_none_or(|l| l.value <= NOTHING))
+}
+
+fn conflict(scene: &Scene<'_>, units: Vec<Unit>, class: Option<ClassId>, options: &SolverOptions) -> Failure {
+    match infeasible::explain(scene, units, class, options) {
+        Ok(conflict) => Failure::Infeasible(conflict),
+        Err(fall) => failure(fall),
+    }
+}
+
+fn failure(fall: Fall) -> Failure {
+    match fall {
+        Fall::Infeasible => Failure::Infeasible(Conflict::default()),
+        Fall::Unbounded(_) => Failure::Unbounded,
+        Fall::Stopped(stop) => Failure::Stopped(stop),
+    }
+}
