@@ -13,6 +13,7 @@ mod load;
 mod model;
 mod network;
 mod obligation;
+mod prepare;
 mod renewable;
 mod rules;
 mod scene;
@@ -29,3 +30,7 @@ mod zone;
 
 #[cfg(test)]
 mod known;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

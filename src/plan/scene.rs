@@ -234,7 +234,7 @@ pub(super) struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// A scene of declarations alone.
     pub(super) fn bare(site: &'a Site, steps: Vec<Step>) -> Self {
-        let hours = steps.iter().map(Step::hours).collect();
+        let hours = steps.iter().map(super::steps::hours).collect();
         Self {
             site,
             steps,

@@ -87,7 +87,7 @@ pub(super) fn dwell(
     (was_on, held_s): (bool, i64),
     (up_s, down_s): (i64, i64),
 ) {
-    let seconds: Vec<i64> = b.scene.steps.iter().map(super::steps::Step::seconds).collect();
+    let seconds: Vec<i64> = b.scene.steps.iter().map(|s| s.seconds()).collect();
     let was = if was_on { 1.0 } else { 0.0 };
     // the rest of a dwell that began before the horizon
     let owed = if was_on { up_s } else { down_s } - held_s;

@@ -1,31 +1,208 @@
 //! Steps: the horizon cut where anything changes (planner.md 10).
 
-use crate::calendar::Instant;
-use crate::quantity::Rat;
+use std::collections::BTreeSet;
 
-/// One step, end excluded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Step {
-    /// First instant.
-    pub(super) begin: Instant,
-    /// First instant after it.
-    pub(super) end: Instant,
+pub(super) use crate::bundle::Step;
+use crate::calendar::{Calendar, Instant};
+use crate::diag::{Diagnostic, codes};
+use crate::inputs::Inputs;
+use crate::ir::{EffectKind, Guard, Period, Price, Rule, Sched, SigRef, SignalSource, Site};
+
+/// Most steps of one plan.
+const MOST: usize = 200_000;
+
+/// Length of a step, h.
+#[expect(clippy::cast_precision_loss, reason = "steps are far shorter than 2^53 s")]
+pub(super) fn hours(step: &Step) -> f64 {
+    step.seconds() as f64 / 3600.0
 }
 
-impl Step {
-    /// Length, s.
-    pub(super) fn seconds(&self) -> i64 {
-        self.end.0.saturating_sub(self.begin.0)
+/// The steps of a plan from `from` over `horizon_s`.
+///
+/// A list of lengths counts from `from`; a single length follows the clock, so that the first step
+/// may be a part.
+///
+/// # Errors
+/// EVL1008 where a step is longer than a demand interval or there are too many steps.
+pub(super) fn cut(
+    site: &Site,
+    calendar: &Calendar,
+    inputs: &Inputs,
+    from: Instant,
+    horizon_s: i64,
+) -> Result<Vec<Step>, Diagnostic> {
+    let to = from.plus(horizon_s);
+    let mut cuts: BTreeSet<Instant> = grid(site, calendar, from, to)?;
+    let mut scheds: Vec<(&Sched, i64)> = Vec::new();
+    collect(site, &mut scheds);
+    for (sched, before) in scheds {
+        // what looks ahead by `before` changes that much earlier
+        let ahead = calendar.boundaries(sched, from, to.plus(before));
+        cuts.extend(ahead.iter().copied());
+        if before > 0 {
+            cuts.extend(ahead.iter().map(|at| at.plus(-before)));
+        }
     }
-
-    /// Length, h.
-    #[expect(clippy::cast_precision_loss, reason = "steps are far shorter than 2^53 s")]
-    pub(super) fn hours(&self) -> f64 {
-        self.seconds() as f64 / 3600.0
+    for rule in &site.rules {
+        for effect in &rule.effects {
+            let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &effect.kind else {
+                continue;
+            };
+            for (start, end) in calendar.obligation_windows(window, from, to) {
+                cuts.extend([start, end]);
+            }
+        }
     }
+    cuts.extend(calendar.clock_changes(from, to));
+    cuts.extend(inputs.sessions().iter().flat_map(|s| [s.arrival, s.departure]));
+    for budget in &site.budgets {
+        cuts.extend(periods(calendar, budget.per, from, to).into_iter().map(|(start, _)| start));
+    }
+    for tariff in site.tariffs.iter().filter(|t| !t.demand.is_empty()) {
+        cuts.extend(periods(calendar, Period::Month, from, to).into_iter().map(|(start, _)| start));
+        cuts.extend(intervals(calendar, tariff.interval_s, from, to).into_iter().map(|(start, _)| start));
+    }
+    cuts.retain(|at| from < *at && *at < to);
+    if cuts.len() > MOST {
+        return Err(Diagnostic::error(
+            codes::STEPS,
+            site.span,
+            format!("the horizon would have more than {MOST} steps"),
+        )
+        .help("choose a longer `step` or a shorter `horizon`"));
+    }
+    let ends: Vec<Instant> = cuts.iter().copied().chain([to]).collect();
+    let starts = [from].into_iter().chain(cuts.iter().copied());
+    Ok(starts.zip(ends).map(|(start, end)| Step { start, end }).collect())
+}
 
-    /// Length, h, exactly.
-    pub(super) fn exact_hours(&self) -> Rat {
-        Rat::ratio(i128::from(self.seconds()), 3600).unwrap_or_default()
+/// The nominal steps, before anything cuts them.
+fn grid(
+    site: &Site,
+    calendar: &Calendar,
+    from: Instant,
+    to: Instant,
+) -> Result<BTreeSet<Instant>, Diagnostic> {
+    for tariff in site.tariffs.iter().filter(|t| !t.demand.is_empty()) {
+        if let Some(run) = site.step.iter().find(|run| run.length_s > tariff.interval_s) {
+            return Err(Diagnostic::error(
+                codes::STEPS,
+                tariff.span,
+                format!(
+                    "tariff `{}` measures demand over {} min, and a step is {} min long",
+                    tariff.name,
+                    tariff.interval_s / 60,
+                    run.length_s / 60
+                ),
+            )
+            .label(site.span, "the step is declared here")
+            .help("choose a `step` no longer than the demand interval"));
+        }
+    }
+    let mut cuts = BTreeSet::new();
+    let mut at = from;
+    for run in &site.step {
+        let length = run.length_s.max(1);
+        let clock = site.step.len() == 1 && run.count.is_none();
+        let mut count = 0_u32;
+        while at < to && run.count.is_none_or(|most| count < most) {
+            if cuts.len() > MOST {
+                break;
+            }
+            at = if clock {
+                let local = at.0 + i64::from(calendar.offset(at));
+                at.plus(length - local.rem_euclid(length))
+            } else {
+                at.plus(length)
+            };
+            cuts.insert(at);
+            count += 1;
+        }
+    }
+    Ok(cuts)
+}
+
+/// The calendar periods that meet `[from, to)`, unclipped.
+pub(super) fn periods(calendar: &Calendar, per: Period, from: Instant, to: Instant) -> Vec<(Instant, Instant)> {
+    let mut found = Vec::new();
+    let mut at = from;
+    while at < to && found.len() < MOST {
+        let (start, end) = calendar.period(per, at);
+        found.push((start, end));
+        if end <= at {
+            break;
+        }
+        at = end;
+    }
+    found
+}
+
+/// The demand intervals on the clock that meet `[from, to)`, unclipped.
+pub(super) fn intervals(calendar: &Calendar, length_s: i64, from: Instant, to: Instant) -> Vec<(Instant, Instant)> {
+    let length = length_s.max(1);
+    let local = from.0 + i64::from(calendar.offset(from));
+    let mut start = from.plus(-local.rem_euclid(length));
+    let mut found = Vec::new();
+    while start < to && found.len() < MOST {
+        found.push((start, start.plus(length)));
+        start = start.plus(length);
+    }
+    found
+}
+
+/// Every schedule that the policy names, with how far ahead it is looked at, s.
+fn collect<'s>(site: &'s Site, out: &mut Vec<(&'s Sched, i64)>) {
+    for tariff in &site.tariffs {
+        for price in [Some(&tariff.import), tariff.export.as_ref()].into_iter().flatten() {
+            if let Price::Periods { periods, .. } = price {
+                out.extend(periods.iter().map(|p| (&p.during, 0)));
+            }
+        }
+        out.extend(tariff.demand.iter().map(|d| (&d.during, 0)));
+    }
+    out.extend(site.zones.iter().flat_map(|z| z.comfort.iter()).map(|band| (&band.during, 0)));
+    out.extend(site.permits.iter().map(|p| (&p.during, 0)));
+    for rule in &site.rules {
+        of_rule(site, rule, out);
+    }
+    if let Some(emergency) = &site.emergency {
+        of_guard(site, emergency, out);
+    }
+}
+
+fn of_rule<'s>(site: &'s Site, rule: &'s Rule, out: &mut Vec<(&'s Sched, i64)>) {
+    of_guard(site, &rule.when, out);
+    if let Some(until) = &rule.until {
+        of_guard(site, until, out);
+    }
+}
+
+fn of_guard<'s>(site: &'s Site, guard: &'s Guard, out: &mut Vec<(&'s Sched, i64)>) {
+    match guard {
+        Guard::During(sched) => out.push((sched, 0)),
+        Guard::Not(inner) | Guard::Held(_, inner) | Guard::Quantified { body: inner, .. } => {
+            of_guard(site, inner, out);
+        }
+        Guard::All(parts) | Guard::Any(parts) => parts.iter().for_each(|part| of_guard(site, part, out)),
+        Guard::Compare { lin, .. } => {
+            for (_, signal) in &lin.terms {
+                let (SigRef::Only(id) | SigRef::Member(id, _)) = signal else { continue };
+                let Some(SignalSource::Aggregate { of, over_s, .. }) = site.signal(*id).map(|s| &s.source) else {
+                    continue;
+                };
+                let Some(SignalSource::ImportPrice(t) | SignalSource::ExportPrice(t)) =
+                    site.signal(*of).map(|s| &s.source)
+                else {
+                    continue;
+                };
+                let Some(tariff) = site.tariffs.get(t.index()) else { continue };
+                for price in [Some(&tariff.import), tariff.export.as_ref()].into_iter().flatten() {
+                    if let Price::Periods { periods, .. } = price {
+                        out.extend(periods.iter().map(|p| (&p.during, *over_s)));
+                    }
+                }
+            }
+        }
+        Guard::Const(_) | Guard::Is(_) | Guard::Equals(..) | Guard::Emergency => {}
     }
 }

@@ -23,4 +23,10 @@ codes! {
     /// The optimum could not be rounded to what registers can hold without breaking a limit, even
     /// after tightening it three times.
     ROUNDING = 1007, Finding, "no plan survives rounding to registers";
+    /// The horizon cannot be cut into steps as declared: a step is longer than the interval over which
+    /// a tariff measures demand (the peak inside it could not be known), or there are far too many.
+    STEPS = 1008, Finding, "the steps do not fit";
+    /// The optimiser ended without an answer: it met a time limit that was set, or numbers too far
+    /// apart to compute with. Look for ratings or prices that are many orders apart.
+    SOLVER_STOPPED = 1009, Open, "the optimiser gave up";
 }

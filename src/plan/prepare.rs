@@ -1,0 +1,350 @@
+//! From bundle, inputs and state to the scene that is planned.
+
+use std::collections::BTreeSet;
+
+use super::scene::{Allowance, Due, DueKind, Owner, PeakCharge, Prices, Running, Scene, Stay};
+use super::steps::{self, Step};
+use crate::bundle::State;
+use crate::calendar::{Calendar, Instant};
+use crate::diag::Diagnostics;
+use crate::inputs::{Inputs, OnSteps, price_pieces};
+use crate::ir::{
+    Attr, BudgetQuantity, ClassId, Device, Family, Model, Need, Price, SigRef, Site, Statement, Target,
+};
+
+/// Everything a plan is made from, on its steps.
+pub(super) struct Known<'a> {
+    pub(super) site: &'a Site,
+    pub(super) calendar: &'a Calendar,
+    pub(super) inputs: &'a Inputs,
+    pub(super) state: &'a State,
+    pub(super) steps: Vec<Step>,
+    pub(super) on: OnSteps,
+}
+
+impl Known<'_> {
+    /// First instant.
+    pub(super) fn from(&self) -> Instant {
+        self.steps.first().map_or(Instant(0), |s| s.start)
+    }
+
+    /// First instant after the last step.
+    pub(super) fn until(&self) -> Instant {
+        self.steps.last().map_or(Instant(0), |s| s.end)
+    }
+
+    /// The steps that lie in `[start, end)`; everything that can begin or end cuts them.
+    pub(super) fn within(&self, start: Instant, end: Instant) -> std::ops::Range<usize> {
+        let first = self.steps.partition_point(|s| s.start < start);
+        let last = self.steps.partition_point(|s| s.end <= end);
+        first..last.max(first)
+    }
+}
+
+/// The scene without its rules.
+///
+/// # Errors
+/// EVL1003 for each present value that the model reads and the state does not give.
+pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), Diagnostics> {
+    let mut scene = Scene::bare(known.site, known.steps.clone());
+    let mut notes = Vec::new();
+    let mut findings = Diagnostics::new();
+    series(known, &mut scene);
+    prices(known, &mut scene);
+    present(known, &mut scene, &mut findings);
+    bands(known, &mut scene);
+    stays(known, &mut scene, &mut notes);
+    charges(known, &mut scene, &mut findings);
+    budgets(known, &mut scene, &mut findings);
+    if findings.is_empty() { Ok((scene, notes)) } else { Err(findings) }
+}
+
+fn series(known: &Known<'_>, scene: &mut Scene<'_>) {
+    for signal in crate::inputs::Reads::of(known.site).means {
+        if let Some(values) = known.on.means(&signal) {
+            let floats = values.iter().map(crate::quantity::Rat::to_f64).collect();
+            scene.series.insert(signal, floats);
+        }
+    }
+}
+
+fn prices(known: &Known<'_>, scene: &mut Scene<'_>) {
+    for tariff in &known.site.tariffs {
+        let side = |export: bool| -> Vec<f64> {
+            let price = if export { tariff.export.as_ref() } else { Some(&tariff.import) };
+            match price {
+                None => vec![0.0; known.steps.len()],
+                Some(Price::Feed(signal, _)) => (0..known.steps.len())
+                    .map(|t| known.on.mean(&SigRef::Only(*signal), t).map_or(0.0, crate::quantity::Rat::to_f64))
+                    .collect(),
+                Some(Price::Periods { .. }) => {
+                    let pieces = price_pieces(known.calendar, tariff, export, known.from(), known.until());
+                    (known.steps.iter())
+                        .map(|s| {
+                            pieces.as_ref().and_then(|p| p.at(s.start)).map_or(0.0, crate::quantity::Rat::to_f64)
+                        })
+                        .collect()
+                }
+            }
+        };
+        scene.prices.insert(tariff.id, Prices { import: side(false), export: side(true) });
+    }
+}
+
+/// Levels, temperatures, what runs, what ramps.
+fn present(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics) {
+    let site = known.site;
+    let mut note = |found: Result<(), crate::diag::Diagnostic>| {
+        if let Err(finding) = found {
+            findings.push(finding);
+        }
+    };
+    for family in &site.families {
+        for device in family.all().devices() {
+            let (dwells, ramps) = match &family.model {
+                Model::Store(_) => {
+                    let level = known.state.level(site, device);
+                    note(level.map(|kwh| {
+                        scene.levels.insert(device, kwh.to_f64());
+                    }));
+                    (false, false)
+                }
+                Model::Generator { min_up_s, min_down_s, start_cost, ramp, .. } => {
+                    (*min_up_s > 0 || *min_down_s > 0 || start_cost.is_positive(), ramp.is_some())
+                }
+                Model::Consumer(c) => (c.min_up_s > 0 || c.min_down_s > 0, false),
+                _ => (false, false),
+            };
+            if dwells {
+                let switched = known.state.switched(site, device);
+                note(switched.map(|s| {
+                    let running = Running { on: s.on, for_s: known.from().since(s.since) };
+                    scene.running.insert(device, running);
+                }));
+            }
+            if ramps && let Some(power) = known.state.command(site, device, &Attr::Power) {
+                scene.powers.insert(device, power.to_f64());
+            }
+        }
+    }
+    for zone in &site.zones {
+        let moved = site.families.iter().any(|f| {
+            matches!(&f.model, Model::Consumer(c) if c.heats == Some(zone.id) || c.cools == Some(zone.id))
+        });
+        if moved {
+            let found = known.state.temperature(site, zone.id);
+            note(found.map(|kelvin| {
+                scene.temperatures.insert(zone.id, kelvin.to_f64());
+            }));
+        }
+    }
+}
+
+fn bands(known: &Known<'_>, scene: &mut Scene<'_>) {
+    for zone in known.site.zones.iter().filter(|z| !z.comfort.is_empty()) {
+        let bands = (known.steps.iter())
+            .map(|step| {
+                let band = zone.comfort.iter().find(|b| known.calendar.contains(&b.during, step.start))?;
+                Some((band.lo.to_f64(), band.hi.to_f64()))
+            })
+            .collect();
+        scene.bands.insert(zone.id, bands);
+    }
+}
+
+/// Vehicles: a stay bounds presence and power; the energy wanted is owed in the lowest class, as far
+/// as the stay allows it.
+fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
+    let site = known.site;
+    let lowest = ClassId::at(site.classes.len().saturating_sub(1));
+    for family in &site.families {
+        let Model::Consumer(consumer) = &family.model else { continue };
+        if consumer.sessions.is_none() {
+            continue;
+        }
+        let most = family.hull(&Attr::Power).map_or(0.0, |(_, hi)| hi.to_f64());
+        for device in family.all().devices() {
+            let name = site.device_name(device);
+            let mut list = Vec::new();
+            for session in known.inputs.sessions_of(&name) {
+                let inside = known.within(session.arrival, session.departure);
+                if inside.is_empty() {
+                    continue;
+                }
+                let power = session.power.as_ref().map_or(most, |p| p.to_f64().min(most));
+                let room = session.room.as_ref().map_or(f64::INFINITY, crate::quantity::Rat::to_f64);
+                let beyond = session.departure.since(known.until()).max(0);
+                let here: f64 = inside.clone().map(|t| scene.hours(t)).sum();
+                #[expect(clippy::cast_precision_loss, reason = "stays are far shorter than 2^53 s")]
+                let beyond = beyond as f64 / 3600.0;
+                let wanted = session.energy.to_f64().min(room);
+                let possible = power * (here + beyond);
+                if wanted > possible + 1e-9 {
+                    notes.push(format!(
+                        "the stay at `{name}` from {} is too short: {possible:.3} kWh of {wanted:.3} kWh fit into it",
+                        known.calendar.show(session.arrival)
+                    ));
+                }
+                if wanted > 0.0 {
+                    scene.dues.push(Due {
+                        owner: Owner { statement: Statement::Device(family.id), class: Some(lowest) },
+                        device,
+                        kind: DueKind::Deliver(wanted.min(possible)),
+                        steps: inside.clone(),
+                        beyond,
+                        whole: wanted,
+                    });
+                }
+                list.push(Stay { steps: inside, power, room });
+            }
+            scene.stays.insert(device, list);
+        }
+    }
+}
+
+fn charges(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics) {
+    let site = known.site;
+    let (from, until) = (known.from(), known.until());
+    for (grid, tariff) in grids(site) {
+        for (place, charge) in tariff.demand.iter().enumerate() {
+            for (month, (start, end)) in
+                steps::periods(known.calendar, crate::ir::Period::Month, from, until).into_iter().enumerate()
+            {
+                let metered = if month == 0 && start < from {
+                    match known.state.peak(&tariff.name, &charge.name) {
+                        Ok(peak) => peak.to_f64(),
+                        Err(finding) => {
+                            findings.push(finding);
+                            0.0
+                        }
+                    }
+                } else {
+                    0.0
+                };
+                let known_peak = charge.expect.as_ref().map_or(metered, |e| e.to_f64().max(metered));
+                let (first, last) = (start.max(from), end.min(until));
+                let mut intervals = Vec::new();
+                for (begin, finish) in steps::intervals(known.calendar, tariff.interval_s, first, last) {
+                    if !known.calendar.contains(&charge.during, begin) {
+                        continue;
+                    }
+                    #[expect(clippy::cast_precision_loss, reason = "intervals are far shorter than 2^53 s")]
+                    let length = finish.since(begin) as f64 / 3600.0;
+                    let inside = known.within(begin, finish);
+                    let steps: Vec<_> = inside.map(|t| (t, scene.hours(t) / length)).collect();
+                    let realised = if begin < from {
+                        known.state.interval_energy(&tariff.name).to_f64() / length
+                    } else {
+                        0.0
+                    };
+                    if !steps.is_empty() {
+                        intervals.push((steps, realised));
+                    }
+                }
+                scene.charges.push(PeakCharge {
+                    tariff: tariff.id,
+                    charge: place,
+                    grid,
+                    price: charge.price.to_f64(),
+                    known: known_peak,
+                    intervals,
+                });
+            }
+        }
+    }
+}
+
+/// Every grid with its tariff.
+pub(super) fn grids(site: &Site) -> Vec<(Device, &crate::ir::Tariff)> {
+    (site.families.iter())
+        .filter_map(|family| {
+            let Model::Grid { tariff: Some(tariff), .. } = &family.model else { return None };
+            Some((Device { family: family.id, index: 1 }, site.tariffs.get(tariff.index())?))
+        })
+        .collect()
+}
+
+fn budgets(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics) {
+    let site = known.site;
+    let (from, until) = (known.from(), known.until());
+    for budget in &site.budgets {
+        let members = members(site, &budget.scope, budget.quantity);
+        let group = scene.groups.len();
+        scene.groups.push(members.clone());
+        for (start, end) in steps::periods(known.calendar, budget.per, from, until) {
+            let used = if start < from {
+                match known.state.used(&budget.name) {
+                    Ok(used) => used.to_f64(),
+                    Err(finding) => {
+                        findings.push(finding);
+                        0.0
+                    }
+                }
+            } else {
+                0.0
+            };
+            let cap = budget.cap.to_f64();
+            let inside = known.within(start.max(from), end.min(until));
+            let rest = if budget.quantity == BudgetQuantity::Consumption && end > until {
+                mandatory(known, &members, until, end)
+            } else {
+                0.0
+            };
+            let left = cap - used - rest;
+            let pace = (end > until).then(|| {
+                #[expect(clippy::cast_precision_loss, reason = "periods are far shorter than 2^53 s")]
+                let share = until.since(from.max(start)) as f64 / end.since(from.max(start)).max(1) as f64;
+                ((cap - used) * share).min(left)
+            });
+            scene.allowances.push(Allowance {
+                owner: Owner { statement: Statement::Budget(budget.id), class: Some(budget.class) },
+                quantity: budget.quantity,
+                group,
+                steps: inside,
+                left,
+                cap,
+                pace,
+            });
+        }
+    }
+}
+
+/// What loads of a budget will certainly use between two instants, as far as their feeds reach.
+fn mandatory(known: &Known<'_>, members: &[(Device, Attr)], from: Instant, to: Instant) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "periods are far shorter than 2^53 s")]
+    let hours = to.since(from) as f64 / 3600.0;
+    (members.iter())
+        .filter_map(|(device, _)| {
+            let family = known.site.family(device.family)?;
+            let Model::Consumer(consumer) = &family.model else { return None };
+            match &consumer.need {
+                Need::Load(s) | Need::Needs(s) => {
+                    let track = known.inputs.track(&SigRef::Member(*s, device.index))?;
+                    Some(track.mean(from, to)?.to_f64() * hours)
+                }
+                Need::Constant(power) => Some(power.to_f64() * hours),
+                Need::None => None,
+            }
+        })
+        .sum()
+}
+
+/// Whose quantity a budget counts.
+fn members(site: &Site, scope: &Target, quantity: BudgetQuantity) -> Vec<(Device, Attr)> {
+    let in_scope = |family: &Family, device: Device| match scope {
+        Target::Site => true,
+        _ => site.target_members(scope).iter().any(|m| m.family == family.id && m.contains(device)),
+    };
+    let mut found = BTreeSet::new();
+    for family in &site.families {
+        for device in family.all().devices().filter(|d| in_scope(family, *d)) {
+            match (&family.model, quantity) {
+                (Model::Consumer(_), BudgetQuantity::Consumption) => found.insert((device, Attr::Power)),
+                (Model::Grid { .. }, BudgetQuantity::Export) => found.insert((device, Attr::Export)),
+                (Model::Grid { .. }, q) if q != BudgetQuantity::Consumption => found.insert((device, Attr::Import)),
+                _ => false,
+            };
+        }
+    }
+    found.into_iter().collect()
+}
