@@ -46,7 +46,9 @@ fn planned(b: &Builder<'_, '_>, allowance: &Allowance) -> Aff {
                         Model::Grid { tariff, .. } => *tariff,
                         _ => None,
                     });
-                    let Some(prices) = tariff.and_then(|tariff| b.scene.prices.get(&tariff)) else { continue };
+                    let Some(prices) = tariff.and_then(|tariff| b.scene.prices.get(&tariff)) else {
+                        continue;
+                    };
                     for (side, price, sign) in
                         [(Attr::Import, &prices.import, 1.0), (Attr::Export, &prices.export, -1.0)]
                     {

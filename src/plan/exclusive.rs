@@ -45,7 +45,8 @@ pub(super) fn pin(program: &mut Program, pairs: &[Pair], split: &[usize], x: &[f
         if done.contains(&place) {
             continue;
         }
-        let (idle, value) = if at(pair.a) <= at(pair.b) { (pair.a, at(pair.a)) } else { (pair.b, at(pair.b)) };
+        let (idle, value) =
+            if at(pair.a) <= at(pair.b) { (pair.a, at(pair.a)) } else { (pair.b, at(pair.b)) };
         let (lower, _) = program.bounds(idle);
         let most = value.max(lower).max(0.0);
         program.narrow(idle, f64::NEG_INFINITY, most);

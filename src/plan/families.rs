@@ -20,8 +20,8 @@ pub(super) fn build<'s, 'a>(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) 
     let mut b = Builder::new(scene, mode, units);
     let site = scene.site;
     for unit in 0..b.units.len() {
-        let family = (b.units.get(unit).and_then(|u| u.members.first()))
-            .and_then(|device| site.family(device.family));
+        let family =
+            (b.units.get(unit).and_then(|u| u.members.first())).and_then(|device| site.family(device.family));
         let Some(family) = family else { continue };
         match &family.model {
             Model::Grid { .. } => super::grid::add(&mut b, &asks, unit, family),

@@ -7,8 +7,9 @@ use super::semicontinuous;
 use crate::ir::{Attr, Family, Model};
 
 pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family) {
-    let Model::Generator { rated, minimum, fuel_cost, start_cost, ramp, min_up_s, min_down_s, carbon, .. } =
-        &family.model
+    let Model::Generator {
+        rated, minimum, fuel_cost, start_cost, ramp, min_up_s, min_down_s, carbon, ..
+    } = &family.model
     else {
         return;
     };
@@ -58,10 +59,8 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
                 change.add(last, -1.0);
                 // between the means of two steps lies half of each
                 let hours = (b.scene.hours(t) + b.scene.hours(t.saturating_sub(1))) / 2.0;
-                let owner = super::scene::Owner {
-                    statement: crate::ir::Statement::Device(family.id),
-                    class: None,
-                };
+                let owner =
+                    super::scene::Owner { statement: crate::ir::Statement::Device(family.id), class: None };
                 b.hold(owner, &change, -ramp * hours, ramp * hours);
             }
             before = Some(power.clone());

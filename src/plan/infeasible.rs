@@ -52,7 +52,9 @@ pub(super) fn explain(
     order.sort_by_key(|o| std::cmp::Reverse(rank(*o)));
     let objective: Vec<(Col, f64)> =
         model.breaches.iter().filter(|b| !b.preference).map(|b| (b.col, b.weight)).collect();
-    let Some(session) = Session::new(&model.program, &objective, options) else { return Ok(Conflict::default()) };
+    let Some(session) = Session::new(&model.program, &objective, options) else {
+        return Ok(Conflict::default());
+    };
     let mut trial = Trial { session, by: &by, free: BTreeSet::new(), bounds: BTreeMap::new() };
     for breach in by.values().flatten() {
         trial.bounds.insert(breach.col, model.program.bounds(breach.col));

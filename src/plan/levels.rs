@@ -171,8 +171,11 @@ fn attempt(
 /// Locks a level; `true` where the living session no longer holds the program.
 fn lock(program: &mut Program, living: Option<&mut Session>, level: &Level, solution: &Solution) -> bool {
     if let Some(share) = level.within {
-        let numerics =
-            if program.has_integers() { slack_of(solution.value) } else { 1e-9 * solution.value.abs().max(1.0) };
+        let numerics = if program.has_integers() {
+            slack_of(solution.value)
+        } else {
+            1e-9 * solution.value.abs().max(1.0)
+        };
         let room = share * solution.value.abs() + numerics;
         program.at_most(level.objective.iter().copied(), solution.value + room);
         return true;

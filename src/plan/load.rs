@@ -7,7 +7,13 @@ use super::scene::{DueKind, Owner, What};
 use super::semicontinuous;
 use crate::ir::{Attr, Consumer, Device, Family, Need, Statement};
 
-pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family, consumer: &Consumer) {
+pub(super) fn add(
+    b: &mut Builder<'_, '_>,
+    asks: &Asks<'_>,
+    unit: usize,
+    family: &Family,
+    consumer: &Consumer,
+) {
     let Some(device) = b.units.get(unit).and_then(|u| u.members.first()).copied() else { return };
     let count = b.count(unit);
     let need = match &consumer.need {
@@ -48,7 +54,8 @@ fn served(
                 (Some(price), _) => b.money.push((Part::Breach, shed, price.to_f64() * hours)),
                 (None, _) => {
                     let class = consumer.shed_class;
-                    let weight = hours / family.hull(&Attr::Power).map_or(1.0, |(_, hi)| hi.to_f64()).max(1e-6);
+                    let weight =
+                        hours / family.hull(&Attr::Power).map_or(1.0, |(_, hi)| hi.to_f64()).max(1e-6);
                     b.breaches.push(Breach {
                         col: shed,
                         weight,
@@ -109,7 +116,9 @@ fn decided(
             pieces = super::vehicle::present(b, device, t, &pieces);
         }
         let (power, on) = semicontinuous::column(b, &pieces, count);
-        let on = on.unwrap_or_else(|| Aff::fixed(if pieces.first().is_some_and(|p| p.0 > 0.0) { count } else { 0.0 }));
+        let on = on.unwrap_or_else(|| {
+            Aff::fixed(if pieces.first().is_some_and(|p| p.0 > 0.0) { count } else { 0.0 })
+        });
         let one = power.clone().times(1.0 / count);
         b.ask_of(asks, &What::Device(device, Attr::Power), t, &one, None);
         b.draw(family.bus, t, &power);
@@ -146,7 +155,11 @@ fn nearest(pieces: &[(f64, f64)], x: f64) -> f64 {
 /// Off, or at the greatest power of its physical range.
 fn switched(pieces: &[(f64, f64)], family: &Family) -> Vec<(f64, f64)> {
     let full = family.hull(&Attr::Power).map_or(0.0, |(_, hi)| hi.to_f64());
-    [0.0, full].into_iter().filter(|x| pieces.iter().any(|(lo, hi)| lo <= x && x <= hi)).map(|x| (x, x)).collect()
+    [0.0, full]
+        .into_iter()
+        .filter(|x| pieces.iter().any(|(lo, hi)| lo <= x && x <= hi))
+        .map(|x| (x, x))
+        .collect()
 }
 
 /// The same set with zero as a piece of its own.

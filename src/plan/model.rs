@@ -51,7 +51,8 @@ impl Aff {
 
     /// Its value at a point.
     pub(super) fn value(&self, x: &[f64]) -> f64 {
-        self.constant + self.terms.iter().map(|(c, v)| x.get(c.index()).copied().unwrap_or(0.0) * v).sum::<f64>()
+        self.constant
+            + self.terms.iter().map(|(c, v)| x.get(c.index()).copied().unwrap_or(0.0) * v).sum::<f64>()
     }
 }
 
@@ -343,11 +344,8 @@ impl<'s, 'a> Builder<'s, 'a> {
                 let (least, most) = self.range(aff);
                 // a row that nothing can break costs time and tells nothing
                 if least < lo - 1e-12 || most > hi + 1e-12 {
-                    let slack = self.program.between(
-                        aff.terms.iter().copied(),
-                        lo - aff.constant,
-                        hi - aff.constant,
-                    );
+                    let slack =
+                        self.program.between(aff.terms.iter().copied(), lo - aff.constant, hi - aff.constant);
                     self.limits.push((slack, owner));
                 }
             }
@@ -362,7 +360,14 @@ impl<'s, 'a> Builder<'s, 'a> {
         if self.mode == Mode::Bare {
             let beyond = self.program.col(0.0, BEYOND);
             let weight = self.scene.hours(step) / most.max(1.0);
-            self.breaches.push(Breach { col: beyond, weight, owner, step: Some(step), preference: false, initial: false });
+            self.breaches.push(Breach {
+                col: beyond,
+                weight,
+                owner,
+                step: Some(step),
+                preference: false,
+                initial: false,
+            });
             aff.add(&Aff::of(beyond), 1.0);
         }
         aff

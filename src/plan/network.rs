@@ -42,9 +42,18 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
         let owner = Owner { statement: Statement::Bus(bus.id), class: None };
         if let Some(limit) = &bus.limit {
             for t in 0..b.scene.len() {
-                let Some(sum) = b.inflow.get(bus.id.index()).and_then(|s| s.get(t)).cloned() else { continue };
+                let Some(sum) = b.inflow.get(bus.id.index()).and_then(|s| s.get(t)).cloned() else {
+                    continue;
+                };
                 let weight = b.scene.hours(t) / limit.to_f64().max(1e-6);
-                b.ask(owner, &sum, (f64::NEG_INFINITY, limit.to_f64()), weight, Some(t), super::model::Wish::No);
+                b.ask(
+                    owner,
+                    &sum,
+                    (f64::NEG_INFINITY, limit.to_f64()),
+                    weight,
+                    Some(t),
+                    super::model::Wish::No,
+                );
             }
         }
         if let Some(amps) = &bus.phase_limit {

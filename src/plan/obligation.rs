@@ -69,7 +69,14 @@ fn run(b: &mut Builder<'_, '_>, due: &Due, hours: f64, uninterrupted: bool, begu
         let owner = due.owner;
         if b.gives(owner) {
             let col = b.program.col(1.0, 1.0);
-            b.breaches.push(Breach { col, weight: 1.0, owner, step: None, preference: false, initial: false });
+            b.breaches.push(Breach {
+                col,
+                weight: 1.0,
+                owner,
+                step: None,
+                preference: false,
+                initial: false,
+            });
         } else {
             b.program.contradict();
         }

@@ -75,13 +75,18 @@ fn prices(known: &Known<'_>, scene: &mut Scene<'_>) {
             match price {
                 None => vec![0.0; known.steps.len()],
                 Some(Price::Feed(signal, _)) => (0..known.steps.len())
-                    .map(|t| known.on.mean(&SigRef::Only(*signal), t).map_or(0.0, crate::quantity::Rat::to_f64))
+                    .map(|t| {
+                        known.on.mean(&SigRef::Only(*signal), t).map_or(0.0, crate::quantity::Rat::to_f64)
+                    })
                     .collect(),
                 Some(Price::Periods { .. }) => {
                     let pieces = price_pieces(known.calendar, tariff, export, known.from(), known.until());
                     (known.steps.iter())
                         .map(|s| {
-                            pieces.as_ref().and_then(|p| p.at(s.start)).map_or(0.0, crate::quantity::Rat::to_f64)
+                            pieces
+                                .as_ref()
+                                .and_then(|p| p.at(s.start))
+                                .map_or(0.0, crate::quantity::Rat::to_f64)
                         })
                         .collect()
                 }
@@ -341,7 +346,9 @@ fn members(site: &Site, scope: &Target, quantity: BudgetQuantity) -> Vec<(Device
             match (&family.model, quantity) {
                 (Model::Consumer(_), BudgetQuantity::Consumption) => found.insert((device, Attr::Power)),
                 (Model::Grid { .. }, BudgetQuantity::Export) => found.insert((device, Attr::Export)),
-                (Model::Grid { .. }, q) if q != BudgetQuantity::Consumption => found.insert((device, Attr::Import)),
+                (Model::Grid { .. }, q) if q != BudgetQuantity::Consumption => {
+                    found.insert((device, Attr::Import))
+                }
                 _ => false,
             };
         }

@@ -17,7 +17,13 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
         let power = if *must_take {
             let power = Aff::fixed(available);
             if b.mode != super::model::Mode::Hard {
-                b.ask_of(asks, &What::Device(device, Attr::Power), t, &power.clone().times(1.0 / count), None);
+                b.ask_of(
+                    asks,
+                    &What::Device(device, Attr::Power),
+                    t,
+                    &power.clone().times(1.0 / count),
+                    None,
+                );
             } else if let Some(hull) = hull(&b.pieces(device, &Attr::Power, t)) {
                 b.hold(owner, &power, hull.0 * count, hull.1 * count);
             }

@@ -272,7 +272,8 @@ impl<'a> Scene<'a> {
 
     /// Mean of a signal over step `t`; of an array, the member's.
     pub(super) fn signal(&self, id: SignalId, member: u32, t: usize) -> f64 {
-        let series = (self.series.get(&SigRef::Member(id, member))).or_else(|| self.series.get(&SigRef::Only(id)));
+        let series =
+            (self.series.get(&SigRef::Member(id, member))).or_else(|| self.series.get(&SigRef::Only(id)));
         series.and_then(|s| s.get(t)).copied().unwrap_or(0.0)
     }
 

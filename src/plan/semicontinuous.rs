@@ -70,10 +70,8 @@ fn changes(b: &mut Builder<'_, '_>, on: &[Aff], was_on: f64, sign: f64) -> Vec<A
                 return step;
             }
             let change = b.program.col(0.0, most);
-            b.program.at_least(
-                step.terms.iter().map(|(c, v)| (*c, -v)).chain([(change, 1.0)]),
-                step.constant,
-            );
+            b.program
+                .at_least(step.terms.iter().map(|(c, v)| (*c, -v)).chain([(change, 1.0)]), step.constant);
             Aff::of(change)
         })
         .collect()

@@ -123,7 +123,12 @@ fn grid(
 }
 
 /// The calendar periods that meet `[from, to)`, unclipped.
-pub(super) fn periods(calendar: &Calendar, per: Period, from: Instant, to: Instant) -> Vec<(Instant, Instant)> {
+pub(super) fn periods(
+    calendar: &Calendar,
+    per: Period,
+    from: Instant,
+    to: Instant,
+) -> Vec<(Instant, Instant)> {
     let mut found = Vec::new();
     let mut at = from;
     while at < to && found.len() < MOST {
@@ -138,7 +143,12 @@ pub(super) fn periods(calendar: &Calendar, per: Period, from: Instant, to: Insta
 }
 
 /// The demand intervals on the clock that meet `[from, to)`, unclipped.
-pub(super) fn intervals(calendar: &Calendar, length_s: i64, from: Instant, to: Instant) -> Vec<(Instant, Instant)> {
+pub(super) fn intervals(
+    calendar: &Calendar,
+    length_s: i64,
+    from: Instant,
+    to: Instant,
+) -> Vec<(Instant, Instant)> {
     let length = length_s.max(1);
     let local = from.0 + i64::from(calendar.offset(from));
     let mut start = from.plus(-local.rem_euclid(length));
@@ -187,7 +197,8 @@ fn of_guard<'s>(site: &'s Site, guard: &'s Guard, out: &mut Vec<(&'s Sched, i64)
         Guard::Compare { lin, .. } => {
             for (_, signal) in &lin.terms {
                 let (SigRef::Only(id) | SigRef::Member(id, _)) = signal else { continue };
-                let Some(SignalSource::Aggregate { of, over_s, .. }) = site.signal(*id).map(|s| &s.source) else {
+                let Some(SignalSource::Aggregate { of, over_s, .. }) = site.signal(*id).map(|s| &s.source)
+                else {
                     continue;
                 };
                 let Some(SignalSource::ImportPrice(t) | SignalSource::ExportPrice(t)) =

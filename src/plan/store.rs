@@ -39,7 +39,14 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
                 }
                 let owner = Owner { class: Some(SAFETY), ..owner };
                 let weight = hours / capacity.max(1e-9);
-                b.breaches.push(Breach { col: outside, weight, owner, step: Some(t), preference: false, initial: true });
+                b.breaches.push(Breach {
+                    col: outside,
+                    weight,
+                    owner,
+                    step: Some(t),
+                    preference: false,
+                    initial: true,
+                });
             }
         }
         let level = Aff::of(level);

@@ -32,8 +32,7 @@ pub(super) fn add(
         End::Default => {
             let price = shortfall_price(b) / store.efficiency_charge.to_f64();
             let mode = std::mem::replace(&mut b.mode, Mode::Elastic);
-            let (missing, _) =
-                b.ask(owner, last, (begin, f64::INFINITY), weight, None, Wish::Priced(0.0));
+            let (missing, _) = b.ask(owner, last, (begin, f64::INFINITY), weight, None, Wish::Priced(0.0));
             b.mode = mode;
             if let Some(col) = missing {
                 b.money.push((Part::End, col, price));

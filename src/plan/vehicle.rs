@@ -5,7 +5,12 @@ use super::scene::Owner;
 use crate::ir::{Device, Family, Statement};
 
 /// What is left of a set while a vehicle is there; nothing but zero while none is.
-pub(super) fn present(b: &Builder<'_, '_>, device: Device, t: usize, pieces: &[(f64, f64)]) -> Vec<(f64, f64)> {
+pub(super) fn present(
+    b: &Builder<'_, '_>,
+    device: Device,
+    t: usize,
+    pieces: &[(f64, f64)],
+) -> Vec<(f64, f64)> {
     let stay = b.scene.stays.get(&device).and_then(|stays| stays.iter().find(|s| s.steps.contains(&t)));
     let Some(stay) = stay else { return vec![(0.0, 0.0)] };
     let cut: Vec<_> =

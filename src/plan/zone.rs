@@ -26,7 +26,9 @@ fn one(b: &mut Builder<'_, '_>, asks: &Asks<'_>, zone: &Zone) {
     for t in 0..b.scene.len() {
         for heat in machines.iter().filter(|m| m.heats) {
             for cool in machines.iter().filter(|m| !m.heats) {
-                let side = |m: &Machine| b.attrs.get(&(m.unit, Attr::Power)).and_then(|p| p.get(t)).and_then(Aff::column);
+                let side = |m: &Machine| {
+                    b.attrs.get(&(m.unit, Attr::Power)).and_then(|p| p.get(t)).and_then(Aff::column)
+                };
                 if let (Some(a), Some(other)) = (side(heat), side(cool)) {
                     b.pairs.push(Pair { a, b: other });
                 }
@@ -74,7 +76,8 @@ fn one(b: &mut Builder<'_, '_>, asks: &Asks<'_>, zone: &Zone) {
             }
         }
         let width = (most - least).max(1e-9);
-        if let Some((lo, hi)) = b.scene.bands.get(&zone.id).and_then(|bands| bands.get(t)).copied().flatten() {
+        if let Some((lo, hi)) = b.scene.bands.get(&zone.id).and_then(|bands| bands.get(t)).copied().flatten()
+        {
             b.ask_state(comfort, (&what, &state, begin), (lo, hi), hours / width, t);
         }
         if b.mode == Mode::Hard
@@ -103,7 +106,9 @@ struct Machine {
 fn machines(b: &Builder<'_, '_>, zone: &Zone) -> Vec<Machine> {
     let mut found = Vec::new();
     for (unit, members) in b.units.iter().enumerate() {
-        let Some(family) = members.members.first().and_then(|d| b.scene.site.family(d.family)) else { continue };
+        let Some(family) = members.members.first().and_then(|d| b.scene.site.family(d.family)) else {
+            continue;
+        };
         let Model::Consumer(consumer) = &family.model else { continue };
         for (serves, heats) in [(consumer.heats, true), (consumer.cools, false)] {
             if serves != Some(zone.id) {

@@ -137,7 +137,9 @@ impl Session {
         let Ok(solved) = model.try_solve() else { return Outcome::Failed(Stop::Numerics) };
         let status = solved.status();
         let outcome = match status {
-            HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => Outcome::Solved(self.read(&solved, false)),
+            HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => {
+                Outcome::Solved(self.read(&solved, false))
+            }
             HighsModelStatus::Infeasible => Outcome::Infeasible,
             HighsModelStatus::Unbounded => Outcome::Unbounded,
             // every decision is bounded, so the doubt can only be about feasibility
