@@ -42,7 +42,7 @@ pub mod inputs;
 #[cfg(feature = "solver")]
 pub mod plan;
 
-// verify
+pub mod verify;
 
 // the documents and the field
 

@@ -4,17 +4,37 @@
 //! [`Inputs`] holds what was read; [`Inputs::on`] puts it on the steps of a plan as [`OnSteps`]. A
 //! feed's value is the mean from its stamp to the next, and a step takes the time-weighted mean.
 
+#[cfg(feature = "solver")]
+mod cell;
+#[cfg(feature = "solver")]
+mod feed;
+#[cfg(feature = "solver")]
+mod load;
 mod on_steps;
 mod price;
 mod reads;
+#[cfg(feature = "solver")]
+mod rows;
+#[cfg(feature = "solver")]
+mod session;
+#[cfg(feature = "solver")]
+mod stamp;
+#[cfg(all(test, feature = "solver"))]
+mod tests;
 mod track;
 
 use std::collections::BTreeMap;
 
 pub use crate::bundle::{InputHash, Session, State, Step};
+#[cfg(feature = "solver")]
+pub use feed::read_feed;
+#[cfg(feature = "solver")]
+pub use load::load;
 pub use on_steps::OnSteps;
 pub use price::{Pieces, price_pieces};
 pub use reads::{Reads, longest_window};
+#[cfg(feature = "solver")]
+pub use session::read_sessions;
 pub use track::Track;
 
 use crate::ir::SigRef;

@@ -1,0 +1,161 @@
+//! Small devices for tests of documents, inputs and the verifier.
+
+use std::collections::BTreeMap;
+
+use crate::ir::testkit::{rat, span};
+use crate::ir::*;
+use crate::quantity::Rat;
+
+/// A device declaration on bus 0 with nothing but its model.
+pub(crate) fn family(site: &mut Site, name: &str, role: Role, kind: &str, model: Model) -> FamilyId {
+    let id = FamilyId::at(site.families.len());
+    site.families.push(Family {
+        id,
+        name: name.into(),
+        span: span(100 + id.0),
+        role,
+        kind: kind.into(),
+        count: None,
+        owner: OWNER,
+        bus: Some(BusId(0)),
+        gateway: None,
+        port: None,
+        profile: None,
+        tags: BTreeMap::new(),
+        model,
+        ranges: BTreeMap::new(),
+        readings: BTreeMap::new(),
+        electrical: Electrical {
+            phases: 3,
+            phase: None,
+            power_factor: rat("0.9"),
+            rated_current: None,
+            rated_voltage: None,
+        },
+        life_safety: None,
+        control: Control::Observe,
+        fail_safe: None,
+        command_step: BTreeMap::new(),
+        decide: Vec::new(),
+        interlock: None,
+    });
+    id
+}
+
+fn range(site: &mut Site, id: FamilyId, attr: Attr, pieces: &[(&str, &str)]) {
+    let pieces = pieces.iter().map(|(lo, hi)| (rat(lo), rat(hi))).collect();
+    site.families[id.index()].ranges.insert(attr, pieces);
+}
+
+/// A bus.
+pub(crate) fn bus(site: &mut Site, name: &str, limit: Option<&str>) -> BusId {
+    let id = BusId::at(site.buses.len());
+    site.buses.push(Bus {
+        id,
+        name: name.into(),
+        supply: None,
+        limit: limit.map(rat),
+        phase_limit: None,
+        span: span(200 + id.0),
+    });
+    id
+}
+
+/// A grid connection on bus 0.
+pub(crate) fn grid(site: &mut Site, import: &str, export: &str, tariff: Option<TariffId>) -> FamilyId {
+    let model =
+        Model::Grid { import: rat(import), export: rat(export), tariff, carbon: None, carbon_feed: None };
+    let id = family(site, "utility", Role::Producer, "grid", model);
+    range(site, id, Attr::Import, &[("0", import)]);
+    range(site, id, Attr::Export, &[("0", export)]);
+    id
+}
+
+/// A battery on bus 0, 10 % to 95 % of its level usable, 95 % efficient each way.
+pub(crate) fn battery(site: &mut Site, name: &str, capacity: &str, power: &str) -> FamilyId {
+    let model = Model::Store(Box::new(Store {
+        capacity: rat(capacity),
+        charge: rat(power),
+        discharge: rat(power),
+        efficiency_charge: rat("0.95"),
+        efficiency_discharge: rat("0.95"),
+        level_min: rat("0.1"),
+        level_max: rat("0.95"),
+        self_discharge: Rat::ZERO,
+        wear: rat("0.03"),
+        wear_charge: Rat::ZERO,
+        end: End::Free,
+        grid_forming: false,
+    }));
+    let id = family(site, name, Role::Storage, "battery", model);
+    range(site, id, Attr::Charge, &[("0", power)]);
+    range(site, id, Attr::Discharge, &[("0", power)]);
+    id
+}
+
+/// PV on bus 0.
+pub(crate) fn pv(site: &mut Site, rated: &str, output: SignalId) -> FamilyId {
+    let model = Model::Renewable { rated: rat(rated), output: Some(output), must_take: false };
+    let id = family(site, "solar", Role::Producer, "pv", model);
+    range(site, id, Attr::Power, &[("0", rated)]);
+    id
+}
+
+/// A consumer on bus 0 with a need.
+pub(crate) fn consumer(site: &mut Site, name: &str, need: Need, pieces: &[(&str, &str)]) -> FamilyId {
+    let model = Model::Consumer(Box::new(Consumer {
+        need,
+        shed_class: None,
+        shed_price: None,
+        heats: None,
+        cools: None,
+        cop: Vec::new(),
+        capacity: Vec::new(),
+        on_off: false,
+        min_up_s: 0,
+        min_down_s: 0,
+        sessions: None,
+        default_power: None,
+    }));
+    let id = family(site, name, Role::Consumer, "load", model);
+    if !pieces.is_empty() {
+        range(site, id, Attr::Power, pieces);
+    }
+    id
+}
+
+/// A load on bus 0 that is served exactly.
+pub(crate) fn load(site: &mut Site, signal: SignalId) -> FamilyId {
+    consumer(site, "office_load", Need::Load(signal), &[])
+}
+
+/// So many EV chargers on bus 0.
+pub(crate) fn charger(site: &mut Site, count: u32) -> FamilyId {
+    let id = consumer(site, "charger", Need::None, &[("0", "0"), ("1.4", "11")]);
+    let family = &mut site.families[id.index()];
+    family.kind = "ev_charger".into();
+    family.count = Some(count);
+    if let Model::Consumer(consumer) = &mut family.model {
+        consumer.sessions = Some(FeedId(0));
+    }
+    id
+}
+
+/// A signal in an interval, from feed 0.
+pub(crate) fn signal(site: &mut Site, name: &str, ty: crate::quantity::Type, lo: &str, hi: &str) -> SignalId {
+    let id = SignalId::at(site.signals.len());
+    site.signals.push(Signal {
+        id,
+        name: name.into(),
+        ty,
+        count: None,
+        domain: Domain::Interval { lo: rat(lo), hi: rat(hi) },
+        source: SignalSource::Feed(FeedId(0)),
+        reading: None,
+        feed: None,
+        normal: None,
+        strict_step: Rat::ZERO,
+        span: span(300 + id.0),
+    });
+    id
+}
