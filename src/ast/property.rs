@@ -8,7 +8,7 @@ use crate::diag::Span;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// the first word; `None` for a row that begins with a value (a price, a link's two ends).
-    /// `3 phase` has the key `phase` and the one argument 3.
+    /// `3 phase` has the key `phases` and the one argument 3; `phase 3` is the third of them.
     pub key: Option<Ident>,
     /// what follows it, in order
     pub args: Vec<Arg>,

@@ -5,10 +5,13 @@
 //! itself, `build` makes the tree, and `report` says what went wrong in the words of the language.
 
 mod build;
+mod format;
 mod grammar;
 mod report;
 mod scan;
 mod words;
+
+pub use format::{Formatted, format};
 
 use std::collections::BTreeMap;
 
@@ -46,6 +49,11 @@ pub fn parse(source: SourceId, text: &str) -> (File, Vec<Diagnostic>) {
 pub fn is_name(word: &str) -> bool {
     Grammar::parse(Rule::ident, word)
         .is_ok_and(|mut found| found.next().is_some_and(|piece| piece.as_str() == word))
+}
+
+/// Whether a word behind a plain number would be read as its unit.
+fn could_be_unit(word: &str) -> bool {
+    Grammar::parse(Rule::unit, word).is_ok()
 }
 
 fn tidy(source: SourceId, mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {

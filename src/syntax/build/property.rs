@@ -13,7 +13,7 @@ impl Builder {
             Rule::phases => {
                 let mut pieces = parts(inner);
                 let number = self.number(&pieces.next()?);
-                let key = self.ident(&pieces.next()?);
+                let key = Ident { text: "phases".to_owned(), span: self.span(&pieces.next()?) };
                 let at = number.span;
                 let value =
                     Expr { kind: ExprKind::Quantity(Quantity { number, unit: None, span: at }), span: at };

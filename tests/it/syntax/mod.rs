@@ -36,3 +36,32 @@ fn the_whole_example_page_reads() {
     assert!(file.items.iter().all(|item| !matches!(item.kind, ItemKind::Broken(_))));
     assert_eq!(file.items.len(), 56);
 }
+
+/// The tree as text, without the places.
+fn shape(file: &File) -> String {
+    let full = format!("{:?}", file.items);
+    let mut out = String::with_capacity(full.len() / 2);
+    let mut rest = full.as_str();
+    while let Some(at) = rest.find("Span {") {
+        out.push_str(rest.get(..at).unwrap_or(""));
+        let behind = rest.get(at..).unwrap_or("");
+        rest = behind
+            .find("end: ")
+            .and_then(|end| behind.get(end..))
+            .map_or("", |tail| tail.find('}').and_then(|close| tail.get(close + 1..)).unwrap_or(""));
+    }
+    out.push_str(rest);
+    out
+}
+
+fn formatted(text: &str) -> String {
+    evl::syntax::format(SourceId(0), text).text
+}
+
+#[test]
+fn the_example_page_has_one_form() {
+    let once = formatted(BY_EXAMPLE);
+    insta::assert_snapshot!("by_example", once);
+    assert_eq!(formatted(&once), once);
+    assert_eq!(shape(&parse(&once).0), shape(&parse(BY_EXAMPLE).0));
+}
