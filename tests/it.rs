@@ -1,5 +1,9 @@
 //! All suites, one binary.
 
+#[cfg(feature = "solver")]
+#[path = "it/check_input.rs"]
+mod check_input;
+
 #[path = "it/cli.rs"]
 mod cli;
 

@@ -137,13 +137,13 @@ fn look(system: &dyn System, stream: Stream, tests: bool) -> Look {
 /// `2 errors, 1 warning; 31 rules, 812 questions`, and on what clean verdicts rest.
 fn summary(report: &Report<'_>) -> String {
     let Tally { errors, warnings, notes } = report.findings.tally();
-    let found: Vec<String> = [(errors, "error"), (warnings, "warning"), (notes, "note")]
+    let found: Vec<String> = [(errors, "errors"), (warnings, "warnings"), (notes, "notes")]
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
+        .map(|(count, word)| counted(count as u64, word))
         .collect();
     let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
-    let counts: Vec<String> = report.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let counts: Vec<String> = report.counts.iter().map(|(name, count)| counted(*count, name)).collect();
     let counts = if counts.is_empty() { String::new() } else { format!("; {}", counts.join(", ")) };
     let mut out = format!("{found}{counts}\n");
     if !report.rests_on.is_empty() {
@@ -153,4 +153,10 @@ fn summary(report: &Report<'_>) -> String {
         }
     }
     out
+}
+
+/// `1 rule`, `31 rules`.
+fn counted(count: u64, plural: &str) -> String {
+    let word = if count == 1 { plural.strip_suffix('s').unwrap_or(plural) } else { plural };
+    format!("{count} {word}")
 }
