@@ -5,7 +5,7 @@
 //! that stand for statements. Effort is bounded by a resource count, never by a clock; no value of
 //! a model leaves this room except one that the constraints determine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use z3::ast::{Bool, Real};
 use z3::{Params, SatResult};
@@ -39,6 +39,8 @@ pub(crate) struct Solver {
     literals: Vec<Bool>,
     /// What was asserted, to repeat a question in a fresh instance; by depth of scopes.
     asserted: Vec<Vec<Bool>>,
+    /// Number of literals when each open scope was entered.
+    scopes: Vec<usize>,
     effort: u32,
     /// Questions asked so far.
     pub(crate) asked: u64,
@@ -71,6 +73,7 @@ impl Solver {
             bits: BTreeMap::new(),
             literals: Vec::new(),
             asserted: vec![Vec::new()],
+            scopes: Vec::new(),
             effort,
             asked: 0,
         }
@@ -200,22 +203,66 @@ impl Solver {
         }
     }
 
+    /// Every combination of truth values of the conditions that the assumptions allow; `None`
+    /// where there are more than `cap`, or the solver gave up.
+    pub(crate) fn enumerate(
+        &mut self,
+        conditions: &[Formula],
+        assumed: &[Literal],
+        cap: usize,
+    ) -> Option<BTreeSet<Vec<bool>>> {
+        self.scoped(&[], |solver| {
+            let terms: Vec<Bool> = conditions.iter().map(|c| solver.term(c)).collect();
+            let mut found = BTreeSet::new();
+            loop {
+                match solver.ask(assumed) {
+                    Answer::Unsat => return Some(found),
+                    Answer::Unknown => return None,
+                    Answer::Sat => {}
+                }
+                let model = solver.inner.get_model()?;
+                let values: Option<Vec<bool>> =
+                    terms.iter().map(|t| model.eval(t, true).and_then(|v| v.as_bool())).collect();
+                let values = values?;
+                let differs: Vec<Bool> =
+                    terms.iter().zip(&values).map(|(t, v)| if *v { t.not() } else { t.clone() }).collect();
+                solver.keep(Bool::or(&differs));
+                found.insert(values);
+                if found.len() > cap {
+                    return None;
+                }
+            }
+        })
+    }
+
     fn switches(&self, literals: &[Literal]) -> Vec<Bool> {
         literals.iter().filter_map(|l| self.literals.get(l.0 as usize).cloned()).collect()
     }
 
-    /// Runs questions on top of formulas that are forgotten afterwards.
-    pub(crate) fn scoped<T>(&mut self, formulas: &[Formula], then: impl FnOnce(&mut Self) -> T) -> T {
+    /// Opens a scope.
+    pub(crate) fn enter(&mut self) {
         self.inner.push();
         self.asserted.push(Vec::new());
-        let literals = self.literals.len();
+        self.scopes.push(self.literals.len());
+    }
+
+    /// Leaves the innermost scope: what was asserted and made in it is forgotten.
+    pub(crate) fn leave(&mut self) {
+        if let Some(literals) = self.scopes.pop() {
+            self.literals.truncate(literals);
+            self.asserted.pop();
+            self.inner.pop(1);
+        }
+    }
+
+    /// Runs questions on top of formulas that are forgotten afterwards.
+    pub(crate) fn scoped<T>(&mut self, formulas: &[Formula], then: impl FnOnce(&mut Self) -> T) -> T {
+        self.enter();
         for formula in formulas {
             self.assert(formula);
         }
         let result = then(self);
-        self.literals.truncate(literals);
-        self.asserted.pop();
-        self.inner.pop(1);
+        self.leave();
         result
     }
 

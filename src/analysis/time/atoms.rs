@@ -1,0 +1,110 @@
+//! Time atoms: sets of instants that a guard, a price or an assumption refers to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::formula::{Bit, Formula};
+use crate::calendar::{Calendar, Instant};
+use crate::ir::Sched;
+
+/// Sorted, disjoint, not touching: start included, end excluded, s since 1970.
+pub(crate) type Pieces = Vec<(i64, i64)>;
+
+/// What an atom means, for an instant t.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AtomKey {
+    /// t is in the schedule.
+    During(Sched),
+    /// `[t, t + d)` meets the schedule.
+    Meets(Sched, i64),
+    /// `[t, t + d)` lies in the schedule.
+    Within(Sched, i64),
+    /// `[t - d, t]` lies in the schedule.
+    Since(Sched, i64),
+}
+
+/// All atoms of a site, each computed once.
+#[derive(Debug)]
+pub(crate) struct Atoms<'a> {
+    calendar: &'a Calendar,
+    from: i64,
+    to: i64,
+    known: BTreeMap<AtomKey, Formula>,
+    sets: Vec<Arc<Pieces>>,
+}
+
+impl<'a> Atoms<'a> {
+    /// None yet.
+    pub(crate) fn new(calendar: &'a Calendar) -> Self {
+        let (from, to) = calendar.valid();
+        Self { calendar, from: from.0, to: to.0, known: BTreeMap::new(), sets: Vec::new() }
+    }
+
+    /// The site's calendar.
+    pub(crate) fn calendar(&self) -> &'a Calendar {
+        self.calendar
+    }
+
+    /// First second of `valid` and the first after it.
+    pub(crate) fn valid(&self) -> (i64, i64) {
+        (self.from, self.to)
+    }
+
+    /// The condition that the atom holds: a truth value of the solver, or a constant where it
+    /// holds always or never within `valid`.
+    pub(crate) fn holds(&mut self, key: AtomKey) -> Formula {
+        if key == AtomKey::During(Sched::Always) {
+            return Formula::TRUE;
+        }
+        if let Some(found) = self.known.get(&key) {
+            return found.clone();
+        }
+        let pieces = self.compute(&key);
+        let formula = match pieces.as_slice() {
+            [] => Formula::FALSE,
+            [(a, b)] if *a <= self.from && *b >= self.to => Formula::TRUE,
+            _ => {
+                let id = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+                self.sets.push(Arc::new(pieces));
+                Formula::Bit(Bit::Atom(id))
+            }
+        };
+        self.known.insert(key, formula.clone());
+        formula
+    }
+
+    /// The pieces of an atom inside `valid`.
+    pub(crate) fn pieces(&self, atom: u32) -> Arc<Pieces> {
+        self.sets.get(atom as usize).cloned().unwrap_or_default()
+    }
+
+    fn compute(&self, key: &AtomKey) -> Pieces {
+        let raw = |sched: &Sched, before: i64, after: i64| -> Pieces {
+            let (from, to) = (Instant(self.from - before), Instant(self.to + after));
+            self.calendar.windows(sched, from, to).into_iter().map(|(a, b)| (a.0, b.0)).collect()
+        };
+        let pieces: Pieces = match key {
+            AtomKey::During(sched) => raw(sched, 0, 0),
+            // t <= b - 1 and t + d > a
+            AtomKey::Meets(sched, d) => {
+                raw(sched, 0, *d).into_iter().map(|(a, b)| (a - d + 1, b)).collect()
+            }
+            AtomKey::Within(sched, d) => {
+                raw(sched, 0, *d).into_iter().map(|(a, b)| (a, b - d + 1)).collect()
+            }
+            AtomKey::Since(sched, d) => {
+                raw(sched, *d, 0).into_iter().map(|(a, b)| (a + d, b)).collect()
+            }
+        };
+        let mut clipped: Pieces = Vec::with_capacity(pieces.len());
+        for (a, b) in pieces {
+            let (a, b) = (a.max(self.from), b.min(self.to));
+            match clipped.last_mut() {
+                _ if a >= b => {}
+                Some(last) if last.1 >= a => last.1 = last.1.max(b),
+                _ => clipped.push((a, b)),
+            }
+        }
+        clipped
+    }
+}
