@@ -155,8 +155,7 @@ impl<'a> Asker<'a> {
         for component in components.unwrap_or_default() {
             let mut asker = Asker::new(self.ground);
             let prepared = asker.prepare(&component.conditions);
-            let realisable =
-                asker.solver.enumerate(&component.conditions, &prepared.literals, MAX_MOVES);
+            let realisable = asker.solver.enumerate(&component.conditions, &prepared.literals, MAX_MOVES);
             self.solver.asked += asker.solver.asked;
             match realisable {
                 Some(realisable) if prepared.complete => {

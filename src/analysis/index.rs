@@ -6,9 +6,7 @@ use super::cells::Cells;
 use super::encode::{Instance, Scope, Subject, World, commanded};
 use super::formula::Formula;
 use super::shape::{Body, Shape};
-use crate::ir::{
-    Attr, ClassId, Device, Effect, EffectKind, MemberRange, Rule, RuleId, Share, Site, Target,
-};
+use crate::ir::{Attr, ClassId, Device, Effect, EffectKind, MemberRange, Rule, RuleId, Share, Site, Target};
 
 /// One effect of one rule (instance) on one subject.
 #[derive(Debug, Clone)]
@@ -249,7 +247,9 @@ impl Builder<'_, '_> {
             }
             EffectKind::Choice { attr, pieces } => plain(body.choice(attr, pieces)),
             EffectKind::Switch(on) => plain(Shape { on: Some(*on), ..Shape::default() }),
-            EffectKind::Connect(connected) => plain(Shape { connected: Some(*connected), ..Shape::default() }),
+            EffectKind::Connect(connected) => {
+                plain(Shape { connected: Some(*connected), ..Shape::default() })
+            }
             EffectKind::Supply { from, never, .. } => {
                 Some((Ask::Origins { from: from.clone(), never: *never }, Formula::TRUE))
             }

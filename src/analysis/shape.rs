@@ -185,7 +185,11 @@ impl Body {
                 (false, true) => Some(true),
                 _ => None,
             };
-            if *attr == Attr::On { shape.on = truth } else { shape.connected = truth }
+            if *attr == Attr::On {
+                shape.on = truth
+            } else {
+                shape.connected = truth
+            }
             return shape;
         }
         self.put(&mut shape, attr, vec![Interval { lo, hi, when: Formula::TRUE }]);

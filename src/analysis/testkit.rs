@@ -205,8 +205,7 @@ impl Make {
     }
 
     pub(crate) fn switch(&mut self, rule: RuleId, device: FamilyId, on: bool) {
-        let (verb, text) =
-            if on { (Verb::TurnOn, "turn on it") } else { (Verb::TurnOff, "turn off it") };
+        let (verb, text) = if on { (Verb::TurnOn, "turn on it") } else { (Verb::TurnOff, "turn off it") };
         self.effect(rule, one(device), verb, EffectKind::Switch(on), text);
     }
 }
@@ -235,9 +234,5 @@ pub(crate) fn compare(signal: SignalId, op: Cmp, bound: &str) -> Guard {
 
 /// Hours of the day, every day.
 pub(crate) fn hours(from: i32, to: i32) -> Sched {
-    Sched::Window {
-        days: Days::Daily,
-        from: ClockEdge::At(from * 3600),
-        to: ClockEdge::At(to * 3600),
-    }
+    Sched::Window { days: Days::Daily, from: ClockEdge::At(from * 3600), to: ClockEdge::At(to * 3600) }
 }

@@ -6,7 +6,9 @@ use super::super::formula::{Bit, Formula, Linear, Num};
 use super::super::time::AtomKey;
 use super::guard::Scope;
 use super::{Footprint, World};
-use crate::ir::{AggregateOp, Cmp, Domain, Guard, Price, Sched, SigRef, Signal, SignalId, SignalSource, Site};
+use crate::ir::{
+    AggregateOp, Cmp, Domain, Guard, Price, Sched, SigRef, Signal, SignalId, SignalSource, Site,
+};
 use crate::quantity::Rat;
 
 /// Why a part holds.
@@ -279,7 +281,8 @@ fn free_aggregate(
             let when: Vec<Sched> =
                 bounds.iter().filter(|(other, _)| tighter(other)).map(|(_, when)| when.clone()).collect();
             let when = if when.contains(&Sched::Always) { Sched::Always } else { Sched::Or(when) };
-            let key = if is_upper == max { AtomKey::Within(when, over_s) } else { AtomKey::Meets(when, over_s) };
+            let key =
+                if is_upper == max { AtomKey::Within(when, over_s) } else { AtomKey::Meets(when, over_s) };
             let applies = world.atoms.holds(key);
             let bound = Linear::constant(bound.clone());
             let holds =
@@ -301,7 +304,8 @@ fn bounds(guard: &Guard, signal: SignalId, member: u32) -> Vec<(Rat, bool)> {
                 SigRef::Member(s, m) => (*s, *m) == (signal, member),
                 SigRef::Bound(_) => false,
             };
-            let Some(bound) = (-&lin.constant).checked_div(coef).filter(|_| same && lin.sums.is_empty()) else {
+            let Some(bound) = (-&lin.constant).checked_div(coef).filter(|_| same && lin.sums.is_empty())
+            else {
                 return Vec::new();
             };
             let falling = coef.is_negative();

@@ -3,9 +3,7 @@
 use super::super::formula::{Formula, Linear};
 use super::World;
 use super::guard::Scope;
-use crate::ir::{
-    Attr, Device, Effect, EffectKind, OWNER, Permit, PermitTarget, Rule, Target, Verb, ZoneId,
-};
+use crate::ir::{Attr, Device, Effect, EffectKind, OWNER, Permit, PermitTarget, Rule, Target, Verb, ZoneId};
 use crate::quantity::Rat;
 
 /// One device, store or zone.
@@ -94,13 +92,7 @@ impl World<'_> {
     }
 
     /// Every bound that the effect names lies in the permitted range.
-    fn inside(
-        &mut self,
-        permit: &Permit,
-        effect: &Effect,
-        member: Option<Device>,
-        rule: &Rule,
-    ) -> Formula {
+    fn inside(&mut self, permit: &Permit, effect: &Effect, member: Option<Device>, rule: &Rule) -> Formula {
         let range = |value: &Linear| {
             let least = permit.lo.as_ref().map(|lo| Formula::at_most(&Linear::constant(lo.clone()), value));
             let most = permit.hi.as_ref().map(|hi| Formula::at_most(value, &Linear::constant(hi.clone())));

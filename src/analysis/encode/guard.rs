@@ -90,8 +90,7 @@ impl World<'_> {
         let site = self.site;
         let signal = site.signal(signal)?;
         let all = |of: &crate::ir::Signal| {
-            fixed_levels(site, of)
-                .map(|levels| Sched::Or(levels.into_iter().map(|(_, when)| when).collect()))
+            fixed_levels(site, of).map(|levels| Sched::Or(levels.into_iter().map(|(_, when)| when).collect()))
         };
         if let Some(sched) = all(signal) {
             return Some(self.during(&sched));
@@ -135,7 +134,9 @@ impl World<'_> {
             let (name, count) = (group.name.clone(), group.len());
             self.refuse(
                 scope.span,
-                format!("this reads each of the {count} members of `{name}`; at most {MAX_MEMBERS} can be checked"),
+                format!(
+                    "this reads each of the {count} members of `{name}`; at most {MAX_MEMBERS} can be checked"
+                ),
             );
             return Vec::new();
         }

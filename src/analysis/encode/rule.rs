@@ -1,8 +1,8 @@
 //! Rules as formulas: when an instance of a rule is active.
 
 use super::super::formula::{Bit, Formula};
-use super::guard::{Scope, Tri};
 use super::World;
+use super::guard::{Scope, Tri};
 use crate::ir::{Days, Device, LatchId, Memory, OnLoss, Rule, SAFETY, Sched};
 
 /// A rule, or one member's share of a `for each` rule.

@@ -25,9 +25,8 @@ pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Diag
         let Some(rule) = ground.site.rule(rule) else { continue };
         let mut verdict = Answer::Unsat;
         for active in &instances {
-            let answer = *known
-                .entry(active)
-                .or_insert_with(|| asker.together(std::slice::from_ref(*active)));
+            let answer =
+                *known.entry(active).or_insert_with(|| asker.together(std::slice::from_ref(*active)));
             match answer {
                 Answer::Sat => verdict = Answer::Sat,
                 Answer::Unknown if verdict == Answer::Unsat => verdict = Answer::Unknown,

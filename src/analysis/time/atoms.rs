@@ -86,15 +86,9 @@ impl<'a> Atoms<'a> {
         let pieces: Pieces = match key {
             AtomKey::During(sched) => raw(sched, 0, 0),
             // t <= b - 1 and t + d > a
-            AtomKey::Meets(sched, d) => {
-                raw(sched, 0, *d).into_iter().map(|(a, b)| (a - d + 1, b)).collect()
-            }
-            AtomKey::Within(sched, d) => {
-                raw(sched, 0, *d).into_iter().map(|(a, b)| (a, b - d + 1)).collect()
-            }
-            AtomKey::Since(sched, d) => {
-                raw(sched, *d, 0).into_iter().map(|(a, b)| (a + d, b)).collect()
-            }
+            AtomKey::Meets(sched, d) => raw(sched, 0, *d).into_iter().map(|(a, b)| (a - d + 1, b)).collect(),
+            AtomKey::Within(sched, d) => raw(sched, 0, *d).into_iter().map(|(a, b)| (a, b - d + 1)).collect(),
+            AtomKey::Since(sched, d) => raw(sched, *d, 0).into_iter().map(|(a, b)| (a + d, b)).collect(),
         };
         let mut clipped: Pieces = Vec::with_capacity(pieces.len());
         for (a, b) in pieces {

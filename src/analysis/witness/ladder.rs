@@ -87,9 +87,7 @@ impl Ladder {
         }
         let mut all: Vec<Rat> = (first..=last)
             .map(|k| &Rat::int(k) * step)
-            .filter(|value| {
-                coarser.is_none_or(|c| value.checked_div(c).is_none_or(|q| q.to_i64().is_none()))
-            })
+            .filter(|value| coarser.is_none_or(|c| value.checked_div(c).is_none_or(|q| q.to_i64().is_none())))
             .collect();
         all.sort_by_key(|value| (value.abs(), value.is_negative()));
         Some(all.iter().map(|value| self.canonical(value)).collect())

@@ -46,7 +46,8 @@ fn facts(site: &Site, situation: &Situation, only: Option<&BTreeSet<SignalId>>) 
             && wanted(id)
             && let Some(signal) = site.signal(*id)
         {
-            let text = format!("{} {}", signal_name(signal, *member), exact(value, signal.ty, &site.currency));
+            let text =
+                format!("{} {}", signal_name(signal, *member), exact(value, signal.ty, &site.currency));
             signals.push((&signal.name, *member, text));
         }
     }
@@ -67,11 +68,7 @@ fn facts(site: &Site, situation: &Situation, only: Option<&BTreeSet<SignalId>>) 
                     && let Domain::Symbols(words) = &signal.domain
                     && let Some(word) = words.get(*symbol as usize)
                 {
-                    signals.push((
-                        &signal.name,
-                        *member,
-                        format!("{} {word}", signal_name(signal, *member)),
-                    ));
+                    signals.push((&signal.name, *member, format!("{} {word}", signal_name(signal, *member))));
                 }
             }
             Bit::Known(id, member) if wanted(id) && !value => {
