@@ -11,6 +11,10 @@ mod cli;
 #[path = "it/driver.rs"]
 mod driver;
 
+#[cfg(feature = "solver")]
+#[path = "it/fmt.rs"]
+mod fmt;
+
 #[path = "it/native.rs"]
 mod native;
 

@@ -1,11 +1,15 @@
 //! `evl fmt`: the one canonical form of policy text.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::diag::ExitCode;
-use crate::system::System;
+use super::output;
+use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, SourceMap, codes};
+use crate::syntax;
+use crate::system::{Access, FileError, Kind, POLICY_CAP, RepoRoot, System};
 
 /// Write policy text in its one canonical form; comments are kept
+///
+/// Files with statements that cannot be read are named and left as they are.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folders or single policy files
@@ -16,6 +20,83 @@ pub(super) struct Args {
     check: bool,
 }
 
-pub(super) fn run(_args: &Args, system: &dyn System) -> ExitCode {
-    super::not_joined(system, "fmt")
+pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
+    let (mut findings, mut sources) = (Diagnostics::new(), SourceMap::new());
+    let (mut changed, mut seen) = (String::new(), 0_usize);
+    for path in &args.paths {
+        let files = match files(path, system) {
+            Ok(files) => files,
+            Err(error) => {
+                findings.push(error.reading());
+                continue;
+            }
+        };
+        if files.is_empty() {
+            let words = format!("no policy found in `{}`", path.display());
+            let finding = Diagnostic::nowhere(codes::NO_POLICY, Severity::Error, words);
+            findings.push(finding.help("name a folder that holds `.evl` files, or one such file"));
+        }
+        for file in files {
+            seen += 1;
+            let formatted = one(&file, args.check, system, &mut findings, &mut sources);
+            if formatted {
+                changed.push_str(&format!("{}\n", file.display()));
+            }
+        }
+    }
+    let printed = output::print(system, &changed);
+    let count = changed.lines().count();
+    let unread = findings.len();
+    let exit = if unread > 0 { output::complain(system, findings, &sources) } else { ExitCode::Success };
+    let what = if args.check { "in another form" } else { "rewritten" };
+    system.say(&format!("{} seen, {count} {what}\n", output::counted(seen as u64, "files")));
+    let differs = if args.check && count > 0 { ExitCode::Findings } else { ExitCode::Success };
+    exit.and(differs).and(printed)
+}
+
+/// Whether the file was, or would be, rewritten.
+fn one(
+    path: &Path,
+    only_look: bool,
+    system: &dyn System,
+    findings: &mut Diagnostics,
+    sources: &mut SourceMap,
+) -> bool {
+    let text = match system.read_text(path, POLICY_CAP) {
+        Ok(text) => text,
+        Err(error) => {
+            findings.push(error.reading());
+            return false;
+        }
+    };
+    let source = sources.add(path.display().to_string(), text.as_str());
+    let formatted = syntax::format(source, &text);
+    if !formatted.findings.is_empty() {
+        findings.extend(formatted.findings);
+        return false;
+    }
+    if formatted.text == text {
+        return false;
+    }
+    if !only_look {
+        // through a link the file is rewritten, not the link
+        let real = system.canonical(path);
+        let written = real.and_then(|real| system.write(&real, formatted.text.as_bytes(), Access::Ordinary));
+        if let Err(error) = written {
+            findings.push(error.writing());
+            return false;
+        }
+    }
+    true
+}
+
+fn files(path: &Path, system: &dyn System) -> Result<Vec<PathBuf>, FileError> {
+    let real = system.canonical(path)?;
+    if system.kind(&real) != Some(Kind::Folder) {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let root = RepoRoot::new(system, path)?;
+    let found = root.find(system, "", &["evl"])?;
+    let below = |shown: String| if path == Path::new(".") { PathBuf::from(shown) } else { path.join(shown) };
+    Ok(found.into_iter().map(|file| below(file.shown)).collect())
 }

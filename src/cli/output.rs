@@ -156,7 +156,7 @@ fn summary(report: &Report<'_>) -> String {
 }
 
 /// `1 rule`, `31 rules`.
-fn counted(count: u64, plural: &str) -> String {
+pub(super) fn counted(count: u64, plural: &str) -> String {
     let word = if count == 1 { plural.strip_suffix('s').unwrap_or(plural) } else { plural };
     format!("{count} {word}")
 }

@@ -85,6 +85,8 @@ fn gateways(args: &Args, system: &dyn System) -> Result<Vec<GatewaySpec>, (Diagn
 }
 
 async fn serve(args: &Args, gateways: Vec<GatewaySpec>, system: &dyn System) -> ExitCode {
+    // before anybody learns that the simulator is there
+    let ended = ended();
     let plant = Plant::new(gateways, args.speed);
     for fault in &args.faults {
         plant.inject(fault.clone());
@@ -99,7 +101,6 @@ async fn serve(args: &Args, gateways: Vec<GatewaySpec>, system: &dyn System) -> 
     let ready = json!({ "ready": true, "host": "127.0.0.1", "ports": ports, "pid": system.process_id() });
     output::print(system, &format!("{ready}\n"));
     let mut shown = 0;
-    let ended = ended();
     tokio::pin!(ended);
     loop {
         tokio::select! {
@@ -117,18 +118,23 @@ async fn serve(args: &Args, gateways: Vec<GatewaySpec>, system: &dyn System) -> 
     }
 }
 
-/// Ctrl-C, or the signal by which services are ended.
-async fn ended() {
+/// Ctrl-C, or the signal by which services are ended; listened for from this call on.
+fn ended() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let asked = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        async move {
+            // where signals cannot be listened to, they end the process by themselves
+            let [Ok(mut interrupt), Ok(mut terminate)] = asked else { return std::future::pending().await };
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+    #[cfg(not(unix))]
+    async {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
