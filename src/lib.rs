@@ -33,7 +33,7 @@ pub mod calendar;
 
 pub mod inputs;
 
-// eval
+pub mod eval;
 
 // what is asked of it
 

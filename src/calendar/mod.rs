@@ -336,6 +336,12 @@ impl Calendar {
         self.start_of_day(day_number(date))
     }
 
+    /// First instant after a civil day: of statements that hold until a day, the day included.
+    #[must_use]
+    pub fn day_after(&self, date: CivilDate) -> Instant {
+        self.start_of_day(day_number(date).saturating_add(1))
+    }
+
     fn start_of_day(&self, day: i64) -> Instant {
         Instant(self.zone.first_at_or_after(day * DAY)).clamped()
     }
