@@ -24,3 +24,7 @@ mod show;
 #[cfg(feature = "solver")]
 #[path = "it/syntax/mod.rs"]
 mod syntax;
+
+#[cfg(feature = "gateway")]
+#[path = "it/field/mod.rs"]
+mod field;

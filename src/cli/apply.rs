@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::{documents, field, output};
+use crate::calendar::Instant;
 use crate::diag::ExitCode;
+use crate::runtime::apply::{Options, apply};
 use crate::system::System;
 
 /// Write the plan's present step to the gateways, and prove that it is in effect
@@ -29,13 +32,33 @@ pub(super) struct Args {
     #[arg(long)]
     once: bool,
     /// Take this instant for the present one; for gateways on this computer only
-    #[arg(long, value_name = "T")]
-    now: Option<String>,
+    #[arg(long, value_name = "T", value_parser = field::instant)]
+    now: Option<Instant>,
+    /// Which of the inventory's hosts this is, where it has several
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     /// Write the report as JSON
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(_args: &Args, system: &dyn System) -> ExitCode {
-    super::not_joined(system, "apply")
+pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
+    let plan = match documents::plan(system, &args.plan) {
+        Ok(plan) => plan,
+        Err(finding) => return output::fail(system, *finding),
+    };
+    let bundle = documents::bundle_beside(&args.plan, args.bundle.as_deref());
+    let papers = match field::papers(system, &bundle, &args.inventory) {
+        Ok(papers) => papers,
+        Err((findings, sources)) => return output::complain(system, findings, &sources),
+    };
+    let options = Options {
+        state_dir: args.state_dir.clone(),
+        host: args.host.clone(),
+        dry_run: args.dry_run,
+        yes: args.yes,
+        once: args.once,
+        now: args.now,
+    };
+    field::run(system, args.json, apply(system, &papers, &plan, &options))
 }

@@ -11,6 +11,8 @@ mod check;
 mod completions;
 mod documents;
 mod explain;
+#[cfg(feature = "runtime")]
+mod field;
 #[cfg(feature = "solver")]
 mod fmt;
 mod guard;
@@ -140,6 +142,7 @@ fn usage(error: &clap::Error, system: &dyn System) -> ExitCode {
     }
 }
 
+#[cfg(feature = "solver")]
 /// A verb of this version whose room is not joined to the command line.
 fn not_joined(system: &dyn System, verb: &str) -> ExitCode {
     output::fail(system, not_joined_finding(verb))

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::{field, output};
+use crate::calendar::Instant;
 use crate::diag::ExitCode;
+use crate::runtime::status::status;
 use crate::system::System;
 
 /// Read the devices and tell whether they are as the accepted plan says
@@ -17,11 +20,22 @@ pub(super) struct Args {
     /// The folder of this host's lock, journal and sequence
     #[arg(long, value_name = "FOLDER", default_value = ".evl-state")]
     state_dir: PathBuf,
+    /// Take this instant for the present one
+    #[arg(long, value_name = "T", value_parser = field::instant)]
+    now: Option<Instant>,
+    /// Which of the inventory's hosts this is, where it has several
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     /// Write JSON
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(_args: &Args, system: &dyn System) -> ExitCode {
-    super::not_joined(system, "status")
+pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
+    let papers = match field::papers(system, &args.bundle, &args.inventory) {
+        Ok(papers) => papers,
+        Err((findings, sources)) => return output::complain(system, findings, &sources),
+    };
+    let look = status(system, &papers, &args.state_dir, args.host.as_deref(), args.now);
+    field::run(system, args.json, look)
 }

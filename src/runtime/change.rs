@@ -180,6 +180,8 @@ pub fn change(
                 .get(&write.point)
                 .ok_or_else(|| cannot(format!("its point `{}` is not implemented", write.point)))?;
             same &= found == &write.raw || Some(&write.point) == timer;
+            // what an interrupted apply wrote is not proved yet, even where it reads right
+            same &= !originals.contains_key(&write.point);
         }
         // a value that would lapse too early is written again although it reads the same
         let renewed = lowered.leased

@@ -1,17 +1,25 @@
 //! What one host does with a bundle, a plan and an inventory: `apply`, `status`, `release`.
 //!
-//! Registers are known here only to [`map`] and below; everything above speaks of devices,
-//! abstract commands and engineering units.
+//! From below: [`session`] speaks Modbus and trusts no answer; [`endpoint`] is the one actor of a
+//! gateway; [`map`] finds a device's points and [`frames`] is the only door to writing them;
+//! [`probe`], [`admission`] and [`change`] decide what is to be written; [`limits`] and [`order`]
+//! prove the way there and back; [`execute`] goes it; [`journal`] remembers. Registers are known
+//! only up to [`change`]; everything above speaks of devices and engineering units.
 
 pub mod admission;
+pub mod apply;
 pub mod change;
 pub mod endpoint;
 pub mod execute;
 pub mod frames;
 pub mod journal;
 pub mod limits;
+pub mod load;
 pub mod map;
 pub mod order;
 pub mod probe;
+pub mod release;
+pub mod report;
 pub mod session;
+pub mod status;
 pub mod want;

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::quantity::Rat;
 
 pub use check::Problem;
-pub use lower::{Context, Found, LowerError, PointWrite, PowerFound};
+pub use lower::{Context, Found, LowerError, Lowered, PointWrite, PowerFound};
 pub use notation::{Address, Assign, Level, NotationError, Quantity, Source, Spans};
 
 /// Everything evl knows about one kind of device.

@@ -1,0 +1,212 @@
+//! Phase 1: the documents, the host, the clock. Everything here is decided before anything is asked
+//! of the field.
+
+use std::collections::BTreeSet;
+
+use crate::bundle::inventory::{Clock, Inventory};
+use crate::bundle::{Bundle, PlanDocument};
+use crate::calendar::Instant;
+use crate::diag::{Code, Diagnostic, Severity, codes};
+use crate::ir::Signatures;
+use crate::system::System;
+
+use super::endpoint::is_loopback;
+use super::journal::Past;
+
+/// What the runtime reads beside a plan.
+#[derive(Debug, Clone)]
+pub struct Papers {
+    /// what is allowed
+    pub bundle: Bundle,
+    /// where everything is
+    pub inventory: Inventory,
+}
+
+pub(super) fn error(code: Code, message: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic::nowhere(code, Severity::Error, message))
+}
+
+impl Papers {
+    /// Puts a bundle and the inventory at hand together.
+    ///
+    /// # Errors
+    /// They do not belong together, the inventory contradicts itself, or the site needs signatures.
+    pub fn new(bundle: Bundle, inventory: Inventory) -> Result<Self, Box<Diagnostic>> {
+        if let Some(first) = inventory.problems().first() {
+            return Err(error(
+                codes::INVENTORY,
+                format!("{} (`{}` in the inventory)", first.message, first.at),
+            ));
+        }
+        if inventory.hash() != bundle.inventory.as_str() {
+            return Err(Box::new(
+                Diagnostic::nowhere(
+                    codes::FOREIGN,
+                    Severity::Error,
+                    "the bundle was built for another inventory than the one at hand",
+                )
+                .help("build the bundle again with `evl build`, or bring the inventory that belongs to it"),
+            ));
+        }
+        if bundle.site.signatures != Signatures::None {
+            return Err(Box::new(
+                Diagnostic::nowhere(
+                    codes::UNSIGNED,
+                    Severity::Error,
+                    format!("the site `{}` requires signed documents", bundle.site.name),
+                )
+                .because("this version of evl cannot check signatures, so it writes nothing there")
+                .help("declare `signatures none` in the site only where nobody else can place a bundle"),
+            ));
+        }
+        Ok(Self { bundle, inventory })
+    }
+
+    /// The gateways that this host alone writes. Without `name` the inventory must have one host, or
+    /// none, in which case all gateways are this host's.
+    ///
+    /// # Errors
+    /// EVL0906.
+    pub fn gateways(&self, name: Option<&str>) -> Result<BTreeSet<String>, Box<Diagnostic>> {
+        let hosts = &self.inventory.hosts;
+        let known = || hosts.keys().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ");
+        let host = match (name, hosts.len()) {
+            (Some(name), _) => Some(hosts.get(name).ok_or_else(|| {
+                error(codes::INVENTORY, format!("the inventory has no host `{name}`; it has {}", known()))
+            })?),
+            (None, 0) => None,
+            (None, 1) => hosts.values().next(),
+            (None, _) => {
+                return Err(Box::new(
+                    Diagnostic::nowhere(
+                        codes::INVENTORY,
+                        Severity::Error,
+                        "the inventory has several hosts, and each writes its own gateways only",
+                    )
+                    .help(format!("say which one this is: `--host NAME`, one of {}", known())),
+                ));
+            }
+        };
+        Ok(host.map_or_else(
+            || self.inventory.gateways.keys().cloned().collect(),
+            |host| host.gateways.iter().cloned().collect(),
+        ))
+    }
+
+    /// The present instant, if it can be trusted.
+    ///
+    /// # Errors
+    /// EVL1207.
+    pub fn clock(
+        &self,
+        system: &dyn System,
+        given: Option<Instant>,
+        gateways: &BTreeSet<String>,
+        past: &Past,
+    ) -> Result<Instant, Box<Diagnostic>> {
+        if let Some(now) = given {
+            let far = gateways
+                .iter()
+                .filter_map(|name| Some((name, self.inventory.gateways.get(name)?)))
+                .find(|(_, gateway)| !is_loopback(&gateway.host));
+            return match far {
+                None => Ok(now),
+                Some((name, gateway)) => Err(Box::new(
+                    Diagnostic::nowhere(
+                        codes::CLOCK,
+                        Severity::Error,
+                        format!(
+                            "`--now` is for gateways on this computer, and `{name}` is at `{}`",
+                            gateway.host
+                        ),
+                    )
+                    .help("leave `--now` away"),
+                )),
+            };
+        }
+        let now = Instant(system.now().as_second());
+        let vouched = self.inventory.hosts.values().any(|host| {
+            host.clock == Some(Clock::Vouched)
+                && host.gateways.iter().any(|gateway| gateways.contains(gateway))
+        });
+        let why = match system.clock_synchronised() {
+            Some(false) => Some("the operating system says that its clock is not synchronised".to_owned()),
+            None if !vouched => Some("nothing says whether this computer's clock is synchronised".to_owned()),
+            _ => past
+                .last
+                .filter(|last| *last > now)
+                .map(|last| format!("it is {now}, but the last record in the journal is of {last}")),
+        };
+        why.map_or(Ok(now), |why| {
+            Err(Box::new(
+                Diagnostic::nowhere(codes::CLOCK, Severity::Error, "the clock cannot be trusted").because(why).help(
+                    "synchronise the clock, or let facility staff vouch for it with `clock: vouched` at the host \
+                     in the inventory; `--now T` serves for gateways on this computer",
+                ),
+            ))
+        })
+    }
+
+    /// Whether the plan is this site's, for now, and not overtaken. Gives the step that is written.
+    ///
+    /// # Errors
+    /// EVL1103 to EVL1105.
+    pub fn accept(&self, plan: &PlanDocument, now: Instant, past: &Past) -> Result<usize, Box<Diagnostic>> {
+        if plan.site != self.bundle.site.name || plan.bundle != self.bundle.id {
+            let because = if plan.site == self.bundle.site.name {
+                format!(
+                    "it was made from bundle `{}`, this is `{}`",
+                    plan.bundle.short(),
+                    self.bundle.id.short()
+                )
+            } else {
+                format!("it is for the site `{}`, this is `{}`", plan.site, self.bundle.site.name)
+            };
+            return Err(Box::new(
+                Diagnostic::nowhere(codes::FOREIGN, Severity::Error, "the plan belongs to another bundle")
+                    .because(because)
+                    .help("make a plan from this bundle with `evl plan`"),
+            ));
+        }
+        for expected in &plan.expect {
+            let (Some(name), Some(hash)) = (&expected.profile, &expected.profile_hash) else { continue };
+            let ours = self.bundle.profiles.get(name).map(|profile| profile.hash());
+            if ours.as_deref() != Some(hash.as_str()) {
+                return Err(error(
+                    codes::FOREIGN,
+                    format!("the plan speaks to `{}` by another version of `{name}`", expected.device),
+                ));
+            }
+        }
+        if plan.study {
+            return Err(error(codes::STALE, "the plan is a study, which is never applied"));
+        }
+        let stale = |message: String| {
+            Box::new(
+                Diagnostic::nowhere(codes::STALE, Severity::Error, message)
+                    .help("make a new plan with `evl plan`, or look at the clock"),
+            )
+        };
+        if now >= plan.expires {
+            return Err(stale(format!("the plan expired at {}, and it is {now}", plan.expires)));
+        }
+        let step = plan.step_at(now).ok_or_else(|| {
+            stale(format!("the plan is for {} to {}, and it is {now}", plan.from, plan.until()))
+        })?;
+        if let Some((id, sequence)) = &past.accepted
+            && *id != plan.id
+            && plan.sequence <= *sequence
+        {
+            return Err(Box::new(
+                Diagnostic::nowhere(
+                    codes::OLD_SEQUENCE,
+                    Severity::Error,
+                    format!("the plan has sequence {}, and this host accepted {sequence}", plan.sequence),
+                )
+                .because("an overtaken plan is refused, however valid it is otherwise")
+                .help("plan again from a fresh snapshot of the state"),
+            ));
+        }
+        Ok(step)
+    }
+}

@@ -1,0 +1,193 @@
+//! `evl release`: hands devices back to their declared local state. Needs no plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use tokio::task::JoinSet;
+
+use super::admission::Admission;
+use super::apply::lock;
+use super::change::{setting_words, words};
+use super::endpoint::Priority;
+use super::execute::{Done, Work, write};
+use super::journal::{Cell, DeviceChange, Journal, Outcome, Record};
+use super::load::{Papers, error};
+use super::probe::{Ready, Subject, endpoints, probe};
+use super::report::{DeviceReport, ExcludedReport, Register, Report};
+use crate::bundle::profile::{Form, LowerError, Lowered, Verb};
+use crate::calendar::Instant;
+use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::system::System;
+
+/// Releases the named devices, or all that this host commands where none is named.
+pub async fn release(
+    system: &dyn System,
+    papers: &Papers,
+    state_dir: &Path,
+    host: Option<&str>,
+    devices: &[String],
+) -> Report {
+    let mut report = Report::new("evl.release/1", &papers.bundle.site.name);
+    match run(system, papers, state_dir, host, devices, &mut report).await {
+        Ok(()) => report,
+        Err(finding) => report.refused(*finding),
+    }
+}
+
+async fn run(
+    system: &dyn System,
+    papers: &Papers,
+    state_dir: &Path,
+    host: Option<&str>,
+    devices: &[String],
+    report: &mut Report,
+) -> Result<(), Box<Diagnostic>> {
+    let site = &papers.bundle.site;
+    let gateways = papers.gateways(host)?;
+    let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
+    if let Some(unknown) = devices.iter().find(|name| !subjects.iter().any(|s| s.name == **name)) {
+        return Err(error(codes::INVENTORY, format!("this host has no device `{unknown}`")));
+    }
+    let chosen: Vec<Subject> = subjects
+        .into_iter()
+        .filter(|subject| subject.profile.commandable())
+        .filter(|subject| devices.is_empty() || devices.contains(&subject.name))
+        .collect();
+    let _held = lock(system, state_dir, "release")?;
+    let mut journal = Journal::open(system, state_dir, &site.name).map_err(Box::new)?;
+    let now = Instant(system.now().as_second()).max(journal.past().last.unwrap_or(Instant(i64::MIN)));
+    report.now = Some(now);
+    let endpoints = endpoints(&papers.inventory, &gateways);
+    let mut probed = probe(&chosen, &endpoints, &Admission::of(&papers.bundle)).await;
+
+    let mut works: BTreeMap<String, Vec<Work>> = BTreeMap::new();
+    for subject in &chosen {
+        match probed.remove(&subject.name) {
+            Some(Ok(ready)) => match change(subject, &ready) {
+                Ok((change, asked)) => {
+                    report.devices.push(entry(subject, &ready, change.as_ref(), asked));
+                    if let Some(change) = change {
+                        let work =
+                            Work { subject: subject.clone(), ready, change, commanded: None, dead: false };
+                        works.entry(subject.gateway.clone()).or_default().push(work);
+                    }
+                }
+                Err(fault) => exclude(report, &subject.name, codes::STATE_UNKNOWN, fault.to_string()),
+            },
+            Some(Err(excluded)) => exclude(report, &subject.name, excluded.code, excluded.reason),
+            None => {}
+        }
+    }
+    let all: Vec<DeviceChange> = works.values().flatten().map(|work| work.change.clone()).collect();
+    // devices that need no write are released too: nothing stands on them from now on
+    let written: BTreeSet<String> = all.iter().map(|change| change.device.clone()).collect();
+    let idle = report.devices.iter().filter(|device| !written.contains(&device.device));
+    let idle: Vec<DeviceChange> = idle
+        .map(|device| DeviceChange {
+            device: device.device.clone(),
+            cells: Vec::new(),
+            safety: false,
+            words: "released".to_owned(),
+        })
+        .collect();
+    let devices = all.into_iter().chain(idle.clone()).collect();
+    // what hands control back is never kept from it by a failing journal
+    if let Err(fault) = journal.append(now, vec![Record::Release { site: site.name.clone(), devices }]) {
+        report.findings.push(fault);
+    }
+    let mut tasks = JoinSet::new();
+    for works in works.into_values() {
+        tasks.spawn(write(works, Priority::Safety));
+    }
+    let mut outcomes: BTreeMap<String, Outcome> =
+        idle.into_iter().map(|change| (change.device, Outcome::Done)).collect();
+    let mut unknown = false;
+    while let Some(result) = tasks.join_next().await {
+        for (name, done) in result.unwrap_or_default() {
+            unknown |= done.outcome != Outcome::Done;
+            tell(report, &name, &done);
+            outcomes.insert(name, done.outcome);
+        }
+    }
+    if let Err(fault) = journal.append(now, vec![Record::Released { devices: outcomes }]) {
+        report.findings.push(fault);
+    }
+    let exit = match (unknown, report.excluded.is_empty()) {
+        (true, _) => ExitCode::Unknown,
+        (false, false) => ExitCode::Partial,
+        (false, true) => ExitCode::Success,
+    };
+    report.exit = exit.number();
+    Ok(())
+}
+
+fn exclude(report: &mut Report, name: &str, code: crate::diag::Code, reason: String) {
+    let message = format!("`{name}` was not released: {reason}");
+    report.findings.push(Diagnostic::nowhere(code, Severity::Error, message));
+    report.excluded.push(ExcludedReport { device: name.to_owned(), code, reason });
+}
+
+fn tell(report: &mut Report, name: &str, done: &Done) {
+    report.registers_written += done.registers;
+    if done.outcome != Outcome::Done {
+        report.find(codes::STATE_UNKNOWN, format!("`{name}`: {}", done.words));
+    }
+    if let Some(device) = report.device(name) {
+        device.outcome = Some(done.outcome);
+        device.detail.clone_from(&done.words);
+    }
+}
+
+/// The device's own control, or where it has none to be handed to, its fail-safe power.
+fn local(subject: &Subject, ready: &Ready) -> Result<(Lowered, String), LowerError> {
+    let (profile, context) = (&subject.profile, &ready.context);
+    match profile.lower(Verb::Release, None, None, 0, context) {
+        Ok(lowered) => Ok((lowered, setting_words(Verb::Release, None, None))),
+        Err(LowerError::NoCommand(_)) => {
+            let lowered =
+                profile.lower(Verb::Power, Some(Form::AtMost), Some(&subject.fail_safe), 0, context)?;
+            let words = setting_words(Verb::Power, Some(Form::AtMost), lowered.value.as_ref());
+            Ok((lowered, words))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+fn change(subject: &Subject, ready: &Ready) -> Result<(Option<DeviceChange>, String), LowerError> {
+    let (lowered, asked) = local(subject, ready)?;
+    let cells: Vec<Cell> = lowered
+        .writes
+        .iter()
+        .map(|write| Cell {
+            point: write.point.clone(),
+            old: ready.raws.get(&write.point).copied().unwrap_or(write.raw),
+            new: write.raw,
+            guard: false,
+        })
+        .collect();
+    let same = cells.iter().all(|cell| ready.raws.get(&cell.point) == Some(&cell.new));
+    let words = format!("{} -> {asked}", words(&ready.found));
+    let change = DeviceChange { device: subject.name.clone(), cells, safety: false, words };
+    Ok(((!same).then_some(change), asked))
+}
+
+fn entry(subject: &Subject, ready: &Ready, change: Option<&DeviceChange>, asked: String) -> DeviceReport {
+    let registers = change
+        .iter()
+        .flat_map(|change| &change.cells)
+        .map(|cell| Register { point: cell.point.clone(), old: cell.old, new: cell.new })
+        .collect();
+    DeviceReport {
+        device: subject.name.clone(),
+        gateway: subject.gateway.clone(),
+        identity: ready.shown.clone(),
+        before: words(&ready.found),
+        after: asked,
+        until: None,
+        registers,
+        outcome: None,
+        detail: String::new(),
+        safety: false,
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,252 @@
+//! What an apply, a status or a release did and found, as JSON and as words.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::journal::Outcome;
+use crate::calendar::Instant;
+use crate::diag::registry::{Class, class};
+use crate::diag::{Code, Diagnostic, ExitCode, Severity};
+
+/// One register of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Register {
+    /// point of the profile
+    pub point: String,
+    /// raw value before
+    pub old: i64,
+    /// raw value written
+    pub new: i64,
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceReport {
+    /// its name
+    pub device: String,
+    /// its gateway
+    pub gateway: String,
+    /// what it showed of itself
+    pub identity: String,
+    /// what stood
+    pub before: String,
+    /// what is asked
+    pub after: String,
+    /// until when that stands unattended; nothing: for ever
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+    /// registers to be written; none where nothing changes
+    pub registers: Vec<Register>,
+    /// what came of it; nothing before writing, or where nothing was written
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// why, or what was seen
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// commanded by a rule of the safety class
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub safety: bool,
+    /// remarks
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A device that takes no part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExcludedReport {
+    /// its name
+    pub device: String,
+    /// permanent code
+    pub code: Code,
+    /// why
+    pub reason: String,
+}
+
+/// The report of one run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// `evl.apply/1`, `evl.status/1`, `evl.release/1`
+    pub schema: &'static str,
+    /// the site
+    pub site: String,
+    /// id of the plan
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// its sequence
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// the step, from 1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// first instant of the step, and first after it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<(Instant, Instant)>,
+    /// the instant that counted as the present one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Instant>,
+    /// whether that instant was given and is not the clock's
+    pub now_given: bool,
+    /// `none`: the site declares that its documents need no signatures
+    pub signatures: &'static str,
+    /// nothing was to be written
+    pub dry_run: bool,
+    /// devices that take part
+    pub devices: Vec<DeviceReport>,
+    /// devices that do not
+    pub excluded: Vec<ExcludedReport>,
+    /// commands of the plan that nobody writes, with the reason
+    pub unwritten: BTreeMap<String, String>,
+    /// what else happened, in order
+    pub notes: Vec<String>,
+    /// findings
+    pub findings: Vec<Diagnostic>,
+    /// registers that were written and confirmed
+    pub registers_written: u32,
+    /// the one command that makes things safe, after a failure
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safe_command: Option<String>,
+    /// exit code
+    pub exit: u8,
+}
+
+impl Report {
+    /// An empty report.
+    #[must_use]
+    pub fn new(schema: &'static str, site: &str) -> Self {
+        Self {
+            schema,
+            site: site.to_owned(),
+            plan: None,
+            sequence: None,
+            step: None,
+            span: None,
+            now: None,
+            now_given: false,
+            signatures: "none",
+            dry_run: false,
+            devices: Vec::new(),
+            excluded: Vec::new(),
+            unwritten: BTreeMap::new(),
+            notes: Vec::new(),
+            findings: Vec::new(),
+            registers_written: 0,
+            safe_command: None,
+            exit: ExitCode::Success.number(),
+        }
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::ALL.into_iter().find(|code| code.number() == self.exit).unwrap_or(ExitCode::Failure)
+    }
+
+    /// Ends the run with a finding; nothing was written.
+    #[must_use]
+    pub fn refused(mut self, finding: Diagnostic) -> Self {
+        let exit = if class(finding.code) == Class::Failure { ExitCode::Failure } else { ExitCode::Findings };
+        self.exit = exit.number();
+        self.findings.push(finding);
+        self
+    }
+
+    pub(super) fn note(&mut self, words: impl Into<String>) {
+        self.notes.push(words.into());
+    }
+
+    pub(super) fn find(&mut self, code: Code, message: impl Into<String>) {
+        self.findings.push(Diagnostic::nowhere(code, Severity::Error, message));
+    }
+
+    pub(super) fn device(&mut self, name: &str) -> Option<&mut DeviceReport> {
+        self.devices.iter_mut().find(|device| device.device == name)
+    }
+
+    /// Canonical JSON with a newline at its end.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // the type holds nothing that JSON cannot say
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// The report for people, without its findings.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut out = String::new();
+        // writing into a string cannot fail
+        let _ = self.write_words(&mut out);
+        out
+    }
+
+    fn write_words(&self, out: &mut String) -> std::fmt::Result {
+        write!(out, "{}", self.site)?;
+        if let (Some(plan), Some(sequence)) = (&self.plan, self.sequence) {
+            let short = plan.strip_prefix("sha256:").and_then(|hex| hex.get(..12)).unwrap_or(plan);
+            write!(out, ": plan {short}, sequence {sequence}")?;
+        }
+        if let (Some(step), Some((start, end))) = (self.step, self.span) {
+            write!(out, ", step {step}, {start} to {end}")?;
+        }
+        out.push('\n');
+        if let (Some(now), true) = (self.now, self.now_given) {
+            writeln!(out, "  the present instant was given: {now}")?;
+        }
+        if self.plan.is_some() {
+            writeln!(out, "  documents are not signed: the site declares `signatures none`")?;
+        }
+        let width = self.devices.iter().map(|device| device.device.chars().count()).max().unwrap_or(0);
+        let mut gateway = "";
+        for device in &self.devices {
+            if device.gateway != gateway {
+                gateway = &device.gateway;
+                writeln!(out, "  {gateway}")?;
+            }
+            let change = if device.before == device.after || device.after.is_empty() {
+                device.before.clone()
+            } else {
+                format!("{} -> {}", device.before, device.after)
+            };
+            write!(out, "    {:width$}  {change}", device.device)?;
+            if let Some(until) = device.until {
+                write!(out, ", stands until {until}")?;
+            }
+            if device.safety {
+                write!(out, " (safety)")?;
+            }
+            let outcome = match device.outcome {
+                None if device.registers.is_empty() => "",
+                None if self.dry_run => "would be written",
+                None => "not written",
+                Some(Outcome::Done) => "done",
+                Some(Outcome::Failed) => "FAILED",
+                Some(Outcome::Unknown) => "UNKNOWN",
+                Some(Outcome::Undone) => "undone",
+                Some(Outcome::Left) => "left as found",
+            };
+            let tail: Vec<&str> =
+                [outcome, device.detail.as_str()].into_iter().filter(|words| !words.is_empty()).collect();
+            if !tail.is_empty() {
+                write!(out, ": {}", tail.join(", "))?;
+            }
+            writeln!(out, " [{}]", device.identity)?;
+            for note in &device.notes {
+                writeln!(out, "    {:width$}  note: {note}", "")?;
+            }
+        }
+        for excluded in &self.excluded {
+            writeln!(out, "  excluded: {} [{}]: {}", excluded.device, excluded.code, excluded.reason)?;
+        }
+        for (device, reason) in &self.unwritten {
+            writeln!(out, "  not written: {device}: {reason}")?;
+        }
+        for note in &self.notes {
+            writeln!(out, "  {note}")?;
+        }
+        if let Some(command) = &self.safe_command {
+            writeln!(out, "  to make things safe: {command}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! `evl status`: is the field as the last apply left it?
+
+use std::path::Path;
+
+use super::admission::Admission;
+use super::change::words;
+use super::journal::{Journal, Outcome, Standing};
+use super::load::Papers;
+use super::probe::{Ready, Subject, endpoints, probe};
+use super::report::{DeviceReport, ExcludedReport, Report};
+use crate::bundle::profile::{Form, PowerFound};
+use crate::calendar::Instant;
+use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::system::System;
+
+/// Reads every device that this host commands, the value in effect first, and compares it with what
+/// the journal says should stand. Writes nothing and takes no lock.
+pub async fn status(
+    system: &dyn System,
+    papers: &Papers,
+    state_dir: &Path,
+    host: Option<&str>,
+    now: Option<Instant>,
+) -> Report {
+    let mut report = Report::new("evl.status/1", &papers.bundle.site.name);
+    match look(system, papers, state_dir, host, now, &mut report).await {
+        Ok(()) => report,
+        Err(finding) => report.refused(*finding),
+    }
+}
+
+async fn look(
+    system: &dyn System,
+    papers: &Papers,
+    state_dir: &Path,
+    host: Option<&str>,
+    now: Option<Instant>,
+    report: &mut Report,
+) -> Result<(), Box<Diagnostic>> {
+    let gateways = papers.gateways(host)?;
+    let journal = Journal::read(system, state_dir, &papers.bundle.site.name).map_err(Box::new)?;
+    let past = journal.past();
+    let present = now.unwrap_or_else(|| Instant(system.now().as_second()));
+    report.now = Some(present);
+    report.now_given = now.is_some();
+    match &past.accepted {
+        Some((plan, sequence)) => {
+            report.plan = Some(plan.to_string());
+            report.sequence = Some(*sequence);
+        }
+        None => report.note("no plan was ever applied from this state folder"),
+    }
+    let mut troubled = false;
+    if let Some(left) = &past.unfinished {
+        troubled = true;
+        report.find(
+            codes::STATE_UNKNOWN,
+            format!("an apply of plan {} that began at {} did not end", left.plan.short(), left.since),
+        );
+        for (gateway, devices) in &left.open {
+            for device in devices {
+                report.note(format!("open on `{gateway}`: {} ({})", device.device, device.words));
+            }
+        }
+        report.note("the next apply resumes it if its plan and step are the same, and undoes it otherwise");
+        report.safe_command = Some("evl release --all".to_owned());
+    }
+    let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
+    let commanded: Vec<Subject> = subjects
+        .into_iter()
+        .filter(|subject| {
+            subject.family.control == crate::ir::Control::Command || past.standing.contains_key(&subject.name)
+        })
+        .collect();
+    let endpoints = endpoints(&papers.inventory, &gateways);
+    let mut probed = probe(&commanded, &endpoints, &Admission::of(&papers.bundle)).await;
+    let none = Vec::new();
+    for subject in &commanded {
+        let standing = past.standing.get(&subject.name).unwrap_or(&none);
+        match probed.remove(&subject.name) {
+            Some(Ok(ready)) => {
+                let (entry, drifted) = compare(subject, &ready, standing, present);
+                for words in &drifted {
+                    report.find(codes::DRIFTED, format!("`{}`: {words}", subject.name));
+                }
+                for alarm in &ready.alarms {
+                    report.note(format!("{} raises {alarm}", subject.name));
+                }
+                troubled |= !drifted.is_empty();
+                report.devices.push(entry);
+            }
+            Some(Err(excluded)) => {
+                troubled = true;
+                let message = format!("`{}` does not take part: {}", subject.name, excluded.reason);
+                report.findings.push(Diagnostic::nowhere(excluded.code, Severity::Error, message));
+                report.excluded.push(ExcludedReport {
+                    device: subject.name.clone(),
+                    code: excluded.code,
+                    reason: excluded.reason,
+                });
+            }
+            None => {}
+        }
+    }
+    report.exit = if troubled { ExitCode::Findings } else { ExitCode::Success }.number();
+    Ok(())
+}
+
+/// What stands on a device against what should.
+fn compare(
+    subject: &Subject,
+    ready: &Ready,
+    standing: &[Standing],
+    now: Instant,
+) -> (DeviceReport, Vec<String>) {
+    let mut drifted = Vec::new();
+    for command in standing {
+        let over = command.until.filter(|until| *until <= now);
+        let lapsed = |what: String| match over {
+            Some(until) => format!("{what}: `{}` lapsed, it stood until {until}", command.words),
+            None => format!("{what} instead of `{}`", command.words),
+        };
+        let other = command.cells.iter().find(|(point, raw)| ready.raws.get(point) != Some(raw));
+        if other.is_some() {
+            drifted.push(lapsed(format!("it is {}", words(&ready.found))));
+            continue;
+        }
+        let form = match &ready.found.power {
+            PowerFound::Commanded { form, .. } => *form,
+            PowerFound::Released | PowerFound::Unknown => Form::Fixed,
+        };
+        if let Some((point, value)) = &command.value
+            && let Some(Err(shown)) =
+                subject.profile.in_effect(point, form, value, &ready.raws, &ready.context)
+        {
+            let shown = shown.to_decimal(3);
+            drifted.push(lapsed(format!("{shown} kW is in effect although its register still reads right")));
+        }
+    }
+    let until = standing.iter().filter_map(|command| command.until).min();
+    let asked: Vec<&str> = standing.iter().map(|command| command.words.as_str()).collect();
+    let detail = if standing.is_empty() {
+        "nothing stands from evl".to_owned()
+    } else if drifted.is_empty() {
+        "as planned".to_owned()
+    } else {
+        drifted.join("; ")
+    };
+    let entry = DeviceReport {
+        device: subject.name.clone(),
+        gateway: subject.gateway.clone(),
+        identity: ready.shown.clone(),
+        before: words(&ready.found),
+        after: if drifted.is_empty() { String::new() } else { asked.join(", ") },
+        until,
+        registers: Vec::new(),
+        outcome: (!drifted.is_empty()).then_some(Outcome::Failed),
+        detail,
+        safety: standing.iter().any(|command| command.safety),
+        notes: Vec::new(),
+    };
+    (entry, drifted)
+}

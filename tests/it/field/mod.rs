@@ -1,0 +1,4 @@
+//! Everything that touches devices.
+
+mod apply;
+mod yard;

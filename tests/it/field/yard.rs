@@ -1,0 +1,430 @@
+//! A small site in the field: a PV inverter, a battery and a wallbox behind two gateways.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use evl::bundle::inventory::Inventory;
+use evl::bundle::profile::{EMBEDDED, Profile};
+use evl::bundle::{
+    Bundle, CommandForm, CommandSeries, Document, Gap, Hash, Money, PlanDocument, Reason, StatementRef,
+    Status, Step,
+};
+use evl::calendar::Instant;
+use evl::diag::{Code, ExitCode};
+use evl::ir::testkit::{rat, site, span};
+use evl::ir::*;
+use evl::runtime::apply::{Options, apply};
+use evl::runtime::load::Papers;
+use evl::runtime::report::Report;
+use evl::system::{Access, Entry, FileError, Kind, Lock, RealSystem, Stream, System};
+
+/// First instant of every plan here: 2026-07-14T12:00:00Z.
+pub(super) const FROM: Instant = Instant(1_784_030_400);
+
+pub(super) fn profile(name: &str) -> Profile {
+    let text = EMBEDDED.iter().find(|(known, _)| *known == name).unwrap().1;
+    serde_yaml::from_str(text).unwrap()
+}
+
+fn family(site: &Site, name: &str, role: Role, model: Model) -> Family {
+    Family {
+        id: FamilyId::at(site.families.len()),
+        name: name.into(),
+        span: span(0),
+        role,
+        kind: name.into(),
+        count: None,
+        owner: OWNER,
+        bus: Some(BusId(0)),
+        gateway: None,
+        port: None,
+        profile: None,
+        tags: BTreeMap::new(),
+        model,
+        ranges: BTreeMap::new(),
+        readings: BTreeMap::new(),
+        electrical: Electrical {
+            phases: 3,
+            phase: None,
+            power_factor: rat("0.9"),
+            rated_current: None,
+            rated_voltage: None,
+        },
+        life_safety: None,
+        control: Control::Command,
+        fail_safe: None,
+        command_step: BTreeMap::new(),
+        decide: Vec::new(),
+        interlock: None,
+    }
+}
+
+/// The site: `solar` behind `roof`; `pack` and `charger` behind `plant`; grid connection 30 kW.
+pub(super) fn yard() -> Site {
+    let mut s = site();
+    s.name = "yard".into();
+    s.buses.push(Bus {
+        id: BusId(0),
+        name: "main".into(),
+        supply: None,
+        limit: None,
+        phase_limit: None,
+        span: span(1),
+    });
+    for (index, name) in ["roof", "plant"].into_iter().enumerate() {
+        s.gateways.push(Gateway {
+            id: GatewayId::at(index),
+            name: name.into(),
+            ports: Vec::new(),
+            together: Vec::new(),
+            span: span(2),
+        });
+    }
+    let grid =
+        Model::Grid { import: rat("30"), export: rat("30"), tariff: None, carbon: None, carbon_feed: None };
+    let utility = family(&s, "utility", Role::Producer, grid);
+    s.families.push(utility);
+    let pv = Model::Renewable { rated: rat("10"), output: None, must_take: false };
+    let mut solar = family(&s, "solar", Role::Producer, pv);
+    solar.gateway = Some(GatewayId(0));
+    solar.profile = Some("sunspec/inverter".into());
+    solar.ranges.insert(Attr::Power, vec![(rat("0"), rat("10"))]);
+    s.families.push(solar);
+    let store = Store {
+        capacity: rat("10"),
+        charge: rat("5"),
+        discharge: rat("5"),
+        efficiency_charge: rat("0.95"),
+        efficiency_discharge: rat("0.95"),
+        level_min: rat("0.1"),
+        level_max: rat("0.95"),
+        self_discharge: rat("0"),
+        wear: rat("0"),
+        wear_charge: rat("0"),
+        end: End::Free,
+        grid_forming: false,
+    };
+    let mut pack = family(&s, "pack", Role::Storage, Model::Store(Box::new(store)));
+    pack.gateway = Some(GatewayId(1));
+    pack.profile = Some("sunspec/battery".into());
+    pack.ranges.insert(Attr::Charge, vec![(rat("0"), rat("5"))]);
+    pack.ranges.insert(Attr::Discharge, vec![(rat("0"), rat("5"))]);
+    s.families.push(pack);
+    let consumer = Consumer {
+        need: Need::None,
+        shed_class: None,
+        shed_price: None,
+        heats: None,
+        cools: None,
+        cop: Vec::new(),
+        capacity: Vec::new(),
+        on_off: false,
+        min_up_s: 0,
+        min_down_s: 0,
+        sessions: None,
+        default_power: None,
+    };
+    let mut charger = family(&s, "charger", Role::Consumer, Model::Consumer(Box::new(consumer)));
+    charger.gateway = Some(GatewayId(1));
+    charger.profile = Some("heidelberg/energy-control".into());
+    charger.ranges.insert(Attr::Power, vec![(rat("0"), rat("0")), (rat("4.14"), rat("11.04"))]);
+    s.families.push(charger);
+    s
+}
+
+/// A rule of the safety class with the id 0: `then disconnect solar`.
+pub(super) fn co_rule() -> Rule {
+    let target = Target::Members(vec![MemberRange { family: FamilyId(1), first: 1, last: 1 }]);
+    Rule {
+        id: RuleId(0),
+        name: "co_alarm".into(),
+        class: SAFETY,
+        owner: OWNER,
+        span: span(3),
+        for_each: None,
+        when: Guard::Const(true),
+        when_span: span(3),
+        until: None,
+        memory: Memory::None,
+        latches: Vec::new(),
+        on_loss: OnLoss::Active,
+        at_most_every_s: None,
+        effects: vec![Effect {
+            index: 0,
+            verb: Verb::Disconnect,
+            target,
+            kind: EffectKind::Connect(false),
+            preferably: false,
+            price: None,
+            span: span(4),
+            text: "disconnect solar".into(),
+        }],
+    }
+}
+
+/// The inventory in YAML; `roof` and `plant` at these ports of this computer.
+pub(super) fn inventory_text(roof: u16, plant: u16) -> String {
+    let hash = |name: &str| profile(name).hash();
+    format!(
+        r#"
+hosts: {{ pc: {{ gateways: [roof, plant] }} }}
+gateways:
+  roof: {{ transport: modbus_tcp, host: 127.0.0.1, port: {roof}, timeout: 300 ms }}
+  plant: {{ transport: modbus_tcp, host: 127.0.0.1, port: {plant}, timeout: 300 ms }}
+devices:
+  solar:
+    {{ gateway: roof, unit: 1, serial: PV10K-0001, commissioned: {{ serial: PV10K-0001, profile: "{}", on: 2026-03-01 }} }}
+  pack:
+    {{ gateway: plant, unit: 2, serial: BAT5K-0002, commissioned: {{ serial: BAT5K-0002, profile: "{}", on: 2026-03-01 }} }}
+  charger:
+    {{ gateway: plant, unit: 4, commissioned: {{ serial: none, profile: "{}", on: 2026-03-01 }} }}
+"#,
+        hash("sunspec/inverter"),
+        hash("sunspec/battery"),
+        hash("heidelberg/energy-control")
+    )
+}
+
+pub(super) fn papers(site: Site, inventory: &str) -> Papers {
+    let inventory: Inventory = serde_yaml::from_str(inventory).unwrap();
+    let names = ["sunspec/inverter", "sunspec/battery", "heidelberg/energy-control"];
+    let profiles = names.map(|name| (name.to_owned(), profile(name))).into();
+    let bundle = Bundle::new(site, profiles, &inventory, BTreeMap::new());
+    Papers::new(bundle, inventory).unwrap()
+}
+
+/// One command for all four steps: device, attribute, form, whole steps of 0.01 kW (0.069 for the
+/// wallbox, 1 for truth values).
+pub(super) type Command<'a> = (&'a str, Attr, CommandForm, i64);
+
+pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> PlanDocument {
+    let steps = (0..4).map(|i| Step { start: FROM.plus(900 * i), end: FROM.plus(900 * (i + 1)) }).collect();
+    let commands = commands
+        .iter()
+        .map(|(device, attr, form, count)| CommandSeries {
+            device: (*device).to_owned(),
+            attr: attr.clone(),
+            form: *form,
+            unit: "kW".to_owned(),
+            step: match (*device, attr) {
+                (_, Attr::On | Attr::Connected) => rat("1"),
+                ("charger", _) => rat("0.069"),
+                _ => rat("0.01"),
+            },
+            counts: vec![*count; 4],
+        })
+        .collect();
+    PlanDocument {
+        schema: PlanDocument::SCHEMA.to_owned(),
+        tool: evl::bundle::tool(),
+        site: "yard".to_owned(),
+        valid: papers.bundle.site.valid,
+        bundle: papers.bundle.id.clone(),
+        inputs: Vec::new(),
+        from: FROM,
+        expires: FROM.plus(3600),
+        sequence,
+        follows: None,
+        expect: Vec::new(),
+        steps,
+        commands,
+        groups: Vec::new(),
+        given: Vec::new(),
+        derived: Vec::new(),
+        flows: Vec::new(),
+        money: Money::default(),
+        reasons: Vec::new(),
+        presumes: Vec::new(),
+        assumptions: Vec::new(),
+        overrides: Vec::new(),
+        breaches: Vec::new(),
+        void: Vec::new(),
+        sessions: Vec::new(),
+        state: serde_json::from_value(
+            serde_json::json!({ "schema": "evl.state/1", "site": "yard", "at": FROM }),
+        )
+        .unwrap(),
+        status: Status::Optimal,
+        gap: Gap::default(),
+        reproducible: true,
+        study: false,
+        id: Hash::default(),
+    }
+    .seal()
+}
+
+/// Says that the first rule decided a command.
+pub(super) fn because_of_safety(mut plan: PlanDocument, device: &str, attr: Attr) -> PlanDocument {
+    plan.reasons.push(Reason {
+        device: device.to_owned(),
+        attr,
+        first: 0,
+        last: 3,
+        statements: vec![StatementRef {
+            statement: Statement::Effect(RuleId(0), 0),
+            name: "co_alarm".to_owned(),
+            text: "disconnect solar".to_owned(),
+            at: "rules.evl:1:1".to_owned(),
+        }],
+        text: "the CO alarm".to_owned(),
+    });
+    plan.seal()
+}
+
+/// Solar at most 4.5 kW, battery charging 2 kW, wallbox at most 11.04 kW.
+pub(super) fn usual() -> Vec<Command<'static>> {
+    vec![
+        ("solar", Attr::Power, CommandForm::AtMost, 450),
+        ("pack", Attr::Charge, CommandForm::Fixed, 200),
+        ("pack", Attr::Discharge, CommandForm::Fixed, 0),
+        ("charger", Attr::Power, CommandForm::Fixed, 160),
+    ]
+}
+
+/// A host with a state folder of its own. Its clock stands at [`FROM`] plus `passed` seconds. It dies
+/// at a chosen append to the journal, if told to.
+pub(super) struct Host {
+    folder: tempfile::TempDir,
+    real: RealSystem,
+    passed: AtomicI64,
+    /// appends until death, before or after the line is durable; negative: lives on
+    left: AtomicI64,
+    durable: AtomicBool,
+    full: AtomicBool,
+}
+
+impl Host {
+    pub(super) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            real: RealSystem::new(),
+            passed: AtomicI64::new(10),
+            left: AtomicI64::new(-1),
+            durable: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        FROM.plus(self.passed.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn at(&self, seconds: i64) {
+        self.passed.store(seconds, Ordering::Relaxed);
+    }
+
+    pub(super) fn dies_at(&self, append: i64, durable: bool) {
+        self.left.store(append, Ordering::Relaxed);
+        self.durable.store(durable, Ordering::Relaxed);
+    }
+
+    pub(super) fn disk_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    pub(super) fn options(&self) -> Options {
+        Options {
+            state_dir: self.state_dir(),
+            yes: true,
+            once: true,
+            now: Some(self.now()),
+            ..Options::default()
+        }
+    }
+
+    pub(super) async fn apply(&self, papers: &Papers, plan: &PlanDocument) -> Report {
+        apply(self, papers, plan, &self.options()).await
+    }
+
+    pub(super) async fn status(&self, papers: &Papers) -> Report {
+        evl::runtime::status::status(self, papers, &self.state_dir(), None, Some(self.now())).await
+    }
+
+    pub(super) async fn release(&self, papers: &Papers) -> Report {
+        evl::runtime::release::release(self, papers, &self.state_dir(), None, &[]).await
+    }
+
+    pub(super) fn journal(&self) -> String {
+        std::fs::read_to_string(self.state_dir().join("journal.jsonl")).unwrap_or_default()
+    }
+}
+
+impl System for Host {
+    fn read(&self, path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
+        self.real.read(path, cap)
+    }
+    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+        self.real.write(path, bytes, access)
+    }
+    fn append(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+        if self.full.load(Ordering::Relaxed) && self.real.exists(&path.with_file_name("reserve")) {
+            return Err(FileError::new(path, evl::system::FileFault::Full));
+        }
+        let dies = self.left.load(Ordering::Relaxed) == 0;
+        self.left.fetch_sub(1, Ordering::Relaxed);
+        if !dies || self.durable.load(Ordering::Relaxed) {
+            self.real.append(path, bytes, access)?;
+        }
+        assert!(!dies, "killed");
+        Ok(())
+    }
+    fn remove(&self, path: &Path) -> Result<(), FileError> {
+        self.real.remove(path)
+    }
+    fn list(&self, folder: &Path) -> Result<Vec<Entry>, FileError> {
+        self.real.list(folder)
+    }
+    fn create_folder(&self, folder: &Path, access: Access) -> Result<(), FileError> {
+        self.real.create_folder(folder, access)
+    }
+    fn kind(&self, path: &Path) -> Option<Kind> {
+        self.real.kind(path)
+    }
+    fn canonical(&self, path: &Path) -> Result<PathBuf, FileError> {
+        self.real.canonical(path)
+    }
+    fn lock(&self, path: &Path, holder: &str) -> Result<Result<Lock, String>, FileError> {
+        self.real.lock(path, holder)
+    }
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(Host::now(self).0).unwrap()
+    }
+    fn monotonic(&self) -> std::time::Duration {
+        self.real.monotonic()
+    }
+    fn clock_synchronised(&self) -> Option<bool> {
+        None
+    }
+    fn env(&self, _name: &str) -> Option<String> {
+        None
+    }
+    fn current_folder(&self) -> Result<PathBuf, FileError> {
+        self.real.current_folder()
+    }
+    fn process_id(&self) -> u32 {
+        4711
+    }
+    fn is_terminal(&self, _stream: Stream) -> bool {
+        false
+    }
+    fn terminal_width(&self) -> Option<usize> {
+        None
+    }
+    fn print(&self, _text: &str) -> Result<(), FileError> {
+        Ok(())
+    }
+    fn say(&self, _text: &str) {}
+    fn ask(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The exit code and the codes of the findings.
+pub(super) fn ends(report: &Report) -> (ExitCode, Vec<Code>) {
+    (report.exit_code(), report.findings.iter().map(|finding| finding.code).collect())
+}
