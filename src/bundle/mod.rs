@@ -1,6 +1,7 @@
 //! The documents that travel: profiles and inventory, bundle and plan. Pure types with their checks.
 
 mod canon;
+mod coefficient;
 mod document;
 pub mod inventory;
 mod plan;
@@ -10,6 +11,7 @@ mod step;
 pub mod sunspec;
 
 pub use canon::{Document, Hash, parse};
+pub use coefficient::{store_decay, thermal_decay};
 pub use document::{Bundle, Names, tool};
 pub use plan::*;
 pub use state::{Done, Given, State, Switched, signal_name, written};

@@ -20,6 +20,18 @@ pub struct OnSteps {
 }
 
 impl OnSteps {
+    /// Puts the means of a signal in by hand, for tests of rooms that read them.
+    #[cfg(test)]
+    pub(crate) fn put(&mut self, signal: SigRef, values: Vec<Rat>) {
+        self.means.insert(signal, values);
+    }
+
+    /// Puts the readings of a signal in by hand, for tests of rooms that read them.
+    #[cfg(test)]
+    pub(crate) fn put_readings(&mut self, signal: SigRef, values: Vec<Option<Value>>) {
+        self.readings.insert(signal, values);
+    }
+
     /// Means over the steps, canonical unit; `None` for what no plan reads so.
     #[must_use]
     pub fn means(&self, signal: &SigRef) -> Option<&[Rat]> {

@@ -159,3 +159,23 @@ pub(crate) fn signal(site: &mut Site, name: &str, ty: crate::quantity::Type, lo:
     });
     id
 }
+
+/// A zone with heat capacity (kWh/K) and heat loss (kW/K).
+pub(crate) fn zone(site: &mut Site, name: &str, capacity: &str, loss: &str, outdoor: SignalId) -> ZoneId {
+    let id = ZoneId::at(site.zones.len());
+    site.zones.push(Zone {
+        id,
+        name: name.into(),
+        heat_capacity: rat(capacity),
+        heat_loss: rat(loss),
+        gains: None,
+        outdoor: Some(outdoor),
+        comfort: Vec::new(),
+        class: None,
+        range: (rat("273.15"), rat("323.15")),
+        thermostats: Vec::new(),
+        readings: BTreeMap::new(),
+        span: span(500 + id.0),
+    });
+    id
+}

@@ -1,0 +1,261 @@
+//! States: the content of stores and the temperature of zones (planner.md 3 and 5).
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use super::fix::{Interval, ONE, TooLarge};
+use super::miss::Miss;
+use super::simulate::Run;
+use crate::bundle::{Step, store_decay, thermal_decay};
+use crate::ir::{Attr, Consumer, Model, SigRef, Store, Zone, ZoneId};
+use crate::quantity::Rat;
+
+/// Finest unit that keeps a year of steps inside 127 bits.
+const MOST_PARTS: i128 = 100_000_000_000;
+
+/// The content of a store at each step's end.
+///
+/// It is counted in parts of 10^-12 kWh so fine that efficiencies of few digits divide exactly: a
+/// store without self-discharge then has no rounding at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Parts in 10^-12 kWh.
+    parts: i128,
+    /// Bounds in parts, the beginning first.
+    values: Vec<(i128, i128)>,
+}
+
+fn small(value: &Rat) -> Result<(i128, i128), TooLarge> {
+    value.small_parts().map(|(n, d)| (i128::from(n), i128::from(d))).ok_or(TooLarge)
+}
+
+fn floor_div(a: i128, b: i128) -> i128 {
+    a.div_euclid(b)
+}
+
+fn ceil_div(a: i128, b: i128) -> i128 {
+    -((-a).div_euclid(b))
+}
+
+impl Content {
+    /// level' = level (1 - s)^h + efficiency x charge x h - discharge x h / efficiency.
+    pub(super) fn run(
+        store: &Store,
+        start: &Rat,
+        steps: &[Step],
+        powers: impl Fn(usize) -> (Interval, Interval),
+    ) -> Result<Self, TooLarge> {
+        // charge x seconds x cn / (3600 cd), discharge x seconds x dd / (3600 dn)
+        let (cn, cd) = small(&store.efficiency_charge)?;
+        let (dn, dd) = small(&store.efficiency_discharge)?;
+        let exact = 3600_i128.checked_mul(cd).and_then(|p| p.checked_mul(dn)).filter(|p| *p <= MOST_PARTS);
+        let parts = exact.unwrap_or(3600);
+        // parts x cn / (3600 cd) and parts x dd / (3600 dn), whole where `exact`
+        let into = (parts.checked_mul(cn).ok_or(TooLarge)?, 3600_i128.checked_mul(cd).ok_or(TooLarge)?);
+        let out = (parts.checked_mul(dd).ok_or(TooLarge)?, 3600_i128.checked_mul(dn).ok_or(TooLarge)?);
+        let scaled = |power: i128, seconds: i128, (n, d): (i128, i128)| -> Result<(i128, i128), TooLarge> {
+            // reduced first: n / d is whole where the parts are fine enough
+            let (n, d) = if n % d == 0 { (n / d, 1) } else { (n, d) };
+            let product = power.checked_mul(seconds).and_then(|p| p.checked_mul(n)).ok_or(TooLarge)?;
+            Ok((floor_div(product, d), ceil_div(product, d)))
+        };
+        let unit = ONE.checked_mul(parts).ok_or(TooLarge)?;
+        let (sn, sd) = small(start)?;
+        let first = sn.checked_mul(unit).ok_or(TooLarge)?;
+        let mut now = (floor_div(first, sd), ceil_div(first, sd));
+        let mut values = Vec::with_capacity(steps.len() + 1);
+        values.push(now);
+        let mut decays: BTreeMap<i64, i128> = BTreeMap::new();
+        for (place, step) in steps.iter().enumerate() {
+            let (charge, discharge) = powers(place);
+            let seconds = i128::from(step.seconds());
+            if store.self_discharge.is_positive() {
+                let keeps = match decays.get(&step.seconds()) {
+                    Some(keeps) => *keeps,
+                    None => {
+                        let keeps =
+                            Interval::of(&store_decay(&store.self_discharge, step.seconds()))?.raw().0;
+                        decays.insert(step.seconds(), keeps);
+                        keeps
+                    }
+                };
+                let keep = |level: i128| mul_div(level, keeps, ONE);
+                now = (keep(now.0)?.0, keep(now.1)?.1);
+            }
+            let ((c_lo, c_hi), (d_lo, d_hi)) = (charge.raw(), discharge.raw());
+            let add = |a: i128, b: i128, c: i128| {
+                a.checked_add(b).and_then(|sum| sum.checked_sub(c)).ok_or(TooLarge)
+            };
+            now = (
+                add(now.0, scaled(c_lo, seconds, into)?.0, scaled(d_hi, seconds, out)?.1)?,
+                add(now.1, scaled(c_hi, seconds, into)?.1, scaled(d_lo, seconds, out)?.0)?,
+            );
+            values.push(now);
+        }
+        Ok(Self { parts, values })
+    }
+
+    fn pair(&self, place: usize) -> Option<(i128, i128)> {
+        self.values.get(place).copied()
+    }
+
+    /// Content at the end of a step, kWh.
+    #[must_use]
+    pub fn after(&self, step: usize) -> Option<Interval> {
+        self.outward(self.pair(step + 1)?)
+    }
+
+    /// Content at the beginning of a step, kWh.
+    #[must_use]
+    pub fn before(&self, step: usize) -> Option<Interval> {
+        self.outward(self.pair(step)?)
+    }
+
+    fn outward(&self, (lo, hi): (i128, i128)) -> Option<Interval> {
+        Interval::new(floor_div(lo, self.parts), ceil_div(hi, self.parts)).ok()
+    }
+
+    /// Whether the content at the end of a step is surely at least `bound` kWh.
+    #[must_use]
+    pub fn at_least(&self, step: usize, bound: &Rat) -> bool {
+        let Some((lo, _)) = self.pair(step + 1) else { return false };
+        self.exact(lo).is_some_and(|lo| lo >= *bound)
+    }
+
+    /// Whether the content at the end of a step is surely at most `bound` kWh.
+    #[must_use]
+    pub fn at_most(&self, step: usize, bound: &Rat) -> bool {
+        let Some((_, hi)) = self.pair(step + 1) else { return false };
+        self.exact(hi).is_some_and(|hi| hi <= *bound)
+    }
+
+    fn exact(&self, parts: i128) -> Option<Rat> {
+        Rat::ratio(parts, ONE)?.checked_div(&Rat::ratio(self.parts, 1)?)
+    }
+
+    /// The first step, from `from` on, after which the content may leave `[lo, hi]` kWh, and how many
+    /// there are. A bound in parts is rounded inward, so that no violation is missed.
+    pub(super) fn outside(&self, lo: &Rat, hi: &Rat) -> Result<Vec<usize>, TooLarge> {
+        let unit = ONE.checked_mul(self.parts).ok_or(TooLarge)?;
+        let (ln, ld) = small(lo)?;
+        let (hn, hd) = small(hi)?;
+        let least = ceil_div(ln.checked_mul(unit).ok_or(TooLarge)?, ld);
+        let most = floor_div(hn.checked_mul(unit).ok_or(TooLarge)?, hd);
+        let after = self.values.iter().skip(1).enumerate();
+        Ok(after.filter(|(_, (lo, hi))| *lo < least || *hi > most).map(|(step, _)| step).collect())
+    }
+
+    /// What documents record: contents at each step's end, kWh, to 9 decimals.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Rat> {
+        (0..self.values.len().saturating_sub(1))
+            .map(|step| self.after(step).unwrap_or_default().recorded())
+            .collect()
+    }
+}
+
+/// `a x b / c`, rounded down and up.
+fn mul_div(a: i128, b: i128, c: i128) -> Result<(i128, i128), TooLarge> {
+    let (q, r) = (a.div_euclid(c), a.rem_euclid(c));
+    let whole = q.checked_mul(b).ok_or(TooLarge)?;
+    let rest = r.checked_mul(b).ok_or(TooLarge)?;
+    let sum = |part: i128| whole.checked_add(part).ok_or(TooLarge);
+    Ok((sum(floor_div(rest, c))?, sum(ceil_div(rest, c))?))
+}
+
+/// T' = a T + (1 - a) (outdoor + (heat - cool + gains) / UA), a = exp(-UA h / C).
+pub(super) fn temperatures(
+    case: &Case<'_>,
+    runs: &[Run],
+) -> Result<BTreeMap<ZoneId, Vec<Interval>>, Vec<Miss>> {
+    let mut out = BTreeMap::new();
+    for zone in &case.site.zones {
+        // a zone that nothing heats or cools and nobody holds is no part of a plan
+        let thermal: Vec<(&Run, &Consumer, bool)> = runs
+            .iter()
+            .filter_map(|run| match &case.site.family(run.unit.family)?.model {
+                Model::Consumer(c) if c.heats == Some(zone.id) => Some((run, &**c, true)),
+                Model::Consumer(c) if c.cools == Some(zone.id) => Some((run, &**c, false)),
+                _ => None,
+            })
+            .collect();
+        if thermal.is_empty() && zone.class.is_none() {
+            continue;
+        }
+        let Some(outdoor) = zone.outdoor.and_then(|id| case.given.means(&SigRef::Only(id))) else {
+            let message = format!("zone `{}` has no outdoor temperature", zone.name);
+            return Err(vec![Miss::unverified(zone.span, zone.name.clone(), message)]);
+        };
+        let start = case
+            .state
+            .temperature(case.site, zone.id)
+            .map_err(|d| vec![Miss::plan(zone.name.clone(), d.message)])?;
+        let values = trajectory(case, zone, &thermal, outdoor, &start).map_err(|_| {
+            vec![Miss::plan(zone.name.clone(), format!("zone `{}` has values beyond 10^15", zone.name))]
+        })?;
+        out.insert(zone.id, values);
+    }
+    Ok(out)
+}
+
+fn trajectory(
+    case: &Case<'_>,
+    zone: &Zone,
+    thermal: &[(&Run, &Consumer, bool)],
+    outdoor: &[Rat],
+    start: &Rat,
+) -> Result<Vec<Interval>, TooLarge> {
+    let gains = zone.gains.and_then(|id| case.given.means(&SigRef::Only(id))).unwrap_or_default();
+    let mut decays: BTreeMap<i64, i128> = BTreeMap::new();
+    let mut now = Interval::of(start)?;
+    let mut values = Vec::with_capacity(case.steps.len());
+    for (place, step) in case.steps.iter().enumerate() {
+        let keeps = match decays.get(&step.seconds()) {
+            Some(keeps) => *keeps,
+            None => {
+                let decay = thermal_decay(&zone.heat_loss, &zone.heat_capacity, step.seconds());
+                let keeps = Interval::of(&decay)?.raw().0;
+                decays.insert(step.seconds(), keeps);
+                keeps
+            }
+        };
+        let outside = outdoor.get(place).cloned().unwrap_or_default();
+        let mut heat = gains.get(place).map_or(Ok(Interval::ZERO), Interval::of)?;
+        for (run, consumer, heats) in thermal {
+            let factor = table(&consumer.cop, &outside).unwrap_or(Rat::ONE);
+            let power = run.power(&Attr::Power, place).times(&factor)?;
+            heat = if *heats { heat.plus(power)? } else { heat.minus(power)? };
+        }
+        let rest = if zone.heat_loss.is_zero() {
+            // nothing is lost: the heat stays in the mass
+            let hours = Rat::ratio(i128::from(step.seconds()), 3600).unwrap_or_default();
+            now = now.plus(heat.times(&hours)?.divided(&zone.heat_capacity)?)?;
+            values.push(now);
+            continue;
+        } else {
+            Interval::of(&outside)?.plus(heat.divided(&zone.heat_loss)?)?
+        };
+        now = now.scaled(keeps, ONE)?.plus(rest.scaled(ONE - keeps, ONE)?)?;
+        values.push(now);
+    }
+    Ok(values)
+}
+
+/// A table of values by outdoor temperature, linear between its rows and constant beyond them;
+/// `None` where it is empty.
+pub(super) fn table(rows: &[(Rat, Rat)], at: &Rat) -> Option<Rat> {
+    let (first, last) = (rows.first()?, rows.last()?);
+    if *at <= first.0 {
+        return Some(first.1.clone());
+    }
+    if *at >= last.0 {
+        return Some(last.1.clone());
+    }
+    rows.windows(2).find_map(|pair| match pair {
+        [(x0, y0), (x1, y1)] if x0 <= at && at <= x1 => {
+            let share = (at - x0).checked_div(&(x1 - x0))?;
+            Some(y0 + &(share * (y1 - y0)))
+        }
+        _ => None,
+    })
+}
