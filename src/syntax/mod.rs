@@ -27,6 +27,8 @@ use scan::{Chunk, offset};
 
 /// Most findings that are shown for one text.
 const MAX_FINDINGS: usize = 100;
+/// Most entries of one list that are reported.
+const MAX_FAILURES: usize = 20;
 /// Longest statement, or entry of a list, in bytes.
 const MAX_STATEMENT: usize = 256 * 1024;
 
@@ -157,7 +159,7 @@ impl<'t> Reader<'t> {
         let piece = match Grammar::parse(rule, text) {
             Ok(mut pieces) => pieces.next(),
             Err(error) => {
-                let (finding, at) = report::rewrite(self.source, start, text, &error);
+                let (finding, at) = report::rewrite(self.source, start, text, rule, &error);
                 self.findings.push(finding);
                 return Err(start + at);
             }
@@ -258,7 +260,7 @@ impl<'t> Reader<'t> {
         rule: Rule,
         mut build: impl FnMut(&mut Builder, Piece<'t>) -> Option<()>,
     ) -> bool {
-        let mut sound = true;
+        let (mut sound, mut failures) = (true, 0);
         let mut at = start;
         loop {
             let rest = self.slice(at, end);
@@ -272,6 +274,10 @@ impl<'t> Reader<'t> {
                 Ok(((), after)) => after.max(at + 1),
                 Err(failed) => {
                     sound = false;
+                    failures += 1;
+                    if failures >= MAX_FAILURES {
+                        return false;
+                    }
                     at + end_of_entry(skipped, failed.saturating_sub(at))
                 }
             };

@@ -14,7 +14,13 @@ use crate::diag::{Diagnostic, SourceId, Span, codes};
 const MAX_LISTED: usize = 6;
 
 /// A failure of the grammar as a finding, and where in the slice it lies.
-pub(super) fn rewrite(source: SourceId, base: usize, text: &str, error: &Error<Rule>) -> (Diagnostic, usize) {
+pub(super) fn rewrite(
+    source: SourceId,
+    base: usize,
+    text: &str,
+    rule: Rule,
+    error: &Error<Rule>,
+) -> (Diagnostic, usize) {
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at.min(text.len()),
     };
@@ -24,7 +30,7 @@ pub(super) fn rewrite(source: SourceId, base: usize, text: &str, error: &Error<R
     };
     let token = Token::at(text, at);
     let mut message = String::new();
-    let wanted = Wanted::new(expected);
+    let wanted = Wanted::new(rule, expected);
     wanted.write(&mut message);
     if message.is_empty() {
         message.push_str(&token.describe());
@@ -36,14 +42,12 @@ pub(super) fn rewrite(source: SourceId, base: usize, text: &str, error: &Error<R
     let end = base + token.end;
     let span = Span::new(source, offset(start), offset(end));
     let mut finding = Diagnostic::error(codes::SYNTAX, span, message);
-    if let Some(help) = habit(text, &token) {
+    if let Some(help) = habit(text, &token).or_else(|| advice(rule, &wanted, text, &token)) {
         finding = finding.help(help);
     } else if let Some(near) = wanted.nearest(token.text) {
         finding = finding.help(format!("did you mean `{near}`?"));
     } else if let Some((word, near)) = misspelt_before(text, token.start) {
         finding = finding.help(format!("did you mean `{near}` instead of `{word}`?"));
-    } else if let Some(help) = advice(&wanted, text, &token) {
-        finding = finding.help(help);
     }
     (finding, at)
 }
@@ -129,7 +133,7 @@ impl<'t> Token<'t> {
 
     fn describe(&self) -> String {
         match self.text {
-            "" => "the end".to_owned(),
+            "" => "its end".to_owned(),
             "\n" => "the end of the line".to_owned(),
             text => {
                 let shown: String = text.chars().take(40).collect();
@@ -148,7 +152,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn new(rules: &[Rule]) -> Self {
+    fn new(context: Rule, rules: &[Rule]) -> Self {
         let mut wanted = Self { keywords: BTreeSet::new(), things: BTreeSet::new(), marks: BTreeSet::new() };
         for rule in rules {
             let name = format!("{rule:?}");
@@ -165,6 +169,21 @@ impl Wanted {
             if let Some(mark) = mark(*rule) {
                 wanted.marks.insert(mark);
             }
+        }
+        if matches!(context, Rule::declaration_head) && wanted.marks.remove("the end of the statement") {
+            wanted.marks.insert("`{`");
+        }
+        if rules.contains(&Rule::small_word) {
+            // anything may stand behind a key
+            wanted.keywords.clear();
+            wanted.things.retain(|thing| *thing == "a value");
+            wanted.marks.retain(|mark| *mark == "`,`");
+        }
+        if wanted.things.iter().any(|thing| thing.starts_with("an effect")) {
+            wanted.marks.retain(|mark| !matches!(*mark, "`(`" | "`..`" | "a comparison" | "`}`"));
+        }
+        if wanted.things.len() + wanted.marks.len() + wanted.keywords.len() > 2 {
+            wanted.marks.retain(|mark| !matches!(*mark, "`(`" | "`..`"));
         }
         if wanted.things.contains("a value") {
             wanted.things.retain(|thing| !matches!(*thing, "a name" | "a number" | "a quoted text"));
@@ -308,7 +327,7 @@ fn mark(rule: Rule) -> Option<&'static str> {
         Rule::eq => "`=`",
         Rule::comma => "`,`",
         Rule::separator => "`,`",
-        Rule::EOI => "the end",
+        Rule::EOI => "the end of the statement",
         Rule::compare_op => "a comparison",
         Rule::link_op => "`<->`",
         _ => return None,
@@ -383,19 +402,50 @@ fn misspelt_before(text: &str, at: usize) -> Option<(&str, &'static str)> {
     let before = text.get(..at)?.trim_end_matches([' ', '\t', '\r', '\n', '\u{1}']);
     let len = before.bytes().rev().take_while(|byte| is_word(*byte)).count();
     let word = before.get(before.len() - len..)?;
-    if word.len() < 4 || DIVIDING.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit()) {
+    if word.len() < 4
+        || words::is_statement(word)
+        || DIVIDING.contains(&word)
+        || word.starts_with(|c: char| c.is_ascii_digit())
+    {
         return None;
     }
     words::nearest(word, DIVIDING).map(|near| (word, near))
 }
 
-/// Help for a statement that lacks something.
-fn advice(wanted: &Wanted, text: &str, token: &Token<'_>) -> Option<&'static str> {
-    if wanted.things.iter().any(|thing| thing.starts_with("an effect"))
-        && token.text == "}"
-        && text.starts_with("rule")
-    {
-        return Some("say what the rule does, for example `then limit evs to 3.6 kW each`");
+/// Help that needs to know what was being read.
+fn advice(rule: Rule, wanted: &Wanted, text: &str, token: &Token<'_>) -> Option<&'static str> {
+    let before = text.get(..token.start).unwrap_or("").trim_end();
+    let len = before.bytes().rev().take_while(|byte| is_word(*byte)).count();
+    let word = before.get(before.len() - len..).unwrap_or("");
+    match word {
+        "below" | "under" | "less" | "maximum" | "max" => {
+            return Some("write `at most`, or `<` in a condition");
+        }
+        "above" | "over" | "more" | "minimum" | "min" => {
+            return Some("write `at least`, or `>` in a condition");
+        }
+        _ => {}
     }
-    None
+    let rest = text.get(token.start..).unwrap_or("");
+    if rest.starts_with(|c: char| c.is_ascii_digit()) && rest.get(1..2) == Some(":") {
+        return Some("hours have two digits: `08:00`");
+    }
+    Some(match (rule, token.text) {
+        (Rule::property_entry, ":" | "=" | "<=" | ">=" | "<" | ">") => {
+            "a value follows its key directly: `limit 400 kW`"
+        }
+        (Rule::declaration_head, _) if before.contains(':') => "properties stand in braces",
+        (Rule::declaration_head, _) => {
+            "a kind stands behind a colon, properties in braces: `consumer chiller : hvac { .. }`"
+        }
+        (Rule::rule_item, "}") if wanted.things.iter().any(|thing| thing.starts_with("an effect")) => {
+            "say what the rule does, for example `limit evs to 3.6 kW each`"
+        }
+        (Rule::priorities_item, ",") => "divide the classes by `>`, the highest first",
+        (Rule::use_item, _) if before.ends_with(['(', ',']) => "name each parameter: `limit: 80 kW`",
+        (Rule::import_item, text) if text.starts_with('"') => {
+            "name the module without quotes: `import std.comfort`"
+        }
+        _ => return None,
+    })
 }

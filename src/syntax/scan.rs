@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, SourceId, Span, codes};
 /// Stands in the clean copy where a line end divides two entries.
 pub(super) const SEPARATOR: u8 = 1;
 /// Deepest nesting of brackets.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 24;
 /// Most digits of a number.
 const MAX_DIGITS: usize = 40;
 
@@ -91,7 +91,6 @@ struct Open {
     list: bool,
     module: bool,
     flawed: bool,
-    odd: bool,
     body: Option<(usize, Option<usize>)>,
     last: u8,
 }
@@ -216,7 +215,6 @@ impl<'t> Scanner<'t> {
             list: words::holds_list(word),
             module: word == "module" && !self.inner,
             flawed: false,
-            odd: false,
             body: None,
             last: 0,
         };
@@ -317,7 +315,8 @@ impl<'t> Scanner<'t> {
     }
 
     fn flaw(&mut self, open: &mut Open, finding: Diagnostic) {
-        if !Self::quiet(open) {
+        // one finding a statement: what follows a bad quote or bracket is mostly its consequence
+        if !Self::quiet(open) && !open.flawed {
             open.flawed = true;
             self.findings.push(finding);
         }
@@ -364,8 +363,10 @@ impl<'t> Scanner<'t> {
                 let finding = Diagnostic::error(codes::TOO_DEEP, span, message)
                     .help("name parts of it in statements of their own");
                 // also inside a module: its inside would be cut in vain
-                open.flawed = true;
-                self.findings.push(finding);
+                if !open.flawed {
+                    open.flawed = true;
+                    self.findings.push(finding);
+                }
             }
             open.beyond += 1;
             return;
@@ -436,8 +437,10 @@ impl<'t> Scanner<'t> {
             finding =
                 finding.label(self.span(self.at, self.at + word.len()), "the next statement begins here");
         }
-        open.flawed = true;
-        self.findings.push(finding);
+        if !open.flawed {
+            open.flawed = true;
+            self.findings.push(finding);
+        }
     }
 
     fn number(&mut self, open: &mut Open, start: usize) {
@@ -484,10 +487,6 @@ impl<'t> Scanner<'t> {
         };
         let end = (start + len.max(1)).min(self.limit);
         self.at = end;
-        if open.odd && !Self::quiet(open) {
-            return;
-        }
-        open.odd = !Self::quiet(open);
         let (message, help) = describe_odd(first, self.text.get(start..end).unwrap_or(""));
         let finding = Diagnostic::error(codes::BAD_CHARACTER, self.span(start, end), message).help(help);
         self.flaw(open, finding);

@@ -86,8 +86,8 @@ impl Printer<'_> {
     fn end_line(&mut self, end: usize, limit: usize) {
         if let Some(comment) = self.comments.get(self.next) {
             let start = comment.span.start as usize;
-            let same_line = self.text.get(end..start).is_some_and(|between| !between.contains('\n'));
-            if !comment.own_line && start < limit && same_line {
+            let same_line = || self.text.get(end..start).is_some_and(|between| !between.contains('\n'));
+            if !comment.own_line && start < limit && same_line() {
                 self.next += 1;
                 self.out.push(' ');
                 self.out.push_str(&comment.text);
@@ -239,12 +239,12 @@ impl Printer<'_> {
 
     /// Ends the line of an opening brace, with the comment that stands behind the brace.
     fn open(&mut self, first: usize) {
-        if let Some(comment) = self.comments.get(self.next) {
-            if !comment.own_line && (comment.span.start as usize) < first {
-                self.next += 1;
-                self.out.push(' ');
-                self.out.push_str(&comment.text);
-            }
+        let next = self.comments.get(self.next);
+        let behind = next.filter(|comment| !comment.own_line && (comment.span.start as usize) < first);
+        if let Some(comment) = behind {
+            self.next += 1;
+            self.out.push(' ');
+            self.out.push_str(&comment.text);
         }
         self.out.push('\n');
         self.last = None;

@@ -65,3 +65,6 @@ fn the_example_page_has_one_form() {
     assert_eq!(formatted(&once), once);
     assert_eq!(shape(&parse(&once).0), shape(&parse(BY_EXAMPLE).0));
 }
+
+mod errors;
+mod hostile;
