@@ -369,6 +369,8 @@ pub enum ExpectWhat {
     Connect(Target, bool),
     /// These rules clash.
     Conflict(Vec<RuleId>),
+    /// No rules clash.
+    NoConflict,
     /// This rule is overridden.
     Overridden(RuleId),
     /// This rule is active (or not).

@@ -1,0 +1,117 @@
+//! Budgets.
+
+use super::collect::{Declared, Owned};
+use super::Compiler;
+use crate::ast::{self, BoundKind};
+use crate::diag::{Diagnostic, codes};
+use crate::ir::{Budget, BudgetId, BudgetQuantity, ClassId, Model, Period, Target};
+use crate::quantity::{Rat, Type};
+
+impl<'a> Compiler<'a> {
+    /// Reads all budgets.
+    pub(super) fn budget_statements(&mut self, declared: &Declared<'a>) {
+        for (at, owned) in declared.budgets.iter().enumerate() {
+            self.owner = owned.owner;
+            let id = BudgetId::at(at);
+            let budget = self.read_budget(owned, id);
+            self.site.budgets.push(budget);
+        }
+    }
+
+    fn read_budget(&mut self, owned: &Owned<'a, ast::Budget>, id: BudgetId) -> Budget {
+        let node = owned.node;
+        let name = &node.name;
+        let class = self.granted_class(node.class.as_ref(), &format!("the budget `{}`", name.text), name.span);
+        let quantity = self.measure(&node.measure);
+        let scope = self.budget_scope(&node.scope, quantity);
+        let cap = match &node.bound.kind {
+            BoundKind::AtMost(expr) => {
+                let want = match quantity {
+                    Some(BudgetQuantity::Emissions) => Type::Mass,
+                    Some(BudgetQuantity::Cost) => Type::Money,
+                    _ => Type::Energy,
+                };
+                quantity.and_then(|_| {
+                    let value = self.constant_of(expr, want)?;
+                    self.not_negative(value, expr.span)
+                })
+            }
+            _ => {
+                let finding = Diagnostic::error(
+                    codes::TYPE_MISMATCH,
+                    node.bound.span,
+                    "a budget caps a quantity".to_owned(),
+                );
+                self.push(finding.help("write `at most`"));
+                None
+            }
+        };
+        let per = self.period(&node.per);
+        if let Some(during) = &node.during {
+            self.sched(during);
+            let text = self.text(owned.span);
+            self.unhonoured(format!("a budget that counts only at times (`{text}`)"), during.span, true, true);
+        }
+        Budget {
+            id,
+            name: name.text.clone(),
+            class: class.unwrap_or(ClassId(0)),
+            owner: owned.owner,
+            scope: scope.unwrap_or(Target::Site),
+            quantity: quantity.unwrap_or(BudgetQuantity::Consumption),
+            cap: cap.unwrap_or(Rat::ZERO),
+            per: per.unwrap_or(Period::Month),
+            span: name.span,
+            text: self.text(owned.span),
+        }
+    }
+
+    fn measure(&mut self, word: &ast::Ident) -> Option<BudgetQuantity> {
+        Some(match word.text.as_str() {
+            "consumption" => BudgetQuantity::Consumption,
+            "import" => BudgetQuantity::Import,
+            "export" => BudgetQuantity::Export,
+            "emissions" => BudgetQuantity::Emissions,
+            "cost" => BudgetQuantity::Cost,
+            other => {
+                let known = ["consumption", "import", "export", "emissions", "cost"];
+                let finding = Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    word.span,
+                    format!("a budget cannot count `{other}`"),
+                );
+                self.push(match super::names::nearest(other, known) {
+                    Some(near) => finding.help(format!("did you mean `{near}`?")),
+                    None => finding.help(format!("budgets count {}", super::props::listed(&known))),
+                });
+                return None;
+            }
+        })
+    }
+
+    fn budget_scope(&mut self, name: &ast::Name, quantity: Option<BudgetQuantity>) -> Option<Target> {
+        let own_site = self.site.name.clone();
+        if name.single().is_some_and(|word| word.text == "site" || word.text == own_site) {
+            return Some(Target::Site);
+        }
+        let subject = self.devices_named(name)?;
+        let grid_only = self.members_of(&subject.target).iter().all(|range| {
+            self.site.families.get(range.family.index()).is_some_and(|f| matches!(f.model, Model::Grid { .. }))
+        });
+        let fits = match quantity {
+            Some(BudgetQuantity::Consumption) | None => true,
+            Some(_) => grid_only,
+        };
+        if !fits {
+            let text = self.text(name.span);
+            let finding = Diagnostic::error(
+                codes::WRONG_KIND,
+                name.span,
+                format!("only the site or a grid has this, not `{text}`"),
+            );
+            self.push(finding.help("write `of site`"));
+            return None;
+        }
+        Some(subject.target)
+    }
+}

@@ -1,0 +1,182 @@
+//! Module profiles: what a device's kind supplies, and where the declaration contradicts it.
+
+use super::Compiler;
+use super::names::nearest;
+use super::props::Props;
+use crate::bundle::profile::{Class, Context, LeaseKind, Level, Verb};
+use crate::diag::{Diagnostic, Span, codes};
+use crate::ir::{Attr, FailSafe, FailSafeBy, Family, Model, Role};
+use crate::quantity::{Rat, Type};
+
+pub(super) use crate::bundle::profile::Profile;
+
+impl<'a> Compiler<'a> {
+    /// `profile "sunspec/battery"`.
+    pub(super) fn profile_of(&mut self, props: &mut Props<'a>, family: &mut Family) -> Option<&'a Profile> {
+        let mut args = self.take(props, "profile")?;
+        let (name, span) = self.arg_text(&mut args, "a profile's name in quotes")?;
+        self.end(&args);
+        let repository = self.repository;
+        let Some(loaded) = repository.profiles.get(&name) else {
+            let finding =
+                Diagnostic::error(codes::UNKNOWN_PROFILE, span, format!("there is no profile `{name}`"));
+            self.push(match nearest(&name, repository.profiles.keys().map(String::as_str)) {
+                Some(near) => finding.help(format!("did you mean `{near}`?")),
+                None => finding.help(format!("put it into `profiles/{name}.yaml`")),
+            });
+            return None;
+        };
+        family.profile = Some(name);
+        let profile = &loaded.profile;
+        if !class_fits(profile.class, family.role) {
+            let finding = Diagnostic::error(
+                codes::PROFILE_MISMATCH,
+                span,
+                format!(
+                    "the profile `{}` is of a {}, and `{}` is declared as a {}",
+                    profile.profile,
+                    class_word(profile.class),
+                    family.name,
+                    role_word(family.role)
+                ),
+            );
+            self.push(finding);
+        }
+        if let Some(electrical) = &profile.electrical {
+            if family.electrical.rated_voltage.is_none() && electrical.voltage.ty == Type::Voltage {
+                // a profile states the voltage to neutral, the declaration the voltage between lines
+                let volts = &electrical.voltage.value;
+                family.electrical.rated_voltage = Some(if electrical.phases == 3 {
+                    volts * &Rat::ratio(1732, 1000).unwrap_or(Rat::ONE)
+                } else {
+                    volts.clone()
+                });
+            }
+            family.electrical.phases = if electrical.phases == 3 { 3 } else { 1 };
+            if let Some(factor) = &electrical.power_factor {
+                family.electrical.power_factor = factor.clone();
+            }
+        }
+        Some(profile)
+    }
+
+    /// Register steps of the commanded attributes.
+    pub(super) fn profile_steps(&mut self, profile: &Profile, family: &mut Family) {
+        let context = Context { ratings: ratings(profile), ..Context::default() };
+        for (verb, attr) in
+            [(Verb::Power, Attr::Power), (Verb::Charge, Attr::Charge), (Verb::Discharge, Attr::Discharge)]
+        {
+            if let Some(step) = profile.command_step(verb, &context).filter(Rat::is_positive) {
+                family.command_step.insert(attr, step);
+            }
+        }
+    }
+
+    /// Declared values outside the profile's ratings.
+    pub(super) fn check_profile(&mut self, profile: &Profile, family: &Family) {
+        for (rating, attr) in
+            [("power", Attr::Power), ("charge", Attr::Charge), ("discharge", Attr::Discharge)]
+        {
+            let Some(limit) = profile.ratings.get(rating).filter(|q| q.ty == Type::Power) else { continue };
+            let Some((_, hi)) = family.hull(&attr) else { continue };
+            if hi > limit.value {
+                self.beyond_profile(profile, family, &attr, &hi, &limit.value);
+            }
+        }
+        if let (Some(limit), Model::Store(store)) = (profile.ratings.get("capacity"), &family.model)
+            && limit.ty == Type::Energy
+            && store.capacity > limit.value
+        {
+            let shown = |v: &Rat| crate::quantity::show(v, Type::Energy, "");
+            let finding = Diagnostic::error(
+                codes::PROFILE_MISMATCH,
+                family.span,
+                format!(
+                    "`{}` declares a capacity of {}, and its profile `{}` is rated {}",
+                    family.name,
+                    shown(&store.capacity),
+                    profile.profile,
+                    shown(&limit.value)
+                ),
+            );
+            self.push(finding);
+        }
+    }
+
+    fn beyond_profile(&mut self, profile: &Profile, family: &Family, attr: &Attr, hi: &Rat, limit: &Rat) {
+        let shown = |v: &Rat| crate::quantity::show(v, Type::Power, "");
+        let finding = Diagnostic::error(
+            codes::PROFILE_MISMATCH,
+            family.span,
+            format!(
+                "`{}` declares up to {} of {}, and its profile `{}` is rated {}",
+                family.name,
+                shown(hi),
+                attr.name(),
+                profile.profile,
+                shown(limit)
+            ),
+        );
+        self.push(finding.help("lower the declared value, or name the profile of a larger device"));
+    }
+}
+
+/// The rated power that a profile supplies.
+pub(super) fn rated(profile: Option<&Profile>, rating: &str) -> Option<Rat> {
+    let quantity = profile?.ratings.get(rating)?;
+    (quantity.ty == Type::Power || quantity.ty == Type::Energy).then(|| quantity.value.clone())
+}
+
+/// The fail-safe value that a profile supplies.
+pub(super) fn fail_safe(profile: &Profile, family: &Family) -> Option<FailSafe> {
+    let declared = profile.fail_safe.as_ref()?;
+    let value = match &declared.power {
+        Level::Power(quantity) => quantity.value.clone(),
+        Level::Rated => {
+            let attr = if family.ranges.contains_key(&Attr::Power) { Attr::Power } else { Attr::Discharge };
+            family.hull(&attr)?.1
+        }
+    };
+    let by = match declared.by {
+        LeaseKind::None => FailSafeBy::None,
+        LeaseKind::Reversion => FailSafeBy::Reversion,
+        LeaseKind::Watchdog => FailSafeBy::Watchdog,
+        LeaseKind::Heartbeat => FailSafeBy::Heartbeat,
+    };
+    let span: Span = family.span;
+    Some(FailSafe { at: Some((Attr::Power, value)), by, span })
+}
+
+fn ratings(profile: &Profile) -> std::collections::BTreeMap<String, Rat> {
+    profile.ratings.iter().map(|(name, quantity)| (name.clone(), quantity.value.clone())).collect()
+}
+
+const fn class_fits(class: Class, role: Role) -> bool {
+    match class {
+        Class::Producer => matches!(role, Role::Producer),
+        Class::Consumer => matches!(role, Role::Consumer),
+        Class::Storage => matches!(role, Role::Storage | Role::Slot),
+        Class::Control => matches!(role, Role::Control),
+        Class::Meter => matches!(role, Role::Control | Role::Producer | Role::Consumer),
+    }
+}
+
+const fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::Producer => "producer",
+        Class::Consumer => "consumer",
+        Class::Storage => "storage",
+        Class::Control => "control",
+        Class::Meter => "meter",
+    }
+}
+
+const fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Producer => "producer",
+        Role::Consumer => "consumer",
+        Role::Storage => "storage",
+        Role::Control => "control",
+        Role::Slot => "slot",
+    }
+}
