@@ -23,7 +23,8 @@ pub mod syntax;
 
 pub mod repo;
 
-// sema
+#[cfg(feature = "solver")]
+pub mod sema;
 
 // the meaning
 

@@ -22,6 +22,10 @@ mod native;
 mod show;
 
 #[cfg(feature = "solver")]
+#[path = "it/spec.rs"]
+mod spec;
+
+#[cfg(feature = "solver")]
 #[path = "it/syntax/mod.rs"]
 mod syntax;
 

@@ -1,7 +1,7 @@
 //! Admission: what may be connected. Lists of serials are read when the policy is compiled.
 
-use super::collect::Declared;
 use super::Compiler;
+use super::collect::Declared;
 use crate::ast::{self, AdmissionTest, AdmissionVerb, BoundKind, Expr, ExprKind};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{Admission, AdmissionAct, AdmissionCondition};
@@ -79,7 +79,8 @@ impl<'a> Compiler<'a> {
                     self.error(
                         codes::WRONG_KIND,
                         bound.span,
-                        "a module's current is compared with that of its port: `at most port.rating`".to_owned(),
+                        "a module's current is compared with that of its port: `at most port.rating`"
+                            .to_owned(),
                     );
                     None
                 }
@@ -117,7 +118,11 @@ impl<'a> Compiler<'a> {
             ExprKind::Text(text) => Some(text.value.clone()),
             ExprKind::Name(name) if name.single().is_some() => Some(name.text()),
             _ => {
-                self.error(codes::TYPE_MISMATCH, expr.span, "a word or a quoted text is needed here".to_owned());
+                self.error(
+                    codes::TYPE_MISMATCH,
+                    expr.span,
+                    "a word or a quoted text is needed here".to_owned(),
+                );
                 None
             }
         }

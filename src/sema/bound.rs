@@ -1,8 +1,8 @@
 //! Bounds: the closed sets of values that effects, permits and expectations name.
 
+use super::Compiler;
 use super::expr::{Num, scale};
 use super::target::Goal;
-use super::Compiler;
 use crate::ast::{self, Alternative, BoundKind, Expr};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{Attr, Lin, Share};
@@ -75,7 +75,11 @@ impl Compiler<'_> {
                 match (constant(lo), constant(hi)) {
                     (Some(lo), Some(hi)) => Some((lo, hi)),
                     _ => {
-                        self.error(codes::TYPE_MISMATCH, bound.span, "a constant bound is needed here".to_owned());
+                        self.error(
+                            codes::TYPE_MISMATCH,
+                            bound.span,
+                            "a constant bound is needed here".to_owned(),
+                        );
                         None
                     }
                 }
@@ -111,8 +115,11 @@ impl Compiler<'_> {
             let signed = matches!(goal.attr, Attr::Point(_));
             if value.is_negative() && want != Type::Temperature && !signed {
                 let text = self.text(expr.span);
-                let finding =
-                    Diagnostic::error(codes::IMPOSSIBLE_LITERAL, expr.span, format!("`{text}` is below zero"));
+                let finding = Diagnostic::error(
+                    codes::IMPOSSIBLE_LITERAL,
+                    expr.span,
+                    format!("`{text}` is below zero"),
+                );
                 self.push(finding.help("powers are never negative: name the other direction instead"));
                 return None;
             }
@@ -177,11 +184,7 @@ impl Compiler<'_> {
             (Some((ast::Spread::Each, _)), _) => Some(Share::Each),
             (Some((ast::Spread::Together, span)), many) => {
                 if matches!(goal.attr, Attr::Setpoint | Attr::Temperature | Attr::ChargeLevel) {
-                    self.error(
-                        codes::TYPE_MISMATCH,
-                        *span,
-                        format!("a {} has no total", goal.attr.name()),
-                    );
+                    self.error(codes::TYPE_MISMATCH, *span, format!("a {} has no total", goal.attr.name()));
                     return None;
                 }
                 Some(if many { Share::Together } else { Share::Each })

@@ -1,7 +1,7 @@
 //! Budgets.
 
-use super::collect::{Declared, Owned};
 use super::Compiler;
+use super::collect::{Declared, Owned};
 use crate::ast::{self, BoundKind};
 use crate::diag::{Diagnostic, codes};
 use crate::ir::{Budget, BudgetId, BudgetQuantity, ClassId, Model, Period, Target};
@@ -21,7 +21,8 @@ impl<'a> Compiler<'a> {
     fn read_budget(&mut self, owned: &Owned<'a, ast::Budget>, id: BudgetId) -> Budget {
         let node = owned.node;
         let name = &node.name;
-        let class = self.granted_class(node.class.as_ref(), &format!("the budget `{}`", name.text), name.span);
+        let class =
+            self.granted_class(node.class.as_ref(), &format!("the budget `{}`", name.text), name.span);
         let quantity = self.measure(&node.measure);
         let scope = self.budget_scope(&node.scope, quantity);
         let cap = match &node.bound.kind {
@@ -50,7 +51,12 @@ impl<'a> Compiler<'a> {
         if let Some(during) = &node.during {
             self.sched(during);
             let text = self.text(owned.span);
-            self.unhonoured(format!("a budget that counts only at times (`{text}`)"), during.span, true, true);
+            self.unhonoured(
+                format!("a budget that counts only at times (`{text}`)"),
+                during.span,
+                true,
+                true,
+            );
         }
         Budget {
             id,
@@ -96,7 +102,10 @@ impl<'a> Compiler<'a> {
         }
         let subject = self.devices_named(name)?;
         let grid_only = self.members_of(&subject.target).iter().all(|range| {
-            self.site.families.get(range.family.index()).is_some_and(|f| matches!(f.model, Model::Grid { .. }))
+            self.site
+                .families
+                .get(range.family.index())
+                .is_some_and(|f| matches!(f.model, Model::Grid { .. }))
         });
         let fits = match quantity {
             Some(BudgetQuantity::Consumption) | None => true,

@@ -39,12 +39,20 @@ impl Statements {
 }
 
 /// A statement with the id of its owner.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Owned<'a, T> {
     pub(super) node: &'a T,
     pub(super) owner: PrincipalId,
     pub(super) span: Span,
 }
+
+impl<T> Clone for Owned<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Owned<'_, T> {}
 
 /// The statements by kind; those with a name stand at the position of their id.
 #[derive(Debug, Default)]
@@ -308,11 +316,7 @@ impl<'a> Compiler<'a> {
             return;
         }
         let Some(name) = &node.name else {
-            self.error(
-                codes::SYNTAX,
-                node.keyword_span,
-                format!("`{}` needs a name", keyword.word()),
-            );
+            self.error(codes::SYNTAX, node.keyword_span, format!("`{}` needs a name", keyword.word()));
             return;
         };
         if let Some(array) = &node.array
@@ -321,11 +325,7 @@ impl<'a> Compiler<'a> {
                 Keyword::Producer | Keyword::Storage | Keyword::Consumer | Keyword::Control | Keyword::Slot
             )
         {
-            self.error(
-                codes::WRONG_KIND,
-                array.span,
-                format!("a {} cannot be an array", keyword.word()),
-            );
+            self.error(codes::WRONG_KIND, array.span, format!("a {} cannot be an array", keyword.word()));
         }
         match keyword {
             Keyword::Site => match declared.site {
@@ -389,11 +389,7 @@ impl<'a> Compiler<'a> {
         };
         *devices = devices.saturating_add(u64::from(count.unwrap_or(1)));
         if *devices > MOST_DEVICES {
-            self.error(
-                codes::TOO_LARGE,
-                name.span,
-                format!("the site has more than {MOST_DEVICES} devices"),
-            );
+            self.error(codes::TOO_LARGE, name.span, format!("the site has more than {MOST_DEVICES} devices"));
             self.declare(name, Entity::Broken);
             return;
         }
@@ -418,8 +414,11 @@ impl<'a> Compiler<'a> {
     }
 
     fn twice(&mut self, what: &str, again: Span, earlier: Span) {
-        let finding =
-            Diagnostic::error(codes::DUPLICATE_STATEMENT, again, format!("`{what}` stands twice in this site"));
+        let finding = Diagnostic::error(
+            codes::DUPLICATE_STATEMENT,
+            again,
+            format!("`{what}` stands twice in this site"),
+        );
         self.push(finding.says("again here").label(earlier, "first here").help("leave one of them out"));
     }
 }
@@ -462,7 +461,9 @@ fn describe(kind: &ItemKind) -> String {
 /// The first words of a statement, as the place of a finding about the whole.
 fn head(item: &Item) -> Span {
     match &item.kind {
-        ItemKind::Declaration(d) => d.name.as_ref().map_or(d.keyword_span, |name| d.keyword_span.to(name.span)),
+        ItemKind::Declaration(d) => {
+            d.name.as_ref().map_or(d.keyword_span, |name| d.keyword_span.to(name.span))
+        }
         _ => item.span,
     }
 }

@@ -99,9 +99,7 @@ impl<'a> Compiler<'a> {
             Need::Constant(value) => (Rat::ZERO, value.clone()),
             Need::Load(signal) | Need::Needs(signal) => {
                 match self.site.signals.get(signal.index()).map(|s| &s.domain) {
-                    Some(crate::ir::Domain::Interval { lo, hi }) => {
-                        (Rat::min_of(lo, &Rat::ZERO), hi.clone())
-                    }
+                    Some(crate::ir::Domain::Interval { lo, hi }) => (Rat::min_of(lo, &Rat::ZERO), hi.clone()),
                     _ => Self::wide_power(None),
                 }
             }
@@ -176,7 +174,8 @@ impl<'a> Compiler<'a> {
             let price = self.arg_const(args, Type::EnergyPrice);
             consumer.shed_price = price.and_then(|v| self.not_negative(v, span));
         } else if let Some(ArgKind::Bound(crate::ast::Bound {
-            kind: crate::ast::BoundKind::Exactly(expr), ..
+            kind: crate::ast::BoundKind::Exactly(expr),
+            ..
         })) = args.peek().map(|a| &a.kind)
         {
             args.next();

@@ -136,11 +136,8 @@ impl<'a> Compiler<'a> {
             [head, part] if head.ident.text == "feed" => &part.ident,
             _ => {
                 let text = name.text();
-                let finding = Diagnostic::error(
-                    codes::WRONG_KIND,
-                    name.span,
-                    format!("`{text}` is not a feed"),
-                );
+                let finding =
+                    Diagnostic::error(codes::WRONG_KIND, name.span, format!("`{text}` is not a feed"));
                 self.push(finding.help("feeds are named `feed.NAME`"));
                 return None;
             }

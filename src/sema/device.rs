@@ -54,7 +54,11 @@ impl<'a> Compiler<'a> {
                     span,
                     format!("the {} `{name}` does not say what it is", node.keyword.word()),
                 );
-                self.push(finding.help(format!("write, for example, `{} {name} : {}`", node.keyword.word(), example_kind(node.keyword))));
+                self.push(finding.help(format!(
+                    "write, for example, `{} {name} : {}`",
+                    node.keyword.word(),
+                    example_kind(node.keyword)
+                )));
                 String::new()
             }
         };
@@ -228,12 +232,20 @@ impl<'a> Compiler<'a> {
     }
 
     /// `fail_safe 30 kW by none`, `fail_safe disconnected by heartbeat`.
-    fn fail_safe(&mut self, props: &mut Props<'a>, family: &mut Family, profile: Option<&'a profile::Profile>) {
+    fn fail_safe(
+        &mut self,
+        props: &mut Props<'a>,
+        family: &mut Family,
+        profile: Option<&'a profile::Profile>,
+    ) {
         let Some(mut args) = self.take(props, "fail_safe") else {
             if let Some(profile) = profile {
                 family.fail_safe = profile::fail_safe(profile, family);
             }
-            if family.fail_safe.is_none() && family.control == Control::Command && family.role != Role::Control {
+            if family.fail_safe.is_none()
+                && family.control == Control::Command
+                && family.role != Role::Control
+            {
                 let finding = Diagnostic::error(
                     codes::MISSING_PROPERTY,
                     family.span,
@@ -271,13 +283,20 @@ impl<'a> Compiler<'a> {
                         here,
                         format!("{} cannot be at {}", props.what(), shown(&value)),
                     );
-                    self.push(finding.help(format!("its power lies between {} and {}", shown(&lo), shown(&hi))));
+                    self.push(finding.help(format!(
+                        "its power lies between {} and {}",
+                        shown(&lo),
+                        shown(&hi)
+                    )));
                 }
             }
             Some((attr, value))
         };
         if !args.eat("by") {
-            self.bad_value(&args, "how it gets there: `by reversion`, `by watchdog`, `by heartbeat` or `by none`");
+            self.bad_value(
+                &args,
+                "how it gets there: `by reversion`, `by watchdog`, `by heartbeat` or `by none`",
+            );
             return;
         }
         let by = match args.word().map(|w| w.text.as_str()) {
@@ -327,7 +346,10 @@ impl<'a> Compiler<'a> {
                     }
                 },
             };
-            if matches!(key_name, "kind" | "bus" | "gateway" | "name" | "index" | "role" | "owner" | "profile") {
+            if matches!(
+                key_name,
+                "kind" | "bus" | "gateway" | "name" | "index" | "role" | "owner" | "profile"
+            ) {
                 self.error(
                     codes::DUPLICATE_NAME,
                     key.span,
@@ -344,10 +366,10 @@ impl<'a> Compiler<'a> {
     /// `reads ppm 0 .. 1000`, `reads alarm`, `reads state idle | busy`.
     fn points(&mut self, props: &mut Props<'a>, family: &Family) -> Vec<(Attr, crate::ir::SignalId)> {
         let mut points = Vec::new();
-        let reading = self.families.get(family.id.index()).map_or(
-            Reading { poll_s: None, max_age_s: None },
-            super::signal::device_reading,
-        );
+        let reading = self
+            .families
+            .get(family.id.index())
+            .map_or(Reading { poll_s: None, max_age_s: None }, super::signal::device_reading);
         for mut args in props.all("reads") {
             let place = args.span();
             let Some(word) = args.word() else {
@@ -386,9 +408,7 @@ impl<'a> Compiler<'a> {
             }
             self.end(&args);
             let attr = Attr::Point(word.text.clone());
-            if super::signal::plain_attribute(&word.text).is_some()
-                && !matches!(family.role, Role::Control)
-            {
+            if super::signal::plain_attribute(&word.text).is_some() && !matches!(family.role, Role::Control) {
                 self.error(
                     codes::DUPLICATE_NAME,
                     word.span,

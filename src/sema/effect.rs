@@ -1,8 +1,8 @@
 //! Effects of rules.
 
+use super::Compiler;
 use super::bound::Values;
 use super::target::{Goal, Subject};
-use super::Compiler;
 use crate::ast::{self, SwitchVerb};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
@@ -198,11 +198,7 @@ impl Compiler<'_> {
                     .get(range.family.index())
                     .is_some_and(|f| matches!(f.role, Role::Producer | Role::Storage | Role::Slot));
                 if !gives {
-                    self.error(
-                        codes::WRONG_KIND,
-                        name.span,
-                        format!("`{}` gives no energy", name.text()),
-                    );
+                    self.error(codes::WRONG_KIND, name.span, format!("`{}` gives no energy", name.text()));
                     return None;
                 }
                 from.push(range);
@@ -218,7 +214,8 @@ impl Compiler<'_> {
 
     fn takes_energy(&mut self, family: FamilyId, name: &ast::Name) -> Option<()> {
         let takes = self.site.families.get(family.index()).is_some_and(|f| {
-            matches!(f.role, Role::Consumer | Role::Storage | Role::Slot) || matches!(f.model, Model::Grid { .. })
+            matches!(f.role, Role::Consumer | Role::Storage | Role::Slot)
+                || matches!(f.model, Model::Grid { .. })
         });
         if takes {
             return Some(());

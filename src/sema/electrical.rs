@@ -1,7 +1,7 @@
 //! Volts, amperes and phases.
 
-use super::props::Props;
 use super::Compiler;
+use super::props::Props;
 use crate::ast::ArgKind;
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::Family;
@@ -10,19 +10,17 @@ use crate::quantity::{Rat, Type};
 impl<'a> Compiler<'a> {
     /// `3 phase`, `phase 2`, `power_factor 0.95`, `voltage 230 V`, `current 16 A`.
     pub(super) fn electrical(&mut self, props: &mut Props<'a>, family: &mut Family) {
-        let supply = family.bus.and_then(|bus| self.site.buses.get(bus.index())).and_then(|b| b.supply.clone());
+        let supply =
+            family.bus.and_then(|bus| self.site.buses.get(bus.index())).and_then(|b| b.supply.clone());
         family.electrical.phases = supply.as_ref().map_or(3, |s| s.phases);
-        for mut args in props.all("phase") {
-            // `3 phase` and `phase 2` differ only in where the number stands
-            let counted = self.slice(args.span()).starts_with(|c: char| c.is_ascii_digit());
-            if counted {
-                if let Some(count) = self.phase_count(args) {
-                    family.electrical.phases = count;
-                }
-                continue;
-            }
+        if let Some(args) = self.take(props, "phases")
+            && let Some(count) = self.phase_count(args)
+        {
+            family.electrical.phases = count;
+        }
+        if let Some(mut args) = self.take(props, "phase") {
             let at = args.here();
-            let Some(value) = self.arg_const(&mut args, Type::Number) else { continue };
+            let Some(value) = self.arg_const(&mut args, Type::Number) else { return };
             self.end(&args);
             match value.to_i64().and_then(|n| u8::try_from(n).ok()).filter(|n| (1..=3).contains(n)) {
                 Some(phase) => {
@@ -52,11 +50,13 @@ impl<'a> Compiler<'a> {
         }
         if let Some(args) = self.take(props, "voltage") {
             let at = args.here();
-            family.electrical.rated_voltage = self.amount(args, Type::Voltage).and_then(|v| self.positive(v, at));
+            family.electrical.rated_voltage =
+                self.amount(args, Type::Voltage).and_then(|v| self.positive(v, at));
         }
         if let Some(args) = self.take(props, "current") {
             let at = args.here();
-            family.electrical.rated_current = self.amount(args, Type::Current).and_then(|v| self.positive(v, at));
+            family.electrical.rated_current =
+                self.amount(args, Type::Current).and_then(|v| self.positive(v, at));
         }
     }
 
@@ -80,15 +80,14 @@ impl<'a> Compiler<'a> {
                 format!("a current becomes a power only with a voltage, and `{}` has none", family.name),
             )
             .label(family.span, "declared here");
-            self.push(finding.help("declare the `voltage` of the device, or of its bus (`ac 480 V, 3 phase`), or write kW"));
+            self.push(finding.help(
+                "declare the `voltage` of the device, or of its bus (`ac 480 V, 3 phase`), or write kW",
+            ));
             return None;
         };
         let ac = supply.is_none_or(|s| s.ac);
-        let watts = if family.electrical.phases == 3 && ac {
-            &volts * &Rat::ratio(1732, 1000)?
-        } else {
-            volts
-        };
+        let watts =
+            if family.electrical.phases == 3 && ac { &volts * &Rat::ratio(1732, 1000)? } else { volts };
         let kilowatts = &watts * &Rat::ratio(1, 1000)?;
         Some(if ac { &kilowatts * &family.electrical.power_factor } else { kilowatts })
     }

@@ -70,7 +70,11 @@ pub(super) fn scale(lin: &Lin, factor: &Rat) -> Lin {
 
 /// The sum of two linear expressions, each reference once.
 pub(super) fn plus(a: &Lin, b: &Lin) -> Lin {
-    Lin { constant: &a.constant + &b.constant, terms: merged(&a.terms, &b.terms), sums: merged(&a.sums, &b.sums) }
+    Lin {
+        constant: &a.constant + &b.constant,
+        terms: merged(&a.terms, &b.terms),
+        sums: merged(&a.sums, &b.sums),
+    }
 }
 
 fn merged<T: Clone + Ord>(a: &[(Rat, T)], b: &[(Rat, T)]) -> Vec<(Rat, T)> {
@@ -267,7 +271,9 @@ impl Compiler<'_> {
             let value = value?;
             total = Some(match total {
                 None => (value, at),
-                Some((product, place)) => (self.multiply(product, value, op, (place, at, span))?, place.to(at)),
+                Some((product, place)) => {
+                    (self.multiply(product, value, op, (place, at, span))?, place.to(at))
+                }
             });
         }
         total.map(|(num, _)| num)
@@ -297,10 +303,11 @@ impl Compiler<'_> {
         };
         if !linear {
             let what = if op == MulOp::Times { "a product of two signals" } else { "a division by a signal" };
-            let finding = Diagnostic::error(codes::NOT_LINEAR, whole, format!("{what} cannot be checked or planned"))
-                .label(first, "changes with time")
-                .label(second, "changes with time")
-                .because("guards and bounds are linear so that every question about them can be decided");
+            let finding =
+                Diagnostic::error(codes::NOT_LINEAR, whole, format!("{what} cannot be checked or planned"))
+                    .label(first, "changes with time")
+                    .label(second, "changes with time")
+                    .because("guards and bounds are linear so that every question about them can be decided");
             self.push(finding.help("compare each with a constant, or bring the product in as a feed"));
             return None;
         }
@@ -380,7 +387,11 @@ impl Compiler<'_> {
                 let arg = self.one_argument(call, span)?;
                 let num = self.number_of(arg)?;
                 if num.ty == Type::Temperature {
-                    self.error(codes::TYPE_MISMATCH, span, "an absolute temperature is never negative".to_owned());
+                    self.error(
+                        codes::TYPE_MISMATCH,
+                        span,
+                        "an absolute temperature is never negative".to_owned(),
+                    );
                     return None;
                 }
                 let negated = num.clone().scaled(&Rat::int(-1));
@@ -427,11 +438,7 @@ impl Compiler<'_> {
             self.error(codes::TYPE_MISMATCH, span, "absolute temperatures cannot be added".to_owned());
             return None;
         }
-        let share = if mean {
-            Rat::ratio(1, i128::from(members.max(1)))?
-        } else {
-            Rat::ONE
-        };
+        let share = if mean { Rat::ratio(1, i128::from(members.max(1)))? } else { Rat::ONE };
         let count = Rat::int(i64::try_from(members).ok()?);
         let mut lin = Lin::constant(&(&num.lin.constant * &count) * &share);
         for (coefficient, reference) in &num.lin.terms {
@@ -447,7 +454,12 @@ impl Compiler<'_> {
     }
 
     /// The attribute and type of a member of a group, all of whose families must have it.
-    pub(super) fn member_attribute(&mut self, group: GroupId, word: &str, span: Span) -> Option<(Attr, Type)> {
+    pub(super) fn member_attribute(
+        &mut self,
+        group: GroupId,
+        word: &str,
+        span: Span,
+    ) -> Option<(Attr, Type)> {
         let members = self.site.groups.get(group.index()).map(|g| g.members.clone()).unwrap_or_default();
         let name = self.site.groups.get(group.index()).map(|g| g.name.clone()).unwrap_or_default();
         let mut found: Option<(Attr, Type)> = None;

@@ -1,10 +1,10 @@
 //! Feeds and what they carry.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::network::named;
 use super::props::{Args, Props};
 use super::signal::{Key, Made, wide};
-use super::Compiler;
 use crate::ast::{ArgKind, Declaration, Expr, ExprKind, Ident};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
@@ -72,16 +72,20 @@ impl<'a> Compiler<'a> {
             }
         };
         let sessions = self.flag(props, "sessions");
-        let uneven = self.flag(props, "uneven");
+        let mut uneven = self.flag(props, "uneven");
         let step_s = match self.take(props, "step") {
             None => None,
-            Some(mut args) if args.eat("uneven") => {
-                self.end(&args);
-                None
-            }
-            Some(args) => {
+            Some(mut args) => {
+                if args.eat("uneven") {
+                    uneven = true;
+                    self.end(&args);
+                }
                 let at = args.here();
-                self.amount(args, Type::Duration).and_then(|v| self.positive_seconds(&v, at))
+                if uneven {
+                    None
+                } else {
+                    self.amount(args, Type::Duration).and_then(|v| self.positive_seconds(&v, at))
+                }
             }
         };
         if step_s.is_none() && !uneven && !live && !sessions && !props.has("step") && node.complete {
@@ -162,21 +166,10 @@ impl<'a> Compiler<'a> {
             Some("civil") => FeedTime::Civil,
             Some("utc") => FeedTime::Utc,
             Some("offset") => match args.next() {
-                Some(arg) => {
-                    let text = self.slice(arg.span).trim().to_owned();
-                    offset_seconds(&text).map_or_else(
-                        || {
-                            self.error(
-                                codes::IMPOSSIBLE_LITERAL,
-                                arg.span,
-                                format!("`{text}` is no offset from UTC such as `+01:00`"),
-                            );
-                            FeedTime::Utc
-                        },
-                        FeedTime::Offset,
-                    )
+                Some(crate::ast::Arg { kind: ArgKind::Offset(offset), .. }) => {
+                    FeedTime::Offset(i32::from(offset.minutes) * 60)
                 }
-                None => {
+                _ => {
                     self.bad_value(&args, "an offset such as `+01:00`");
                     FeedTime::Utc
                 }
@@ -283,7 +276,9 @@ impl<'a> Compiler<'a> {
         let pending = self.feeds.get(id.index())?;
         let declared = pending.unit.as_ref().map(|(unit, at)| (unit.ty, *at));
         let ty = match (want, declared) {
-            (Some(want), Some((ty, at))) if ty != want && !(ty == Type::TemperatureDifference && want == Type::Temperature) => {
+            (Some(want), Some((ty, at)))
+                if ty != want && !(ty == Type::TemperatureDifference && want == Type::Temperature) =>
+            {
                 let finding = Diagnostic::error(
                     codes::TYPE_MISMATCH,
                     span,
@@ -323,13 +318,8 @@ impl<'a> Compiler<'a> {
             (_, Some((lo, hi))) => Domain::Interval { lo, hi },
             (_, None) => wide(ty),
         };
-        let made = Made {
-            name: format!("feed.{name}"),
-            ty,
-            domain,
-            source: SignalSource::Feed(id),
-            span: place,
-        };
+        let made =
+            Made { name: format!("feed.{name}"), ty, domain, source: SignalSource::Feed(id), span: place };
         let signal = self.signal(Key::Feed(id), made);
         let header = self.feeds.get(id.index()).and_then(|p| p.column.clone()).unwrap_or(name);
         self.carry(id, signal, header, None, span);
@@ -388,9 +378,7 @@ impl<'a> Compiler<'a> {
                     slot.clone_from(&fallback);
                 }
                 // with a fallback the value is never unknown
-                fallback
-                    .is_none()
-                    .then(|| Reading { poll_s: None, max_age_s: max_age_s.clone() })
+                fallback.is_none().then(|| Reading { poll_s: None, max_age_s: max_age_s.clone() })
             }
         };
         if let Some(s) = self.site.signals.get_mut(signal.index()) {
@@ -582,8 +570,7 @@ impl<'a> Compiler<'a> {
         if !self.declare(name, super::names::Entity::Signal(next)) {
             return;
         }
-        let made =
-            Made { name: name.text.clone(), ty, domain, source: SignalSource::Event, span: name.span };
+        let made = Made { name: name.text.clone(), ty, domain, source: SignalSource::Event, span: name.span };
         let id = self.signal(Key::Word(name.text.clone()), made);
         if let Some(mut args) = self.need(&mut props, "from", "from feed.dr_call")
             && let Some(feed_name) = self.arg_name(&mut args, "a feed: `from feed.dr_call`")
@@ -623,19 +610,4 @@ impl<'a> Compiler<'a> {
 fn word_expr(word: &Ident) -> Expr {
     let part = crate::ast::Part { ident: word.clone(), index: None };
     Expr { kind: ExprKind::Name(crate::ast::Name { parts: vec![part], span: word.span }), span: word.span }
-}
-
-/// `+01:00` in seconds; `Z` is none.
-fn offset_seconds(text: &str) -> Option<i32> {
-    if text == "Z" {
-        return Some(0);
-    }
-    let (sign, rest) = match text.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes) = rest.split_once(':')?;
-    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    ((0..=15).contains(&hours) && (0..60).contains(&minutes)).then_some(sign * (hours * 3600 + minutes * 60))
 }

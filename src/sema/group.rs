@@ -1,9 +1,9 @@
 //! Groups: members described by kind, tags, bus and more, kept as ranges.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::guard::head_text;
 use super::names::{Entity, nearest};
-use super::Compiler;
 use crate::ast::{self, CompareOp, Expr, ExprKind, Index, Name};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{FamilyId, Group, GroupId, MemberRange, Role, Tag};
@@ -61,7 +61,9 @@ impl<'a> Compiler<'a> {
                 name.span,
                 format!("the group `{}` has no members", name.text),
             );
-            self.push(finding.help("correct its condition, or waive this finding if its devices are still to come"));
+            self.push(
+                finding.help("correct its condition, or waive this finding if its devices are still to come"),
+            );
         }
         if let Some(group) = self.site.groups.get_mut(at) {
             group.members.clone_from(&members);
@@ -200,7 +202,8 @@ impl<'a> Compiler<'a> {
                 let finding = Diagnostic::error(
                     codes::TYPE_MISMATCH,
                     condition.span,
-                    "a group's condition compares a tag, `kind`, `bus`, `gateway`, `name` or `index`".to_owned(),
+                    "a group's condition compares a tag, `kind`, `bus`, `gateway`, `name` or `index`"
+                        .to_owned(),
                 );
                 self.push(finding.help("write, for example, `kind = ev_charger and tenant = acme`"));
                 None
@@ -229,10 +232,9 @@ impl<'a> Compiler<'a> {
                 "name" => Some(Tag::Text(f.name.clone())),
                 "role" => Some(Tag::Text(role_word(f.role).to_owned())),
                 "profile" => f.profile.clone().map(Tag::Text),
-                "bus" => f
-                    .bus
-                    .and_then(|b| self.site.buses.get(b.index()))
-                    .map(|b| Tag::Text(b.name.clone())),
+                "bus" => {
+                    f.bus.and_then(|b| self.site.buses.get(b.index())).map(|b| Tag::Text(b.name.clone()))
+                }
                 "gateway" => f
                     .gateway
                     .and_then(|g| self.site.gateways.get(g.index()))
@@ -313,7 +315,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// The members of a family that a path names: all, one, or some.
-    pub(super) fn family_members(&mut self, family: FamilyId, name: &Name, parts: usize) -> Option<MemberRange> {
+    pub(super) fn family_members(
+        &mut self,
+        family: FamilyId,
+        name: &Name,
+        parts: usize,
+    ) -> Option<MemberRange> {
         let f = self.site.families.get(family.index())?;
         let (len, array, place, family_name) = (f.len(), f.count.is_some(), f.span, f.name.clone());
         let part = name.parts.get(parts.saturating_sub(1))?;
@@ -507,10 +514,18 @@ fn by_index(all: &Indices, op: CompareOp, n: &Rat) -> Indices {
         CompareOp::Ge => within(clamp(n.ceil()), u32::MAX),
         CompareOp::Gt => within(clamp(&n.floor() + &Rat::ONE), u32::MAX),
         CompareOp::Le => {
-            if n.is_negative() { Vec::new() } else { within(0, clamp(n.floor())) }
+            if n.is_negative() {
+                Vec::new()
+            } else {
+                within(0, clamp(n.floor()))
+            }
         }
         CompareOp::Lt => {
-            if n.is_positive() { within(0, clamp(&n.ceil() - &Rat::ONE)) } else { Vec::new() }
+            if n.is_positive() {
+                within(0, clamp(&n.ceil() - &Rat::ONE))
+            } else {
+                Vec::new()
+            }
         }
     }
 }

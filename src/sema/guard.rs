@@ -80,7 +80,11 @@ impl Compiler<'_> {
                 }
                 _ => {
                     let text = self.text(expr.span);
-                    self.error(codes::TYPE_MISMATCH, expr.span, format!("`{text}` is not compared with anything"));
+                    self.error(
+                        codes::TYPE_MISMATCH,
+                        expr.span,
+                        format!("`{text}` is not compared with anything"),
+                    );
                     None
                 }
             },
@@ -146,7 +150,9 @@ impl Compiler<'_> {
             (Val::Num(n), Val::Count(group, body)) => {
                 self.count(group, body, mirrored(cmp(op)), &n, left.span)
             }
-            (Val::Extreme { max, of }, Val::Num(n)) => self.extreme(max, of, cmp(op), &n, (left.span, right.span)),
+            (Val::Extreme { max, of }, Val::Num(n)) => {
+                self.extreme(max, of, cmp(op), &n, (left.span, right.span))
+            }
             (Val::Num(n), Val::Extreme { max, of }) => {
                 self.extreme(max, of, mirrored(cmp(op)), &n, (right.span, left.span))
             }
@@ -261,9 +267,11 @@ impl Compiler<'_> {
     fn count(&mut self, group: GroupId, body: Guard, op: Cmp, n: &Num, span: Span) -> Option<Guard> {
         let whole = n.lin.as_constant().and_then(Rat::to_i64);
         match whole {
-            Some(limit) if n.ty == Type::Number && limit >= 0 => {
-                Some(Guard::Quantified { quantifier: Quantifier::Count(op, limit), group, body: Box::new(body) })
-            }
+            Some(limit) if n.ty == Type::Number && limit >= 0 => Some(Guard::Quantified {
+                quantifier: Quantifier::Count(op, limit),
+                group,
+                body: Box::new(body),
+            }),
             _ => {
                 self.error(
                     codes::TYPE_MISMATCH,
@@ -398,12 +406,12 @@ impl Compiler<'_> {
         let mut heads = heads.into_iter();
         let Some((head, group)) = heads.next() else {
             let text = self.text(expr.span);
-            let finding = Diagnostic::error(
-                codes::WRONG_KIND,
-                expr.span,
-                format!("`{text}` names no group or array"),
+            let finding =
+                Diagnostic::error(codes::WRONG_KIND, expr.span, format!("`{text}` names no group or array"));
+            self.push(
+                finding
+                    .help("quantifiers and totals go over the members of one group: `any evs.power > 3 kW`"),
             );
-            self.push(finding.help("quantifiers and totals go over the members of one group: `any evs.power > 3 kW`"));
             return None;
         };
         if let Some((other, _)) = heads.next() {

@@ -206,7 +206,8 @@ impl<'a> Compiler<'a> {
 
     /// Reports a word that nothing declares.
     fn unknown(&mut self, word: &str, span: Span, what: &str) {
-        let mut finding = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("{what} `{word}` is not declared"));
+        let mut finding =
+            Diagnostic::error(codes::UNKNOWN_NAME, span, format!("{what} `{word}` is not declared"));
         if self.suggestions < 100 {
             self.suggestions += 1;
             if let Some(near) = self.names.near(word) {

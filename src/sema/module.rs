@@ -261,10 +261,14 @@ impl Loader<'_, '_> {
                 node.module.span,
                 format!("there is no module `{dotted}`"),
             );
-            self.findings.push(match super::names::nearest(&dotted, self.modules.keys().map(String::as_str)) {
-                Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding.help("declare it with `module NAME(..) { .. }`, or import the file that does"),
-            });
+            self.findings.push(
+                match super::names::nearest(&dotted, self.modules.keys().map(String::as_str)) {
+                    Some(near) => finding.help(format!("did you mean `{near}`?")),
+                    None => {
+                        finding.help("declare it with `module NAME(..) { .. }`, or import the file that does")
+                    }
+                },
+            );
             return;
         };
         let Some(values) = self.arguments(node, &found.module, &dotted) else { return };
@@ -366,10 +370,14 @@ impl Loader<'_, '_> {
             .list
             .iter()
             .find_map(|statement| match &statement.item.kind {
-                ItemKind::Declaration(d) if d.keyword == ast::Keyword::Site => d.properties.iter().find_map(|p| {
-                    let key = p.key.as_ref()?;
-                    (key.text == "currency").then(|| p.leading_words().get(1).map(|w| w.text.clone())).flatten()
-                }),
+                ItemKind::Declaration(d) if d.keyword == ast::Keyword::Site => {
+                    d.properties.iter().find_map(|p| {
+                        let key = p.key.as_ref()?;
+                        (key.text == "currency")
+                            .then(|| p.leading_words().get(1).map(|w| w.text.clone()))
+                            .flatten()
+                    })
+                }
                 _ => None,
             })
             .unwrap_or_default()

@@ -133,7 +133,8 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .filter(|candidate| candidate.len().abs_diff(word.len()) <= 2 * allowed)
         .map(|candidate| {
             let plain = strsim::damerau_levenshtein(word, candidate);
-            let folded = word.eq_ignore_ascii_case(candidate) || word.replace(['_', '-'], "") == candidate.replace('_', "");
+            let folded = word.eq_ignore_ascii_case(candidate)
+                || word.replace(['_', '-'], "") == candidate.replace('_', "");
             (if folded { plain.min(1) } else { plain }, candidate)
         })
         .filter(|(distance, _)| *distance <= allowed)

@@ -1,8 +1,8 @@
 //! Buses, links and gateways.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::props::{Args, Props};
-use super::Compiler;
 use crate::ast::{ArgKind, Declaration, Expr, ExprKind};
 use crate::diag::{Diagnostic, codes};
 use crate::ir::{Bus, BusId, Gateway, GatewayId, Link, LinkId, PortRange, Supply};
@@ -89,7 +89,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn supply(&mut self, props: &mut Props<'a>) -> Option<Supply> {
         let ac = self.take(props, "ac");
         let dc = self.take(props, "dc");
-        let phases = self.take(props, "phase").and_then(|args| self.phase_count(args));
+        let phases = self.take(props, "phases").and_then(|args| self.phase_count(args));
         if let (Some(_), Some(dc)) = (&ac, &dc) {
             let finding = Diagnostic::error(
                 codes::DUPLICATE_PROPERTY,
@@ -121,7 +121,11 @@ impl<'a> Compiler<'a> {
             Some(1) => Some(1),
             Some(3) => Some(3),
             _ => {
-                self.error(codes::IMPOSSIBLE_LITERAL, span, "there is one phase or there are three".to_owned());
+                self.error(
+                    codes::IMPOSSIBLE_LITERAL,
+                    span,
+                    "there is one phase or there are three".to_owned(),
+                );
                 None
             }
         }
@@ -318,4 +322,3 @@ impl<'a> Compiler<'a> {
 pub(super) fn named(node: &Declaration) -> (String, crate::diag::Span) {
     node.name.as_ref().map_or_else(|| (String::new(), node.keyword_span), |n| (n.text.clone(), n.span))
 }
-

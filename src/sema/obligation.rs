@@ -21,15 +21,16 @@ impl Compiler<'_> {
         let (energy_lin, subject, window) = (energy_lin?, subject?, window?);
         if energy_lin.as_constant().is_some_and(|e| !e.is_positive()) {
             let text = self.text(energy.span);
-            self.error(
-                codes::IMPOSSIBLE_LITERAL,
-                energy.span,
-                format!("`{text}` must be above zero"),
-            );
+            self.error(codes::IMPOSSIBLE_LITERAL, energy.span, format!("`{text}` must be above zero"));
             return None;
         }
         self.obliged(&subject.target, target, "deliver")?;
-        Some((Verb::Deliver, subject.target, EffectKind::Deliver { energy: energy_lin, window }, Type::Energy))
+        Some((
+            Verb::Deliver,
+            subject.target,
+            EffectKind::Deliver { energy: energy_lin, window },
+            Type::Energy,
+        ))
     }
 
     /// `run washer for 2 h without interruption between 09:00 and 16:00 daily`.
@@ -68,11 +69,10 @@ impl Compiler<'_> {
 
     fn obliged(&mut self, target: &Target, name: &ast::Name, verb: &str) -> Option<()> {
         for range in self.members_of(target) {
-            let takes = self
-                .site
-                .families
-                .get(range.family.index())
-                .is_some_and(|f| f.role == Role::Consumer || (verb == "deliver" && f.role == Role::Storage));
+            let takes =
+                self.site.families.get(range.family.index()).is_some_and(|f| {
+                    f.role == Role::Consumer || (verb == "deliver" && f.role == Role::Storage)
+                });
             if !takes {
                 self.error(
                     codes::WRONG_KIND,
@@ -107,7 +107,8 @@ impl Compiler<'_> {
                     );
                     return None;
                 }
-                if (from.date, from.second_of_day) >= (to.date, to.second_of_day) && from.second == to.second {
+                if (from.date, from.second_of_day) >= (to.date, to.second_of_day) && from.second == to.second
+                {
                     self.error(codes::REVERSED_RANGE, window.span, "this ends before it begins".to_owned());
                     return None;
                 }

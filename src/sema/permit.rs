@@ -1,9 +1,9 @@
 //! Permits and forbids.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::names::Entity;
 use super::target::Goal;
-use super::Compiler;
 use crate::ast::{self, ExprKind, Principal, Subject};
 use crate::diag::{Diagnostic, codes};
 use crate::ir::{Attr, MemberRange, Permit, PermitTarget, PrincipalId, PrincipalKind, Target, Verb};
@@ -80,7 +80,9 @@ impl<'a> Compiler<'a> {
                         self.error(
                             codes::UNKNOWN_NAME,
                             word.span,
-                            format!("`any {other}` is nobody; write `any tenant`, `any vendor` or `any role`"),
+                            format!(
+                                "`any {other}` is nobody; write `any tenant`, `any vendor` or `any role`"
+                            ),
                         );
                         return None;
                     }
@@ -107,7 +109,11 @@ impl<'a> Compiler<'a> {
                 }
                 Some(Entity::Broken) => None,
                 Some(other) => {
-                    let message = format!("`{}` is {}, and a tenant, vendor or role is needed here", name.text, other.words());
+                    let message = format!(
+                        "`{}` is {}, and a tenant, vendor or role is needed here",
+                        name.text,
+                        other.words()
+                    );
                     self.error(codes::WRONG_KIND, name.span, message);
                     None
                 }
@@ -136,7 +142,11 @@ impl<'a> Compiler<'a> {
             "notify" => Verb::Notify,
             "follow" => Verb::Follow,
             other => {
-                self.error(codes::UNKNOWN_NAME, verb.span, format!("there is nothing like `{other}` to permit"));
+                self.error(
+                    codes::UNKNOWN_NAME,
+                    verb.span,
+                    format!("there is nothing like `{other}` to permit"),
+                );
                 return None;
             }
         })
@@ -200,4 +210,3 @@ impl<'a> Compiler<'a> {
         self.constant_values(bound, &goal)
     }
 }
-

@@ -117,7 +117,8 @@ impl<'a> Compiler<'a> {
             if let Some(name) = Self::peek_feed(&args) {
                 args.next();
                 if let Some(feed) = self.feed_reference(name) {
-                    output = self.feed_signal(feed, Some(Type::Power), Some((Rat::ZERO, rated.clone())), span);
+                    output =
+                        self.feed_signal(feed, Some(Type::Power), Some((Rat::ZERO, rated.clone())), span);
                 }
             } else {
                 self.bad_value(&args, "a feed: `output feed.pv`");

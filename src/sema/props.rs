@@ -176,13 +176,20 @@ impl<'a> Compiler<'a> {
                 again.span(),
                 format!("{} has `{key}` twice", props.what),
             );
-            self.push(finding.says("again here").label(first.span(), "first here").help("leave one of them out"));
+            self.push(
+                finding.says("again here").label(first.span(), "first here").help("leave one of them out"),
+            );
         }
         Some(first)
     }
 
     /// The property of a key without which the declaration has no meaning.
-    pub(super) fn need(&mut self, props: &mut Props<'a>, key: &'static str, example: &str) -> Option<Args<'a>> {
+    pub(super) fn need(
+        &mut self,
+        props: &mut Props<'a>,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Args<'a>> {
         let found = self.take(props, key);
         if found.is_none() && props.complete {
             let finding = Diagnostic::error(
@@ -334,7 +341,8 @@ impl<'a> Compiler<'a> {
             return Some((lo, hi));
         }
         let text = self.slice(span).to_owned();
-        let finding = Diagnostic::error(codes::REVERSED_RANGE, span, format!("the range `{text}` is reversed"));
+        let finding =
+            Diagnostic::error(codes::REVERSED_RANGE, span, format!("the range `{text}` is reversed"));
         self.push(finding.help("write the least value first"));
         None
     }
@@ -385,5 +393,9 @@ pub(super) fn listed(words: &[&str]) -> String {
 
 fn short(text: &str) -> String {
     let line = text.lines().next().unwrap_or("");
-    if line.chars().count() > 40 { format!("{}...", line.chars().take(40).collect::<String>()) } else { line.to_owned() }
+    if line.chars().count() > 40 {
+        format!("{}...", line.chars().take(40).collect::<String>())
+    } else {
+        line.to_owned()
+    }
 }

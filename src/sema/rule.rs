@@ -1,13 +1,13 @@
 //! Rules: guards, memory, loss and effects.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::guard::Scope;
-use super::Compiler;
 use crate::ast;
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
-    Device, Effect, EffectKind, GroupId, Guard, Held, HeldId, Latch, LatchId, Lin, Memory, OnLoss, Rule, RuleId,
-    SAFETY, SigRef, SignalId, SignalSource,
+    Device, Effect, EffectKind, GroupId, Guard, Held, HeldId, Latch, LatchId, Lin, Memory, OnLoss, Rule,
+    RuleId, SAFETY, SigRef, SignalId, SignalSource,
 };
 
 /// Latch bits of one site.
@@ -123,7 +123,8 @@ impl<'a> Compiler<'a> {
                 Some(super::names::Entity::Principal(_)) => {}
                 Some(super::names::Entity::Broken) => {}
                 Some(other) => {
-                    let message = format!("`{}` is {}, and a role is needed here", reset.role.text, other.words());
+                    let message =
+                        format!("`{}` is {}, and a role is needed here", reset.role.text, other.words());
                     self.error(codes::WRONG_KIND, reset.role.span, message);
                 }
                 None => self.unknown(&reset.role.text.clone(), reset.role.span, "the role"),
@@ -159,7 +160,8 @@ impl<'a> Compiler<'a> {
         let members: Vec<Option<Device>> = match rule.for_each {
             None => vec![None],
             Some(group) => {
-                let ranges = self.site.groups.get(group.index()).map(|g| g.members.clone()).unwrap_or_default();
+                let ranges =
+                    self.site.groups.get(group.index()).map(|g| g.members.clone()).unwrap_or_default();
                 let many = self.site.groups.get(group.index()).map_or(0, crate::ir::Group::len);
                 let room = MOST_LATCHES.saturating_sub(self.site.latches.len());
                 if usize::try_from(many).map_or(true, |n| n > room) {
@@ -196,7 +198,8 @@ impl<'a> Compiler<'a> {
 
     fn every_fits(&mut self, node: &ast::Rule, rule: &Rule) {
         let Some(every) = &node.at_most_every else { return };
-        let fits = |effect: &Effect| matches!(effect.kind, EffectKind::Notify { .. } | EffectKind::Run { .. });
+        let fits =
+            |effect: &Effect| matches!(effect.kind, EffectKind::Notify { .. } | EffectKind::Run { .. });
         if !rule.effects.iter().all(fits) {
             let finding = Diagnostic::error(
                 codes::WRONG_KIND,
@@ -241,7 +244,8 @@ impl<'a> Compiler<'a> {
             match read {
                 Read::Signal(id) => ids.push(id),
                 Read::Member(group, attr) => {
-                    let members = self.site.groups.get(group.index()).map(|g| g.members.clone()).unwrap_or_default();
+                    let members =
+                        self.site.groups.get(group.index()).map(|g| g.members.clone()).unwrap_or_default();
                     ids.extend(members.iter().filter_map(|m| self.site.measured(m.family, &attr)));
                 }
             }

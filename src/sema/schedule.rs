@@ -1,9 +1,9 @@
 //! Schedules: sets of instants by civil time (semantics.md 6).
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::names::Entity;
 use super::value::days_in_month;
-use super::Compiler;
 use crate::ast::{self, ScheduleKind, TimePoint};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{ClockEdge, Days, MonthDay, Sched, Schedule, ScheduleId};
@@ -52,7 +52,11 @@ impl<'a> Compiler<'a> {
             State::Waiting => {}
         }
         if depth > 200 {
-            self.error(codes::TOO_DEEP, node.node.name.span, "schedules name each other too deeply".to_owned());
+            self.error(
+                codes::TOO_DEEP,
+                node.node.name.span,
+                "schedules name each other too deeply".to_owned(),
+            );
             return None;
         }
         self.set_state(index, State::Busy);
@@ -99,7 +103,8 @@ impl<'a> Compiler<'a> {
             ScheduleKind::Dated(from, to) => {
                 let (from, to) = (self.instant(from), self.instant(to));
                 let (from, to) = (from?, to?);
-                if (from.date, from.second_of_day) >= (to.date, to.second_of_day) && from.second == to.second {
+                if (from.date, from.second_of_day) >= (to.date, to.second_of_day) && from.second == to.second
+                {
                     let finding = Diagnostic::error(
                         codes::REVERSED_RANGE,
                         schedule.span,
@@ -179,7 +184,13 @@ impl<'a> Compiler<'a> {
 
     /// A window on days that a schedule names. Windows of different days do not meet, so the window
     /// distributes over `and`, `or`, `except` and `not`.
-    pub(super) fn window_on(&mut self, days: &Sched, from: ClockEdge, to: ClockEdge, span: Span) -> Option<Sched> {
+    pub(super) fn window_on(
+        &mut self,
+        days: &Sched,
+        from: ClockEdge,
+        to: ClockEdge,
+        span: Span,
+    ) -> Option<Sched> {
         let mut both = |parts: &[Sched]| -> Option<Vec<Sched>> {
             parts.iter().map(|part| self.window_on(part, from, to, span)).collect()
         };
@@ -221,8 +232,11 @@ impl<'a> Compiler<'a> {
             ast::Days::Weekends(_) => Some(Days::Week(0b110_0000)),
             ast::Days::Holidays(span) => {
                 if self.site.holidays.is_empty() && self.site_holidays_missing() {
-                    let finding =
-                        Diagnostic::error(codes::MISSING_PROPERTY, *span, "the site lists no holidays".to_owned());
+                    let finding = Diagnostic::error(
+                        codes::MISSING_PROPERTY,
+                        *span,
+                        "the site lists no holidays".to_owned(),
+                    );
                     self.push(finding.help("add `holidays \"data/holidays.csv\"` to the `site` statement"));
                     return None;
                 }

@@ -1,9 +1,9 @@
 //! Signals: everything that a guard or a bound can read, made when it is first named.
 
+use super::Compiler;
 use super::expr::{Num, Val};
 use super::guard::head_text;
 use super::names::{Entity, nearest};
-use super::Compiler;
 use crate::ast::{self, Index, WindowSide};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
@@ -72,7 +72,9 @@ pub(super) fn wide(ty: Type) -> Domain {
         Type::Bool => return Domain::Bool,
         Type::Ratio => (Rat::ZERO, Rat::ONE),
         // -60 degC to 60 degC
-        Type::Temperature => (Rat::ratio(21315, 100).unwrap_or_default(), Rat::ratio(33315, 100).unwrap_or_default()),
+        Type::Temperature => {
+            (Rat::ratio(21315, 100).unwrap_or_default(), Rat::ratio(33315, 100).unwrap_or_default())
+        }
         Type::TemperatureDifference => (Rat::int(-120), Rat::int(120)),
         Type::EnergyPrice => (Rat::int(-100), Rat::int(100)),
         Type::Irradiance => (Rat::ZERO, Rat::int(1500)),
@@ -506,8 +508,13 @@ impl Compiler<'_> {
             None => Reading { poll_s: None, max_age_s: None },
         };
         let domain = Domain::Interval { lo: range.0, hi: range.1 };
-        let made =
-            Made { name, ty: Type::Temperature, domain, source: SignalSource::ZoneState(id, attr.clone()), span };
+        let made = Made {
+            name,
+            ty: Type::Temperature,
+            domain,
+            source: SignalSource::ZoneState(id, attr.clone()),
+            span,
+        };
         let signal = self.signal(Key::Zone(id, attr.clone()), made);
         if let Some(s) = self.site.signals.get_mut(signal.index()) {
             s.reading = Some(reading);
@@ -543,7 +550,9 @@ impl Compiler<'_> {
             None if self.weather.is_empty() => {
                 finding.help("declare it: `weather { source feed.weather, temperature -20 degC .. 40 degC }`")
             }
-            None => finding.help(format!("declare its range in `weather {{ .. }}`: `{} ..`", part.ident.text)),
+            None => {
+                finding.help(format!("declare its range in `weather {{ .. }}`: `{} ..`", part.ident.text))
+            }
         };
         self.push(finding);
         None
@@ -554,8 +563,11 @@ impl Compiler<'_> {
             Some("import") => false,
             Some("export") => true,
             _ => {
-                let finding =
-                    Diagnostic::error(codes::UNKNOWN_NAME, name.span, format!("there is no `{}`", name.text()));
+                let finding = Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    name.span,
+                    format!("there is no `{}`", name.text()),
+                );
                 self.push(finding.help("the prices are `price.import` and `price.export`"));
                 return None;
             }
@@ -590,8 +602,7 @@ impl Compiler<'_> {
                 None
             }
             _ => {
-                let example =
-                    self.site.tariffs.first().map(|t| t.name.clone()).unwrap_or_default();
+                let example = self.site.tariffs.first().map(|t| t.name.clone()).unwrap_or_default();
                 let finding = Diagnostic::error(
                     codes::WRONG_KIND,
                     name.span,
@@ -616,7 +627,11 @@ impl Compiler<'_> {
             let finding = Diagnostic::error(
                 codes::UNKNOWN_NAME,
                 span,
-                format!("the tariff `{}` has no price of {}", tariff.name, if export { "export" } else { "import" }),
+                format!(
+                    "the tariff `{}` has no price of {}",
+                    tariff.name,
+                    if export { "export" } else { "import" }
+                ),
             )
             .label(tariff.span, "declared here");
             self.push(finding);
@@ -699,7 +714,9 @@ impl Compiler<'_> {
         let num = self.number_of(arg)?;
         let over_s = seconds?;
         let (of, reference) = match num.lin.terms.as_slice() {
-            [(one, reference)] if *one == Rat::ONE && num.lin.constant.is_zero() && num.lin.sums.is_empty() => {
+            [(one, reference)]
+                if *one == Rat::ONE && num.lin.constant.is_zero() && num.lin.sums.is_empty() =>
+            {
                 match reference {
                     SigRef::Only(id) => (*id, reference),
                     SigRef::Member(..) | SigRef::Bound(_) => {
@@ -727,7 +744,10 @@ impl Compiler<'_> {
             let finding = Diagnostic::error(
                 codes::AGGREGATE,
                 span,
-                format!("`{}` over the coming hours of what the instant fixes is refused in guards", call.function.text),
+                format!(
+                    "`{}` over the coming hours of what the instant fixes is refused in guards",
+                    call.function.text
+                ),
             )
             .because("it would need one group of instants for every minute");
             self.push(finding.help("use `max` or `min`, or a schedule"));
@@ -781,7 +801,11 @@ impl Compiler<'_> {
             Type::Bool => match &expr.kind {
                 ast::ExprKind::Bool(value) | ast::ExprKind::Switch(value) => Some(Value::Bool(*value)),
                 _ => {
-                    self.error(codes::TYPE_MISMATCH, expr.span, "`on`, `off`, `true` or `false` is needed here".to_owned());
+                    self.error(
+                        codes::TYPE_MISMATCH,
+                        expr.span,
+                        "`on`, `off`, `true` or `false` is needed here".to_owned(),
+                    );
                     None
                 }
             },

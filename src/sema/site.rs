@@ -1,8 +1,8 @@
 //! The `site` statement, priorities, objective and assumptions: what the rest stands on.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::props::{Args, Props};
-use super::Compiler;
 use crate::ast::{self, ArgKind, Declaration, Expr, ExprKind};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
@@ -188,11 +188,7 @@ impl<'a> Compiler<'a> {
             [(&north, 90, latitude.span, "latitude"), (&east, 180, longitude.span, "longitude")]
         {
             if value.abs() > Rat::int(most) {
-                self.error(
-                    codes::IMPOSSIBLE_LITERAL,
-                    span,
-                    format!("a {what} is at most {most} degrees"),
-                );
+                self.error(codes::IMPOSSIBLE_LITERAL, span, format!("a {what} is at most {most} degrees"));
                 return;
             }
         }
@@ -249,11 +245,7 @@ impl<'a> Compiler<'a> {
             return;
         }
         if i32::from(last.year) - i32::from(first.year) > 50 {
-            self.error(
-                codes::IMPOSSIBLE_LITERAL,
-                span,
-                "a policy is valid for at most 50 years".to_owned(),
-            );
+            self.error(codes::IMPOSSIBLE_LITERAL, span, "a policy is valid for at most 50 years".to_owned());
             return;
         }
         self.site.valid = (first, last);
@@ -322,15 +314,17 @@ impl<'a> Compiler<'a> {
 
     /// Whether the site really has no list of holidays (and not a faulty one).
     pub(super) fn site_holidays_missing(&self) -> bool {
-        !self.findings.iter().any(|f| {
-            f.code == codes::FEED || f.code == codes::UNREADABLE || f.code == codes::PATH_ESCAPE
-        })
+        !self
+            .findings
+            .iter()
+            .any(|f| f.code == codes::FEED || f.code == codes::UNREADABLE || f.code == codes::PATH_ESCAPE)
     }
 
     /// Whether the site really has no location (and not a faulty one).
     pub(super) fn site_location_missing(&self) -> bool {
         !self.findings.iter().any(|f| {
-            f.code == codes::IMPOSSIBLE_LITERAL && (f.message.contains("latitude") || f.message.contains("longitude"))
+            f.code == codes::IMPOSSIBLE_LITERAL
+                && (f.message.contains("latitude") || f.message.contains("longitude"))
         })
     }
 
@@ -342,7 +336,9 @@ impl<'a> Compiler<'a> {
                     self.site.span,
                     "the site has no `priorities`".to_owned(),
                 );
-                self.push(finding.help("add `priorities safety > contract > comfort > economy`, highest first"));
+                self.push(
+                    finding.help("add `priorities safety > contract > comfort > economy`, highest first"),
+                );
             }
             return;
         };
@@ -365,8 +361,7 @@ impl<'a> Compiler<'a> {
     /// The class that a statement names with `in`.
     pub(super) fn class(&mut self, class: Option<&ast::Ident>, what: &str, span: Span) -> Option<ClassId> {
         let Some(word) = class else {
-            let finding =
-                Diagnostic::error(codes::UNKNOWN_CLASS, span, format!("{what} names no class"));
+            let finding = Diagnostic::error(codes::UNKNOWN_CLASS, span, format!("{what} names no class"));
             let lowest = self.site.classes.last().map_or_else(|| "economy".to_owned(), |c| c.name.clone());
             self.push(finding.help(format!("write, for example, `in {lowest}` behind its name")));
             return None;
@@ -473,7 +468,11 @@ impl<'a> Compiler<'a> {
                     ArgKind::List(names) => names.iter().collect(),
                     ArgKind::Value(Expr { kind: ExprKind::Name(name), .. }) => vec![name],
                     _ => {
-                        self.error(codes::TYPE_MISMATCH, arg.span, "`classes` needs names of classes".to_owned());
+                        self.error(
+                            codes::TYPE_MISMATCH,
+                            arg.span,
+                            "`classes` needs names of classes".to_owned(),
+                        );
                         continue;
                     }
                 };

@@ -238,8 +238,7 @@ impl<'a> Compiler<'a> {
             }
             self.end(&args);
         }
-        for (key, attr) in
-            [("charge", Attr::Charge), ("discharge", Attr::Discharge), ("power", Attr::Power)]
+        for (key, attr) in [("charge", Attr::Charge), ("discharge", Attr::Discharge), ("power", Attr::Power)]
         {
             if let Some(mut args) = self.take(props, key) {
                 let value = self.up_to(&mut args, Type::Power);

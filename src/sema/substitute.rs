@@ -28,7 +28,8 @@ impl Bindings {
         class: Option<Ident>,
         span: Span,
     ) -> Self {
-        let own = module.items.iter().filter_map(|item| declared(&item.kind)).map(|i| i.text.clone()).collect();
+        let own =
+            module.items.iter().filter_map(|item| declared(&item.kind)).map(|i| i.text.clone()).collect();
         Self { values, prefix: prefix.to_owned(), own, class, span }
     }
 
@@ -236,7 +237,7 @@ impl Bindings {
             match &mut given.kind {
                 ast::GivenKind::Value(expr, value) => {
                     self.expr(expr);
-                    match value {
+                    match value.as_deref_mut() {
                         Some(ast::GivenValue::Is(value)) => self.expr(value),
                         Some(ast::GivenValue::Range(lo, hi)) => {
                             self.expr(lo);

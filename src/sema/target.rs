@@ -1,8 +1,8 @@
 //! What an effect, permit, budget or expectation is about.
 
+use super::Compiler;
 use super::guard::head_text;
 use super::names::Entity;
-use super::Compiler;
 use crate::ast::{self, Index, Name};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{Attr, FamilyId, MemberRange, Model, Role, Target};

@@ -1,10 +1,10 @@
 //! Tariffs.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::network::named;
 use super::props::{Args, Props};
 use super::signal::{Key, Made};
-use super::Compiler;
 use crate::ast::{ArgKind, Declaration, Property};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
@@ -103,8 +103,7 @@ impl<'a> Compiler<'a> {
         };
         let direction = if export { "export" } else { "import" };
         let shown = if self.site.tariffs.len() > 1 { name } else { "price" };
-        let made =
-            Made { name: format!("{shown}.{direction}"), ty: Type::EnergyPrice, domain, source, span };
+        let made = Made { name: format!("{shown}.{direction}"), ty: Type::EnergyPrice, domain, source, span };
         self.signal(key, made)
     }
 
@@ -298,4 +297,3 @@ impl<'a> Compiler<'a> {
         }
     }
 }
-

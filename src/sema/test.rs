@@ -1,8 +1,8 @@
 //! Policy tests and proofs.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::names::Entity;
-use super::Compiler;
 use crate::ast::{self, ExpectKind, ExprKind, GivenKind, GivenValue, ProveKind, SwitchVerb};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
@@ -86,7 +86,7 @@ impl<'a> Compiler<'a> {
                 let (reference, _) = self.one_signal(name)?;
                 Some(vec![GivenWhat::Known(reference, *value)])
             }
-            GivenKind::Value(expr, value) => self.given_value(expr, value.as_ref(), given.span),
+            GivenKind::Value(expr, value) => self.given_value(expr, value.as_deref(), given.span),
         }
     }
 
@@ -118,7 +118,8 @@ impl<'a> Compiler<'a> {
         };
         match value {
             None => {
-                let truth = self.site.signals.get(id.index()).is_some_and(|s| s.ty == crate::quantity::Type::Bool);
+                let truth =
+                    self.site.signals.get(id.index()).is_some_and(|s| s.ty == crate::quantity::Type::Bool);
                 if !truth {
                     let text = self.text(expr.span);
                     self.error(codes::MISSING_PROPERTY, span, format!("`{text}` is given no value"));
@@ -207,7 +208,14 @@ impl<'a> Compiler<'a> {
             ExpectKind::NoConflict => Some(vec![ExpectWhat::NoConflict]),
             ExpectKind::Overridden(names) => {
                 let rules: Vec<Option<RuleId>> = names.iter().map(|name| self.rule_named(name)).collect();
-                Some(rules.into_iter().collect::<Option<Vec<_>>>()?.into_iter().map(ExpectWhat::Overridden).collect())
+                Some(
+                    rules
+                        .into_iter()
+                        .collect::<Option<Vec<_>>>()?
+                        .into_iter()
+                        .map(ExpectWhat::Overridden)
+                        .collect(),
+                )
             }
             ExpectKind::Active(names, value) => {
                 let rules: Vec<Option<RuleId>> = names.iter().map(|name| self.rule_named(name)).collect();
@@ -311,7 +319,10 @@ impl<'a> Compiler<'a> {
         {
             let over = self.seconds(over);
             let plain = ast::Expr {
-                kind: ExprKind::Compare(Box::new(ast::Compare { averaged: None, ..compare.as_ref().clone() })),
+                kind: ExprKind::Compare(Box::new(ast::Compare {
+                    averaged: None,
+                    ..compare.as_ref().clone()
+                })),
                 span: expr.span,
             };
             return (self.claimed(&plain), over);
@@ -331,7 +342,7 @@ impl<'a> Compiler<'a> {
             args: vec![compare.left.clone()],
             window: None,
         };
-        let left = ast::Expr { kind: ExprKind::Call(call), span: compare.left.span };
+        let left = ast::Expr { kind: ExprKind::Call(Box::new(call)), span: compare.left.span };
         let total = ast::Compare { left, ..compare.as_ref().clone() };
         self.guard(&ast::Expr { kind: ExprKind::Compare(Box::new(total)), span: expr.span })
     }

@@ -88,7 +88,9 @@ impl Compiler<'_> {
                     span,
                     format!("`{text}` is another currency than the site's `{currency}`"),
                 )
-                .help(format!("state the amount in {currency}; a rate between currencies changes, so evl has none"));
+                .help(format!(
+                    "state the amount in {currency}; a rate between currencies changes, so evl has none"
+                ));
                 if let Some(place) = self.currency_span {
                     finding = finding.label(place, format!("the site counts in {currency}"));
                 }
@@ -200,10 +202,7 @@ impl Compiler<'_> {
                     format!("there is no day {:04}-{:02}-{:02}", date.year, date.month, date.day),
                 );
                 let help = if (1..=12).contains(&date.month) && (1900..=2200).contains(&date.year) {
-                    format!(
-                        "that month has {} days",
-                        days_in_month(i32::from(date.year), date.month)
-                    )
+                    format!("that month has {} days", days_in_month(i32::from(date.year), date.month))
                 } else if (1900..=2200).contains(&date.year) {
                     "months are 01 to 12; dates are written year-month-day".to_owned()
                 } else {
@@ -278,7 +277,8 @@ impl Compiler<'_> {
         let zone = jiff::tz::TimeZone::get(&self.site.timezone).ok()?;
         let instant = civil(date)?.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
         let shift = i64::from(second).checked_sub(i64::from(offset.minutes).checked_mul(60)?)?;
-        let local = jiff::Timestamp::from_second(instant.as_second().checked_add(shift)?).ok()?.to_zoned(zone);
+        let local =
+            jiff::Timestamp::from_second(instant.as_second().checked_add(shift)?).ok()?.to_zoned(zone);
         let first = local.datetime().to_zoned(local.time_zone().clone()).ok()?;
         Some(CivilInstant {
             date: CivilDate { year: local.year(), month: local.month(), day: local.day() },

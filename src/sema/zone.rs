@@ -1,9 +1,9 @@
 //! Thermal zones and their comfort.
 
+use super::Compiler;
 use super::collect::{Declared, Owned};
 use super::network::named;
 use super::props::{Args, Props};
-use super::Compiler;
 use crate::ast::{ArgKind, Declaration};
 use crate::diag::codes;
 use crate::ir::{ComfortBand, Sched, ZoneId};
@@ -21,10 +21,11 @@ impl<'a> Compiler<'a> {
         let node = owned.node;
         let (name, span) = named(node);
         let mut props = Props::new(format!("the zone `{name}`"), span, node.complete, &node.properties);
-        let heat_capacity = self.need(&mut props, "heat_capacity", "heat_capacity 40 kWh/K").and_then(|args| {
-            let at = args.here();
-            self.amount(args, Type::HeatCapacity).and_then(|v| self.positive(v, at))
-        });
+        let heat_capacity =
+            self.need(&mut props, "heat_capacity", "heat_capacity 40 kWh/K").and_then(|args| {
+                let at = args.here();
+                self.amount(args, Type::HeatCapacity).and_then(|v| self.positive(v, at))
+            });
         let heat_loss = self.need(&mut props, "heat_loss", "heat_loss 6 kW/K").and_then(|args| {
             let at = args.here();
             self.amount(args, Type::HeatTransfer).and_then(|v| self.positive(v, at))

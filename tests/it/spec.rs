@@ -1,0 +1,214 @@
+//! Specifications in Markdown: `tests/spec/*.md`.
+//!
+//! Every `##` section is a policy with the findings that it must get, and no others. Fenced blocks
+//! are files: `evl` is `policy.evl`, `evl tenants/acme/rules.evl` names another, and so do `csv`
+//! and `yaml` blocks. Blocks before the first section belong to every section of the file; a
+//! section's block of the same name takes their place, and `evl alone` leaves all others out.
+//! Where a finding must stand, its line ends in a comment: `// error: EVL0202 text in its message`
+//! (or `warning:`). A line `stage: check` before the first section asks the solver's questions too.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use evl::analysis::{self, CheckInputs};
+use evl::diag::{Diagnostics, Severity, SourceMap};
+use evl::repo::Repository;
+use evl::sema;
+use evl::system::MemorySystem;
+
+#[derive(Debug, Clone, Default)]
+struct Section {
+    title: String,
+    files: BTreeMap<String, String>,
+    alone: bool,
+}
+
+#[derive(Debug, Default)]
+struct Specification {
+    whole: bool,
+    preamble: Section,
+    sections: Vec<Section>,
+}
+
+fn read(text: &str) -> Specification {
+    let mut all = Specification::default();
+    let mut block: Option<(String, String)> = None;
+    for line in text.lines() {
+        if let Some((name, body)) = &mut block {
+            if line.trim_end() == "```" {
+                let section = all.sections.last_mut().unwrap_or(&mut all.preamble);
+                assert!(
+                    section.files.insert(name.clone(), body.clone()).is_none(),
+                    "{}: `{name}` stands twice",
+                    section.title
+                );
+                block = None;
+            } else {
+                body.push_str(line);
+                body.push('\n');
+            }
+            continue;
+        }
+        if let Some(info) = line.strip_prefix("```") {
+            let mut words = info.split_whitespace();
+            let kind = words.next().unwrap_or("");
+            let name = words.next();
+            let name = match (kind, name) {
+                ("evl", Some("alone")) => {
+                    if let Some(section) = all.sections.last_mut() {
+                        section.alone = true;
+                    }
+                    "policy.evl"
+                }
+                ("evl", None) => "policy.evl",
+                (_, Some(name)) => name,
+                _ => panic!("a block `{info}` needs a file name"),
+            };
+            block = Some((name.to_owned(), String::new()));
+        } else if let Some(title) = line.strip_prefix("## ") {
+            all.sections.push(Section { title: title.trim().to_owned(), ..Section::default() });
+        } else if line.trim() == "stage: check" && all.sections.is_empty() {
+            all.whole = true;
+        }
+    }
+    assert!(block.is_none(), "a block does not end");
+    all
+}
+
+/// A finding as a mark in the text says it: path, line, severity, code, and a part of its message.
+type Mark = (String, u32, String, String, String);
+
+fn marks(files: &BTreeMap<String, String>) -> Vec<Mark> {
+    let mut out = Vec::new();
+    for (path, text) in files {
+        for (at, line) in text.lines().enumerate() {
+            for part in line.split("//").skip(1) {
+                let part = part.trim();
+                let Some((level, rest)) = part.split_once(": ") else { continue };
+                if level != "error" && level != "warning" {
+                    continue;
+                }
+                let (code, message) = rest.split_once(' ').unwrap_or((rest, ""));
+                out.push((
+                    path.clone(),
+                    u32::try_from(at).unwrap() + 1,
+                    level.to_owned(),
+                    code.to_owned(),
+                    message.trim().to_owned(),
+                ));
+            }
+        }
+    }
+    out
+}
+
+fn run(section: &Section, whole: bool) -> (Diagnostics, SourceMap) {
+    let mut system = MemorySystem::new();
+    for (path, text) in &section.files {
+        system = system.file(format!("site/{path}"), text.as_str());
+    }
+    let repository = match Repository::open(&system, Path::new("site")) {
+        Ok(repository) => repository,
+        Err(finding) => return ([*finding].into_iter().collect(), SourceMap::new()),
+    };
+    let compiled = sema::compile(&repository);
+    let mut findings = compiled.findings;
+    if whole && let Some(site) = &compiled.site {
+        let report = analysis::check(site, &compiled.sources, &CheckInputs::default());
+        findings.extend(report.findings);
+    }
+    findings.sort(&compiled.sources);
+    (findings, compiled.sources)
+}
+
+fn judge(section: &Section, whole: bool) -> Vec<String> {
+    let (findings, sources) = run(section, whole);
+    let mut wanted = marks(&section.files);
+    let mut faults = Vec::new();
+    for finding in findings.iter() {
+        if finding.severity == Severity::Note {
+            continue;
+        }
+        let (path, line) = finding.span().map_or((String::new(), 0), |span| {
+            let place = sources.locate(span);
+            (place.path.to_string(), place.start.line)
+        });
+        let code = finding.code.to_string();
+        let found = wanted.iter().position(|(p, l, level, c, message)| {
+            *p == path
+                && *l == line
+                && *level == finding.severity.word()
+                && *c == code
+                && finding.message.contains(message.as_str())
+        });
+        match found {
+            Some(at) => {
+                wanted.remove(at);
+            }
+            None => faults.push(format!(
+                "    found   {path}:{line} {} {code} {}",
+                finding.severity.word(),
+                finding.message
+            )),
+        }
+    }
+    for (path, line, level, code, message) in wanted {
+        faults.push(format!("    missing {path}:{line} {level} {code} {message}"));
+    }
+    faults
+}
+
+#[test]
+fn every_section_gets_its_findings_and_no_others() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == "md"));
+    paths.sort();
+    assert!(!paths.is_empty());
+    let (mut report, mut sections) = (String::new(), 0);
+    for path in paths {
+        let specification = read(&std::fs::read_to_string(&path).unwrap());
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        for section in &specification.sections {
+            let mut whole = section.clone();
+            if !section.alone {
+                for (name, text) in &specification.preamble.files {
+                    whole.files.entry(name.clone()).or_insert_with(|| text.clone());
+                }
+            }
+            let faults = judge(&whole, specification.whole);
+            sections += 1;
+            if !faults.is_empty() {
+                report.push_str(&format!("{file}: {}\n{}\n", section.title, faults.join("\n")));
+            }
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+    assert!(sections > 0, "no section was read");
+}
+
+/// The page that shows the language by example, with what it names and omits.
+#[test]
+fn the_language_by_example_compiles() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec/by_example.md"))
+            .unwrap();
+    let specification = read(&text);
+    let mut system = MemorySystem::new();
+    for (path, text) in &specification.preamble.files {
+        system = system.file(format!("site/{path}"), text.as_str());
+    }
+    let repository = Repository::open(&system, Path::new("site")).unwrap();
+    let compiled = sema::compile(&repository);
+    let findings: Vec<String> = compiled
+        .findings
+        .iter()
+        .map(|f| {
+            let place = f.span().map(|span| compiled.sources.locate(span));
+            let line = place.map_or(String::new(), |p| format!("{}:{}", p.path, p.start.line));
+            format!("{line} {} {}", f.code, f.message)
+        })
+        .collect();
+    assert_eq!(findings, Vec::<String>::new());
+    insta::assert_json_snapshot!("by_example", compiled.site.unwrap());
+}
