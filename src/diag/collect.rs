@@ -73,11 +73,10 @@ impl Diagnostics {
     /// Puts them in the order in which they are printed: what lies in no file first, then by
     /// path, place, code, message. The order of discovery never reaches the output.
     pub fn sort(&mut self, sources: &SourceMap) {
-        self.items.sort_by(|a, b| {
-            let place = |finding: &Diagnostic| {
-                finding.span().map(|span| (sources.path(span.source).to_owned(), span.start, span.end))
-            };
-            (place(a), a.code, a.severity, &a.message).cmp(&(place(b), b.code, b.severity, &b.message))
+        self.items.sort_by_cached_key(|finding| {
+            let place =
+                finding.span().map(|span| (sources.path(span.source).to_owned(), span.start, span.end));
+            (place, finding.code, finding.severity, finding.message.clone())
         });
     }
 
