@@ -60,5 +60,6 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         once: args.once,
         now: args.now,
     };
-    field::run(system, args.json, apply(system, &papers, &plan, &options))
+    let lost = if args.dry_run { ExitCode::Failure } else { ExitCode::Unknown };
+    field::run(system, args.json, lost, apply(system, &papers, &plan, &options))
 }

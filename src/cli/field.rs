@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{documents, output};
+use super::{documents, guard, output};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, SourceMap, codes};
 use crate::runtime::load::Papers;
@@ -25,7 +25,17 @@ pub(super) fn papers(
 }
 
 /// Runs what speaks to the field, prints its report and ends with its exit code.
-pub(super) fn run(system: &dyn System, json: bool, work: impl Future<Output = Report>) -> ExitCode {
+/// `lost` is the exit code should evl itself give up on the way.
+pub(super) fn run(
+    system: &dyn System,
+    json: bool,
+    lost: ExitCode,
+    work: impl Future<Output = Report>,
+) -> ExitCode {
+    guard::guarded_as(system, lost, || go(system, json, work))
+}
+
+fn go(system: &dyn System, json: bool, work: impl Future<Output = Report>) -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         let words = "the sessions with the field cannot be started on this computer";
         return output::fail(system, Diagnostic::nowhere(codes::UNREADABLE, Severity::Error, words));

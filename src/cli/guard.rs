@@ -12,6 +12,12 @@ static PLACE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Runs `work`; should it give up in a way that nobody foresaw, says so and ends in exit code 2.
 pub fn guarded(system: &dyn System, work: impl FnOnce() -> ExitCode) -> ExitCode {
+    guarded_as(system, ExitCode::Failure, work)
+}
+
+/// As [`guarded`], with the exit code that then tells the truth: for work that may have changed
+/// hardware before it gave up, `Unknown`.
+pub(super) fn guarded_as(system: &dyn System, lost: ExitCode, work: impl FnOnce() -> ExitCode) -> ExitCode {
     set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
         *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = place;
@@ -20,8 +26,12 @@ pub fn guarded(system: &dyn System, work: impl FnOnce() -> ExitCode) -> ExitCode
         let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take();
         let finding = Diagnostic::nowhere(codes::INTERNAL, Severity::Error, "evl made a mistake of its own")
             .because(format!("it happened at {}", place.as_deref().unwrap_or("an unknown place")))
-            .help("please report it together with the policy and the command; nothing it printed can be trusted");
-        output::fail(system, finding)
+            .help(match lost {
+                ExitCode::Unknown => "devices may have been written: `evl release --all` hands them back to their local control",
+                _ => "please report it together with the policy and the command; nothing it printed can be trusted",
+            });
+        output::fail(system, finding);
+        lost
     })
 }
 
@@ -46,5 +56,9 @@ mod tests {
         assert!(said.starts_with("error[EVL0007]: ") && said.contains("src/cli/guard.rs:"), "{said}");
         assert!(!said.contains("panick") && !said.contains("index out of bounds"), "{said}");
         assert_eq!(guarded(&system, || ExitCode::Partial), ExitCode::Partial);
+        let lost = guarded_as(&system, ExitCode::Unknown, || {
+            if empty[0] == 0 { ExitCode::Success } else { ExitCode::Findings }
+        });
+        assert_eq!(lost, ExitCode::Unknown);
     }
 }

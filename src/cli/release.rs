@@ -41,5 +41,5 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     };
     // clap demands devices or `--all`; without devices all are meant
     let work = release(system, &papers, &args.state_dir, args.host.as_deref(), &args.devices);
-    field::run(system, args.json, work)
+    field::run(system, args.json, ExitCode::Unknown, work)
 }

@@ -37,5 +37,5 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         Err((findings, sources)) => return output::complain(system, findings, &sources),
     };
     let look = status(system, &papers, &args.state_dir, args.host.as_deref(), args.now);
-    field::run(system, args.json, look)
+    field::run(system, args.json, ExitCode::Failure, look)
 }
