@@ -1,4 +1,5 @@
 //! Everything that touches devices.
 
 mod apply;
+mod fixture;
 mod yard;
