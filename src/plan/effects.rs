@@ -9,9 +9,11 @@ use super::steps;
 use crate::bundle::{Override, Void};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, Environment, Reading, Status, Unit};
+use crate::eval::{
+    Asked, Decision, Demand, DeviceSet, EffectRef, Environment, Evaluator, Reading, Status, Truth, Unit,
+};
 use crate::ir::{
-    Attr, ClassId, Device, EffectKind, Family, HeldId, MemberRange, Model, Rule, Site, Statement,
+    Attr, ClassId, Device, EffectKind, Family, Guard, HeldId, MemberRange, Model, Rule, Site, Statement,
 };
 use crate::quantity::Rat;
 
@@ -84,6 +86,8 @@ fn decisions(known: &Known<'_>) -> Result<Vec<Decision>, Diagnostics> {
         .filter_map(|h| Some((h.id, *known.state.held.get(&h.name)?)))
         .collect();
     let measured = super::measured::at_start(known);
+    let evaluator = Evaluator::new(site, known.calendar);
+    let held = held_guards(site);
     let mut found = Vec::with_capacity(known.steps.len());
     for (t, step) in known.steps.iter().enumerate() {
         let mut env = Environment::new(step.start);
@@ -93,13 +97,50 @@ fn decisions(known: &Known<'_>) -> Result<Vec<Decision>, Diagnostics> {
         }
         if t == 0 {
             env.values.extend(measured.iter().map(|(s, v)| (s.clone(), Reading::Known(v.clone()))));
-        } else {
-            super::measured::refuse_open(known, &env)?;
         }
-        crate::eval::carry(site, known.calendar, &mut env, &mut latches, &mut since);
-        found.push(crate::eval::evaluate(site, known.calendar, &env));
+        env.latches.clone_from(&latches);
+        for (id, for_s, inner) in &held {
+            if evaluator.truth(inner, None, &env) == Truth::True {
+                let start = *since.entry(*id).or_insert(step.start);
+                if step.start.since(start) >= *for_s {
+                    env.held.insert(*id);
+                }
+            } else {
+                since.remove(id);
+            }
+        }
+        if t > 0 {
+            super::measured::refuse_open(known, &evaluator, &env)?;
+        }
+        latches = evaluator.step_latches(&env, &BTreeSet::new());
+        found.push(evaluator.evaluate(&env));
     }
     Ok(found)
+}
+
+/// The `for d` bits of the rules with their guards.
+fn held_guards(site: &Site) -> Vec<(HeldId, i64, &Guard)> {
+    fn walk<'g>(site: &Site, guard: &'g Guard, out: &mut Vec<(HeldId, i64, &'g Guard)>) {
+        match guard {
+            Guard::Held(id, inner) => {
+                if let Some(held) = site.held.get(id.index()) {
+                    out.push((*id, held.for_s, inner));
+                }
+                walk(site, inner, out);
+            }
+            Guard::Not(inner) | Guard::Quantified { body: inner, .. } => walk(site, inner, out),
+            Guard::All(parts) | Guard::Any(parts) => parts.iter().for_each(|part| walk(site, part, out)),
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    for rule in &site.rules {
+        walk(site, &rule.when, &mut out);
+        if let Some(until) = &rule.until {
+            walk(site, until, &mut out);
+        }
+    }
+    out
 }
 
 /// A window of the clock with the steps that fill it.

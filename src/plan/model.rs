@@ -150,6 +150,8 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) limits: Vec<(Col, Owner)>,
     /// Link flows by step: at the sending end forward, and back.
     pub(super) links: Vec<(Vec<Aff>, Vec<Aff>)>,
+    /// Priced breaches: whose, when, how much, currency for each unit.
+    pub(super) priced: Vec<(Owner, Option<usize>, Col, f64)>,
     /// Flows by origin.
     pub(super) tagged: super::supply::Tagged,
     /// For states that began outside what an owner asks: the step up to which they still may be.
@@ -196,6 +198,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             idle: Vec::new(),
             limits: Vec::new(),
             links: Vec::new(),
+            priced: Vec::new(),
             tagged: super::supply::Tagged::default(),
             outside: BTreeMap::new(),
         }
@@ -315,7 +318,10 @@ impl<'s, 'a> Builder<'s, 'a> {
         });
         for col in [missing, excess].into_iter().flatten() {
             match wish {
-                Wish::Priced(price) => self.money.push((Part::Breach, col, price)),
+                Wish::Priced(price) => {
+                    self.money.push((Part::Breach, col, price));
+                    self.priced.push((owner, step, col, price));
+                }
                 Wish::No | Wish::Free => {
                     self.breaches.push(Breach {
                         col,

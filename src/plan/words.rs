@@ -1,9 +1,11 @@
 //! Names and runs for documents and messages.
 
+use super::infeasible::Member;
+use super::prepare::Known;
 use crate::bundle::StatementRef;
 use crate::diag::Span;
 use crate::eval::Unit;
-use crate::ir::{Site, Statement};
+use crate::ir::{Attr, EffectKind, Site, Statement};
 
 /// A statement as documents name it.
 pub(super) fn statement(site: &Site, statement: Statement) -> StatementRef {
@@ -70,4 +72,55 @@ pub(super) fn runs(steps: &[usize]) -> Vec<(u32, u32)> {
         }
     }
     found
+}
+
+/// Unit of a statement's breach amount, with and without time.
+fn measure(site: &Site, statement: Statement) -> (&'static str, &'static str) {
+    match statement {
+        Statement::Comfort(_) => ("K", "K h"),
+        Statement::Budget(_) => ("", ""),
+        Statement::Effect(rule, index) => {
+            let effect = site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index));
+            match effect.map(|e| &e.kind) {
+                Some(EffectKind::Deliver { .. }) => ("kWh", "kWh"),
+                Some(EffectKind::Run { .. }) => ("h", "h"),
+                Some(EffectKind::Bound { attr: Attr::Temperature | Attr::Setpoint, .. }) => ("K", "K h"),
+                Some(EffectKind::Bound { attr: Attr::ChargeLevel, .. }) => ("of its level", "h"),
+                _ => ("kW", "kWh"),
+            }
+        }
+        Statement::Bus(_) | Statement::Link(_) | Statement::Device(_) | Statement::Tariff(_) => ("kW", "kWh"),
+    }
+}
+
+/// What a member of a conflict would have to give up alone.
+pub(super) fn gives_way(known: &Known<'_>, member: &Member) -> String {
+    let site = known.site;
+    let (name, _, _) = facts(site, member.owner.statement);
+    let (unit, total) = measure(site, member.owner.statement);
+    let when = member
+        .step
+        .and_then(|t| known.steps.get(t))
+        .map(|s| format!(", first at {}", known.calendar.show(s.start)))
+        .unwrap_or_default();
+    if member.step.is_none() {
+        return format!("`{name}` alone would have to give up {} {unit}", short(member.most));
+    }
+    format!(
+        "`{name}` alone would have to give way by up to {} {unit} ({} {total} in all){when}",
+        short(member.most),
+        short(member.amount)
+    )
+}
+
+/// The same as a proposal.
+pub(super) fn relax(known: &Known<'_>, member: &Member) -> String {
+    let (unit, _) = measure(known.site, member.owner.statement);
+    format!("give it {} {unit} more room", short(member.most))
+}
+
+/// A number for people: three decimals at most, rounded up so that the proposal suffices.
+fn short(x: f64) -> String {
+    let text = format!("{:.3}", (x * 1000.0 - 1e-6).ceil() / 1000.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
