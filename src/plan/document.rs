@@ -16,6 +16,7 @@ use crate::bundle::{
     Bundle, CommandSeries, Document, ExpectedLevel, Expectation, Gap, GroupSeries, Hash, PlanDocument, Split,
     Status, tool,
 };
+use crate::bundle::profile::Identity;
 use crate::calendar::Instant;
 use crate::ir::{Attr, Device, Family, Model, Need, Statement};
 use crate::quantity::Rat;
@@ -197,7 +198,12 @@ fn expectations(facts: &Facts<'_, '_, '_, '_>, commands: &[CommandSeries]) -> Ve
             device: name,
             profile: Some(profile.clone()),
             profile_hash: found_profile.and_then(|p| Hash::parse(&p.hash())),
-            identity: found_profile.map(|p| p.identity.word().to_owned()).unwrap_or_default(),
+            identity: found_profile
+                .map(|p| match p.identity {
+                    Identity::None => "none".to_owned(),
+                    Identity::Points(_) => "registers".to_owned(),
+                })
+                .unwrap_or_default(),
             control: family.control,
             level,
         });
