@@ -48,7 +48,11 @@ pub(super) fn cost(facts: &Facts<'_, '_, '_, '_>) -> Option<Rat> {
     for charge in scene.charges.iter().filter(|c| c.grid == *grid) {
         let peak = (charge.intervals.iter())
             .map(|(steps, known)| {
-                known + steps.iter().map(|(t, share)| net.get(*t).map_or(0.0, |p| p.max(0.0)) * share).sum::<f64>()
+                known
+                    + steps
+                        .iter()
+                        .map(|(t, share)| net.get(*t).map_or(0.0, |p| p.max(0.0)) * share)
+                        .sum::<f64>()
             })
             .fold(0.0, f64::max);
         cost += charge.price * (peak - charge.known).max(0.0);

@@ -97,13 +97,13 @@ fn of_what(site: &Site, statement: Statement) -> String {
         Statement::Effect(rule, index) => {
             let effect = site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index));
             match effect.map(|e| &e.target) {
-                Some(crate::ir::Target::Group(g)) => site.group(*g).map(|g| g.name.clone()).unwrap_or_default(),
+                Some(crate::ir::Target::Group(g)) => {
+                    site.group(*g).map(|g| g.name.clone()).unwrap_or_default()
+                }
                 Some(crate::ir::Target::Zone(z)) => site.zone(*z).map(|z| z.name.clone()).unwrap_or_default(),
-                Some(crate::ir::Target::Members(m)) => m
-                    .first()
-                    .and_then(|r| site.family(r.family))
-                    .map(|f| f.name.clone())
-                    .unwrap_or_default(),
+                Some(crate::ir::Target::Members(m)) => {
+                    m.first().and_then(|r| site.family(r.family)).map(|f| f.name.clone()).unwrap_or_default()
+                }
                 _ => String::new(),
             }
         }

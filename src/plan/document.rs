@@ -12,11 +12,11 @@ use super::rounding::Command;
 use super::scene::Scene;
 use super::solve::Solved;
 use super::{baseline, breaches, flows, money, reasons};
+use crate::bundle::profile::Identity;
 use crate::bundle::{
-    Bundle, CommandSeries, Document, ExpectedLevel, Expectation, Gap, GroupSeries, Hash, PlanDocument, Split,
+    Bundle, CommandSeries, Document, Expectation, ExpectedLevel, Gap, GroupSeries, Hash, PlanDocument, Split,
     Status, tool,
 };
-use crate::bundle::profile::Identity;
 use crate::calendar::Instant;
 use crate::ir::{Attr, Device, Family, Model, Need, Statement};
 use crate::quantity::Rat;
@@ -118,7 +118,8 @@ fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries
     let site = facts.known.site;
     let (mut single, mut groups) = (Vec::new(), Vec::new());
     for command in facts.commands {
-        let members = facts.solved.model.units.get(command.unit).map(|u| u.members.as_slice()).unwrap_or_default();
+        let members =
+            facts.solved.model.units.get(command.unit).map(|u| u.members.as_slice()).unwrap_or_default();
         let unit = if command.attr == Attr::On { "" } else { "kW" }.to_owned();
         let one = |device: Device, counts: Vec<i64>| CommandSeries {
             device: site.device_name(device),
@@ -227,7 +228,8 @@ fn assumptions(facts: &Facts<'_, '_, '_, '_>) -> Vec<String> {
         if let Model::Store(store) = &family.model
             && store.end == crate::ir::End::Default
         {
-            let price = super::terminal::shortfall_price(&facts.solved.model) / store.efficiency_charge.to_f64();
+            let price =
+                super::terminal::shortfall_price(&facts.solved.model) / store.efficiency_charge.to_f64();
             found.push(format!(
                 "`{}` ends with at least its level at the start; each kWh less is priced at {price:.4} {}/kWh, the horizon's highest import price over its charging efficiency",
                 family.name, site.currency
@@ -257,9 +259,8 @@ pub(super) fn tighter(misses: &[Miss], margins: &BTreeMap<Statement, f64>) -> BT
 
 /// What the fixed needs would cost from the grid, currency.
 pub(super) fn gross_needs(scene: &Scene<'_>) -> f64 {
-    let price = |t: usize| {
-        scene.prices.values().filter_map(|p| p.import.get(t).copied()).fold(0.0_f64, f64::max)
-    };
+    let price =
+        |t: usize| scene.prices.values().filter_map(|p| p.import.get(t).copied()).fold(0.0_f64, f64::max);
     let mut sum = 0.0;
     for family in &scene.site.families {
         let Model::Consumer(consumer) = &family.model else { continue };

@@ -68,8 +68,12 @@ fn refuse(site: &Site) -> Result<(), Diagnostics> {
                 _ => continue,
             };
             findings.push(
-                Diagnostic::error(codes::NOT_PLANNED_YET, effect.span, format!("understood, not planned yet: {what}"))
-                    .because(format!("rule `{}` asks `{}`", rule.name, effect.text)),
+                Diagnostic::error(
+                    codes::NOT_PLANNED_YET,
+                    effect.span,
+                    format!("understood, not planned yet: {what}"),
+                )
+                .because(format!("rule `{}` asks `{}`", rule.name, effect.text)),
             );
         }
     }
@@ -82,9 +86,8 @@ fn decisions(known: &Known<'_>) -> Result<Vec<Decision>, Diagnostics> {
     let site = known.site;
     let mut latches: BTreeSet<crate::ir::LatchId> =
         site.latches.iter().filter(|l| known.state.latched(&l.name)).map(|l| l.id).collect();
-    let mut since: BTreeMap<HeldId, Instant> = (site.held.iter())
-        .filter_map(|h| Some((h.id, *known.state.held.get(&h.name)?)))
-        .collect();
+    let mut since: BTreeMap<HeldId, Instant> =
+        (site.held.iter()).filter_map(|h| Some((h.id, *known.state.held.get(&h.name)?))).collect();
     let measured = super::measured::at_start(known);
     let evaluator = Evaluator::new(site, known.calendar);
     let held = held_guards(site);
@@ -169,12 +172,14 @@ impl Work<'_, '_, '_> {
             match unit {
                 Unit::Zone(zone) => {
                     let (lo, hi) = zone_hull(set);
-                    let Some(physical) = self.site().zone(*zone).map(|z| (z.range.0.to_f64(), z.range.1.to_f64()))
+                    let Some(physical) =
+                        self.site().zone(*zone).map(|z| (z.range.0.to_f64(), z.range.1.to_f64()))
                     else {
                         continue;
                     };
                     let here = vec![(lo.max(physical.0), hi.min(physical.1))];
-                    let series = (self.scene.sets.entry(What::Zone(*zone))).or_insert_with(|| vec![vec![physical]; steps]);
+                    let series = (self.scene.sets.entry(What::Zone(*zone)))
+                        .or_insert_with(|| vec![vec![physical]; steps]);
                     if let Some(slot) = series.get_mut(t) {
                         *slot = here;
                     }
@@ -359,7 +364,11 @@ impl Work<'_, '_, '_> {
 
     /// The windows of a mean with the time-weighted bounds, where every step of a window has them.
     /// Of a window that began before the plan the rest obeys the bound by itself.
-    fn windows(&self, over: i64, bounds: &BTreeMap<usize, (f64, f64)>) -> Vec<(Window, Option<f64>, Option<f64>)> {
+    fn windows(
+        &self,
+        over: i64,
+        bounds: &BTreeMap<usize, (f64, f64)>,
+    ) -> Vec<(Window, Option<f64>, Option<f64>)> {
         let known = self.known;
         let mut found = Vec::new();
         for (begin, end) in steps::intervals(known.calendar, over, known.from(), known.until()) {
@@ -422,7 +431,8 @@ impl Work<'_, '_, '_> {
         let (from, until) = (known.from(), known.until());
         for rule in &known.site.rules {
             for effect in &rule.effects {
-                let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &effect.kind else {
+                let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &effect.kind
+                else {
                     continue;
                 };
                 for (opens, closes) in known.calendar.obligation_windows(window, from, until) {
@@ -467,7 +477,14 @@ impl Work<'_, '_, '_> {
             }
             _ => return,
         };
-        for device in self.known.site.target_members(&effect.target).iter().flat_map(|r| r.devices()).collect::<Vec<_>>() {
+        for device in self
+            .known
+            .site
+            .target_members(&effect.target)
+            .iter()
+            .flat_map(|r| r.devices())
+            .collect::<Vec<_>>()
+        {
             if self.known.state.done(self.known.site, rule.id, device).owed == Some(true) {
                 let obligation = crate::eval::Obligation {
                     effect: EffectRef { instance: crate::eval::Instance::of(rule.id), index: effect.index },
@@ -491,7 +508,8 @@ impl Work<'_, '_, '_> {
     ) {
         let known = self.known;
         let (from, until) = (known.from(), known.until());
-        let done = if opens < from { known.state.done(known.site, rule.id, device) } else { Default::default() };
+        let done =
+            if opens < from { known.state.done(known.site, rule.id, device) } else { Default::default() };
         if done.owed == Some(false) {
             return;
         }
@@ -565,10 +583,9 @@ impl Work<'_, '_, '_> {
 /// The interval that a demand asks of a zone's temperature.
 fn interval(demand: &Demand, (least, most): (f64, f64)) -> Option<(f64, f64)> {
     match demand {
-        Demand::Bound { attr: Attr::Temperature | Attr::Setpoint, lo, hi } => Some((
-            lo.as_ref().map_or(least, Rat::to_f64),
-            hi.as_ref().map_or(most, Rat::to_f64),
-        )),
+        Demand::Bound { attr: Attr::Temperature | Attr::Setpoint, lo, hi } => {
+            Some((lo.as_ref().map_or(least, Rat::to_f64), hi.as_ref().map_or(most, Rat::to_f64)))
+        }
         Demand::Choice { attr: Attr::Temperature | Attr::Setpoint, set } => {
             set.hull().map(|(lo, hi)| (lo.to_f64(), hi.to_f64()))
         }

@@ -68,7 +68,12 @@ const TIGHTENINGS: usize = 3;
 /// together, EVL1003 and EVL1005 for what state and inputs lack, EVL1006 for a quantity without a
 /// limit, EVL1007 where no plan survives rounding, EVL1008 for steps that do not fit, EVL1009 where
 /// the optimiser gave up.
-pub fn plan(bundle: &Bundle, inputs: &Inputs, state: &State, options: &Options) -> Result<PlanDocument, PlanFailure> {
+pub fn plan(
+    bundle: &Bundle,
+    inputs: &Inputs,
+    state: &State,
+    options: &Options,
+) -> Result<PlanDocument, PlanFailure> {
     let site = &bundle.site;
     unhonoured(site)?;
     let calendar = Calendar::new(site)?;
@@ -132,7 +137,11 @@ fn unhonoured(site: &Site) -> Result<(), PlanFailure> {
     let findings: Diagnostics = (site.unhonoured.iter())
         .filter(|u| u.plan)
         .map(|u| {
-            Diagnostic::error(codes::NOT_PLANNED_YET, u.span, format!("understood, not planned yet: {}", u.what))
+            Diagnostic::error(
+                codes::NOT_PLANNED_YET,
+                u.span,
+                format!("understood, not planned yet: {}", u.what),
+            )
         })
         .collect();
     if findings.is_empty() { Ok(()) } else { Err(findings.into()) }
@@ -183,7 +192,8 @@ fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
                 finding = finding.label(span, format!("`{text}`")).because(words::gives_way(known, member));
             }
             if many {
-                finding = finding.because("each of them would do alone; together they are an irreducible set");
+                finding =
+                    finding.because("each of them would do alone; together they are an irreducible set");
             }
             let least = conflict.members.iter().min_by(|a, b| a.amount.total_cmp(&b.amount));
             if let Some(least) = least {
@@ -204,22 +214,21 @@ fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
         )
         .help("allow more time, or leave the limit out")
         .into(),
-        Failure::Stopped(Stop::Numerics) => {
-            Diagnostic::nowhere(codes::SOLVER_STOPPED, Severity::Error, "the optimiser gave up on the numbers of this model")
-                .help("look for ratings, efficiencies or prices that are many orders of magnitude apart")
-                .into()
-        }
+        Failure::Stopped(Stop::Numerics) => Diagnostic::nowhere(
+            codes::SOLVER_STOPPED,
+            Severity::Error,
+            "the optimiser gave up on the numbers of this model",
+        )
+        .help("look for ratings, efficiencies or prices that are many orders of magnitude apart")
+        .into(),
     }
 }
 
 fn rounding_failure(known: &Known<'_>, misses: &[crate::verify::Miss]) -> PlanFailure {
     let first = misses.first();
     let span = first.and_then(|m| m.span).unwrap_or(known.site.span);
-    let mut finding = Diagnostic::error(
-        codes::ROUNDING,
-        span,
-        "no plan survives rounding to what registers can hold",
-    );
+    let mut finding =
+        Diagnostic::error(codes::ROUNDING, span, "no plan survives rounding to what registers can hold");
     for miss in misses.iter().take(5) {
         finding = finding.because(miss.finding(&known.steps, |at| known.calendar.show(at)).message);
     }

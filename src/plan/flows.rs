@@ -99,12 +99,7 @@ fn restricted(
 
 /// Passes what enters each bus on over the links, in proportion, until nothing moves; links form
 /// trees, so as many rounds as buses are enough.
-fn spread(
-    site: &crate::ir::Site,
-    trajectory: &Trajectory,
-    t: usize,
-    brings: &mut [BTreeMap<Device, f64>],
-) {
+fn spread(site: &crate::ir::Site, trajectory: &Trajectory, t: usize, brings: &mut [BTreeMap<Device, f64>]) {
     let own: Vec<BTreeMap<Device, f64>> = brings.to_vec();
     for _ in 0..site.buses.len() {
         let before = brings.to_vec();
@@ -113,7 +108,8 @@ fn spread(
         }
         for (link, (forward, back)) in site.links.iter().zip(&trajectory.links) {
             let eta = link.efficiency.to_f64();
-            let ways = [(link.from.index(), link.to.index(), forward), (link.to.index(), link.from.index(), back)];
+            let ways =
+                [(link.from.index(), link.to.index(), forward), (link.to.index(), link.from.index(), back)];
             for (from, to, sent) in ways {
                 let sent = sent.get(t).map_or(0.0, |v| v.to_f64());
                 if sent <= NOTHING {

@@ -106,7 +106,11 @@ fn emhass_windows() {
 }
 
 /// The bench site as a typed policy, with its inputs.
-fn bench_site(text: &str, from: &str, steps: usize) -> (crate::bundle::Bundle, crate::inputs::Inputs, crate::bundle::State) {
+fn bench_site(
+    text: &str,
+    from: &str,
+    steps: usize,
+) -> (crate::bundle::Bundle, crate::inputs::Inputs, crate::bundle::State) {
     use super::testing::*;
     use crate::calendar::Instant;
     use crate::inputs::Track;
@@ -115,7 +119,14 @@ fn bench_site(text: &str, from: &str, steps: usize) -> (crate::bundle::Bundle, c
     s.valid = (CivilDate { year: 2017, month: 1, day: 1 }, CivilDate { year: 2018, month: 12, day: 31 });
     s.step = vec![StepRun { count: None, length_s: 900 }];
     s.horizon_s = steps as i64 * 900;
-    s.buses.push(Bus { id: BusId(0), name: "main".into(), supply: None, limit: None, phase_limit: None, span: span() });
+    s.buses.push(Bus {
+        id: BusId(0),
+        name: "main".into(),
+        supply: None,
+        limit: None,
+        phase_limit: None,
+        span: span(),
+    });
     let names = ["load", "pv", "import_price", "export_price"];
     for (i, name) in names.iter().enumerate() {
         s.signals.push(Signal {
@@ -157,7 +168,9 @@ fn bench_site(text: &str, from: &str, steps: usize) -> (crate::bundle::Bundle, c
             (&field * &crate::quantity::Rat::int(100_000)).to_i64().unwrap()
         });
         let starts = (0..steps as i64).map(|t| first + t * 900).collect();
-        let track = Track::new(starts, first + steps as i64 * 900, digits.collect(), rat("0.00001"), rat("0")).unwrap();
+        let track =
+            Track::new(starts, first + steps as i64 * 900, digits.collect(), rat("0.00001"), rat("0"))
+                .unwrap();
         inputs.add(SigRef::Only(SignalId::at(i)), track);
     }
     let mut state = crate::bundle::State::new("test", Instant(first));

@@ -44,7 +44,9 @@ pub(super) fn at_start(known: &Known<'_>) -> BTreeMap<SigRef, Value> {
 fn of_device(known: &Known<'_>, device: Device, attr: &Attr) -> Option<Value> {
     match attr {
         Attr::ChargeLevel => {
-            let crate::ir::Model::Store(store) = &known.site.family(device.family)?.model else { return None };
+            let crate::ir::Model::Store(store) = &known.site.family(device.family)?.model else {
+                return None;
+            };
             let content = known.state.level(known.site, device).ok()?;
             content.checked_div(&store.capacity).map(Value::Number)
         }
@@ -64,7 +66,11 @@ fn of_zone(known: &Known<'_>, zone: ZoneId, attr: &Attr) -> Option<Value> {
 ///
 /// # Errors
 /// EVL1001 at each such guard.
-pub(super) fn refuse_open(known: &Known<'_>, evaluator: &Evaluator<'_>, env: &Environment) -> Result<(), Diagnostics> {
+pub(super) fn refuse_open(
+    known: &Known<'_>,
+    evaluator: &Evaluator<'_>,
+    env: &Environment,
+) -> Result<(), Diagnostics> {
     let mut findings = Diagnostics::new();
     for rule in &known.site.rules {
         let members: Vec<Option<Device>> = match rule.for_each.and_then(|g| known.site.group(g)) {
@@ -87,4 +93,3 @@ pub(super) fn refuse_open(known: &Known<'_>, evaluator: &Evaluator<'_>, env: &En
     }
     if findings.is_empty() { Ok(()) } else { Err(findings) }
 }
-

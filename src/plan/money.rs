@@ -29,7 +29,11 @@ pub(super) fn prices(known: &Known<'_>, tariff: &Tariff, export: bool) -> Vec<Ra
         }
         Some(Price::Periods { .. }) => {
             let pieces = price_pieces(known.calendar, tariff, export, known.from(), known.until());
-            known.steps.iter().map(|s| pieces.as_ref().and_then(|p| p.at(s.start)).cloned().unwrap_or_default()).collect()
+            known
+                .steps
+                .iter()
+                .map(|s| pieces.as_ref().and_then(|p| p.at(s.start)).cloned().unwrap_or_default())
+                .collect()
         }
     }
 }
@@ -125,7 +129,9 @@ fn demand(known: &Known<'_>, trajectory: &Trajectory, grid: Device, tariff: &Tar
             };
             let known_peak = charge.expect.as_ref().map_or(metered.clone(), |e| Rat::max_of(e, &metered));
             let mut peak = Rat::ZERO;
-            for (begin, finish) in steps::intervals(known.calendar, tariff.interval_s, start.max(from), end.min(until)) {
+            for (begin, finish) in
+                steps::intervals(known.calendar, tariff.interval_s, start.max(from), end.min(until))
+            {
                 if !known.calendar.contains(&charge.during, begin) {
                     continue;
                 }

@@ -28,7 +28,9 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
     let reduced = solved.level(Kind::Money).map(|l| l.reduced.as_slice()).unwrap_or_default();
     let mut found = Vec::new();
     for command in facts.commands {
-        let Some(device) = model.units.get(command.unit).and_then(|u| u.members.first()).copied() else { continue };
+        let Some(device) = model.units.get(command.unit).and_then(|u| u.members.first()).copied() else {
+            continue;
+        };
         let Some(family) = site.family(device.family) else { continue };
         let attr = if command.attr == Attr::On { Attr::Power } else { command.attr.clone() };
         let what = super::scene::What::Device(device, attr.clone());
@@ -91,9 +93,8 @@ fn sentence(
     statements: &[Statement],
 ) -> String {
     if !statements.is_empty() {
-        let names: Vec<String> = (statements.iter())
-            .map(|s| format!("`{}`", words::facts(facts.known.site, *s).0))
-            .collect();
+        let names: Vec<String> =
+            (statements.iter()).map(|s| format!("`{}`", words::facts(facts.known.site, *s).0)).collect();
         return format!("{} decides", names.join(", "));
     }
     if facts.solved.model.scene.resting.contains_key(&device) {

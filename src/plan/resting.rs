@@ -33,7 +33,10 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
             resting += 1;
         }
         if resting > 0 && family.hull(&Attr::Power).is_some_and(|(_, hi)| hi.is_positive()) {
-            notes.push(format!("nothing needs `{}`: it stays at {default} kW unless a rule moves it", family.name));
+            notes.push(format!(
+                "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
+                family.name
+            ));
         }
     }
 }

@@ -95,7 +95,9 @@ impl Round<'_, '_, '_> {
 
     fn series(&self, attr: Attr, form: CommandForm, step: Rat, counts: Vec<i64>) -> Command {
         let running = match self.solved.model.attrs.get(&(self.unit, Attr::On)) {
-            Some(on) if self.members() > 1 => on.iter().map(|a| count(a.value(&self.solved.climb.x))).collect(),
+            Some(on) if self.members() > 1 => {
+                on.iter().map(|a| count(a.value(&self.solved.climb.x))).collect()
+            }
             _ => vec![u32::try_from(self.members()).unwrap_or(u32::MAX); counts.len()],
         };
         Command { unit: self.unit, attr, form, step, counts, running }
@@ -111,7 +113,8 @@ impl Round<'_, '_, '_> {
             .map(|(t, v)| {
                 let top = self.solved.model.attrs.get(&(self.unit, Attr::Power)).and_then(|s| s.get(t));
                 let available = top.and_then(super::model::Aff::column).map_or(0.0, |c| self.available(c));
-                let full = self.whole(&Attr::Power, t, unit).last().map_or(floor(rated.to_f64() / unit), |p| p.1);
+                let full =
+                    self.whole(&Attr::Power, t, unit).last().map_or(floor(rated.to_f64() / unit), |p| p.1);
                 let most = i64::from(count_of(self.members())).saturating_mul(full);
                 if *v >= available - 1e-6 { most } else { ((v / unit).round() as i64).clamp(0, most) }
             })

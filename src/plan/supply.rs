@@ -114,7 +114,9 @@ fn step(
     // each tag's flow over each link, both ways; together they are the link's
     let mut over: Vec<Vec<(Aff, Aff)>> = Vec::new();
     for (place, link) in scene.site.links.iter().enumerate() {
-        let (forward, back) = (b.links.get(place)).and_then(|(f, r)| Some((f.get(t)?.clone(), r.get(t)?.clone()))).unwrap_or_default();
+        let (forward, back) = (b.links.get(place))
+            .and_then(|(f, r)| Some((f.get(t)?.clone(), r.get(t)?.clone())))
+            .unwrap_or_default();
         let mut sums = (forward.times(-1.0), back.times(-1.0));
         let mut flows = Vec::with_capacity(tags);
         for _ in 0..tags {
@@ -159,7 +161,8 @@ fn step(
                 let attr = taken(&family.model);
                 let Some(draw) = b.attr(origins.device, &attr, t) else { continue };
                 let most = b.range(&draw).1.max(0.0);
-                let allowed = members.iter().all(|d| origins.from.contains(d)) && !members.contains(&origins.device);
+                let allowed =
+                    members.iter().all(|d| origins.from.contains(d)) && !members.contains(&origins.device);
                 if !allowed && !b.gives(origins.owner) {
                     continue;
                 }

@@ -23,10 +23,9 @@ pub(super) fn facts(site: &Site, statement: Statement) -> (String, String, Span)
             let (text, span) = effect.map_or((String::new(), r.span), |e| (e.text.clone(), e.span));
             (r.name.clone(), text, span)
         }),
-        Statement::Budget(id) => site
-            .budgets
-            .get(id.index())
-            .map_or(nothing, |b| (b.name.clone(), b.text.clone(), b.span)),
+        Statement::Budget(id) => {
+            site.budgets.get(id.index()).map_or(nothing, |b| (b.name.clone(), b.text.clone(), b.span))
+        }
         Statement::Comfort(id) => site.zone(id).map_or(nothing, |z| {
             let span = z.comfort.first().map_or(z.span, |b| b.span);
             (z.name.clone(), format!("comfort of {}", z.name), span)
@@ -34,16 +33,18 @@ pub(super) fn facts(site: &Site, statement: Statement) -> (String, String, Span)
         Statement::Device(id) => {
             site.family(id).map_or(nothing, |f| (f.name.clone(), format!("{} as declared", f.name), f.span))
         }
-        Statement::Bus(id) => {
-            site.buses.get(id.index()).map_or(nothing, |b| (b.name.clone(), format!("limit of {}", b.name), b.span))
-        }
+        Statement::Bus(id) => site
+            .buses
+            .get(id.index())
+            .map_or(nothing, |b| (b.name.clone(), format!("limit of {}", b.name), b.span)),
         Statement::Link(id) => site
             .links
             .get(id.index())
             .map_or(nothing, |l| (l.name.clone(), format!("capacity of {}", l.name), l.span)),
-        Statement::Tariff(id) => {
-            site.tariffs.get(id.index()).map_or(nothing, |t| (t.name.clone(), format!("tariff {}", t.name), t.span))
-        }
+        Statement::Tariff(id) => site
+            .tariffs
+            .get(id.index())
+            .map_or(nothing, |t| (t.name.clone(), format!("tariff {}", t.name), t.span)),
     }
 }
 
