@@ -183,6 +183,11 @@ impl Interval {
         Self { lo: self.lo.max(other.lo), hi: self.hi.max(other.hi) }
     }
 
+    /// Everything from the least of two values to the greatest.
+    pub(super) fn hull(a: Self, b: Self) -> Self {
+        Self { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi) }
+    }
+
     /// Surely above zero.
     pub(super) fn is_positive(self) -> bool {
         self.lo > 0

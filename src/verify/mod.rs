@@ -4,11 +4,17 @@
 //! the content of stores without self-discharge are exact; other states are intervals rounded
 //! outward, and a limit holds only where the whole interval obeys it.
 
+mod check;
+mod failsafe;
 mod fix;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod limits;
 mod miss;
+mod money;
 mod network;
+mod physical;
+mod rules;
 mod simulate;
 mod state;
 #[cfg(test)]
@@ -19,7 +25,9 @@ use crate::bundle::{CommandSeries, GroupSeries, Session, State, Step};
 use crate::inputs::OnSteps;
 use crate::ir::Site;
 
+pub use check::{Asked, Verdict, verify};
 pub use fix::{Interval, TooLarge};
+pub use limits::Excess;
 pub use miss::Miss;
 pub use simulate::{Run, Trajectory, simulate};
 pub use state::Content;

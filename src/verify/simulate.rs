@@ -155,7 +155,7 @@ pub(super) fn run(case: &Case<'_>, commands: &Commands<'_>) -> Result<Trajectory
 
 /// The balancing device of each island, by its place among the units, with its bus: an uncommanded
 /// grid, else an uncommanded grid-forming store or generator.
-fn balancing(case: &Case<'_>, commands: &Commands<'_>, units: &[Unit]) -> Vec<(usize, BusId)> {
+pub(super) fn balancing(case: &Case<'_>, commands: &Commands<'_>, units: &[Unit]) -> Vec<(usize, BusId)> {
     let islands = Islands::new(case.site);
     let free = |unit: &Unit| !commands.all().any(|(device, _)| unit.contains(device));
     let kind = |family: &Family| match &family.model {

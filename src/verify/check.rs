@@ -1,0 +1,296 @@
+//! The whole verification of a plan document.
+
+use super::fix::TooLarge;
+use super::limits::{Limits, Power};
+use super::miss::{Miss, Misses};
+use super::money;
+use super::network::Network;
+use super::physical;
+use super::simulate::{Trajectory, balancing, run};
+use super::units::{commands, units};
+use super::{Case, failsafe, rules};
+use crate::bundle::{Bundle, Document, PlanDocument, Series};
+use crate::calendar::{Calendar, Instant};
+use crate::diag::codes;
+use crate::inputs::OnSteps;
+use crate::quantity::Rat;
+
+/// Horizons above this are studies, s.
+const STUDY_S: i64 = 7 * 86_400;
+
+/// What a verification came to.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Everything that does not hold; none: the plan obeys its policy.
+    pub misses: Vec<Miss>,
+    /// The simulation, where the plan could be simulated at all.
+    pub trajectory: Option<Trajectory>,
+    /// Questions asked: steps, devices, statements.
+    pub asked: Asked,
+}
+
+/// How much was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Steps simulated.
+    pub steps: usize,
+    /// Devices simulated.
+    pub devices: u64,
+    /// Active effects, totals, obligations and budgets compared with what the plan does.
+    pub statements: usize,
+}
+
+impl Verdict {
+    fn failed(misses: Vec<Miss>) -> Self {
+        Self { misses, ..Self::default() }
+    }
+
+    /// Whether the plan obeys its policy.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.misses.is_empty()
+    }
+}
+
+/// Verifies a plan document exactly against the bundle from which it was made. The document's state
+/// and given values are taken as they stand in it; whether they are those of the files is asked by
+/// [`same_inputs`](super::same_inputs).
+#[must_use]
+pub fn verify(bundle: &Bundle, plan: &PlanDocument) -> Verdict {
+    let site = &bundle.site;
+    let document = document(bundle, plan);
+    if !document.is_empty() {
+        return Verdict::failed(document);
+    }
+    let calendar = match Calendar::new(site) {
+        Ok(calendar) => calendar,
+        Err(finding) => return Verdict::failed(vec![Miss::plan(&site.name, finding.message)]),
+    };
+    let given = match OnSteps::from_plan(site, plan) {
+        Ok(given) => given,
+        Err(finding) => return Verdict::failed(vec![Miss::plan("plan", finding.message)]),
+    };
+    let case = Case {
+        site,
+        steps: &plan.steps,
+        given: &given,
+        state: &plan.state,
+        sessions: &plan.sessions,
+        commands: &plan.commands,
+        groups: &plan.groups,
+    };
+    examine(bundle, plan, &case, &calendar)
+}
+
+fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Calendar) -> Verdict {
+    let found =
+        commands(case).and_then(|commands| run(case, &commands).map(|trajectory| (commands, trajectory)));
+    let (commands, trajectory) = match found {
+        Ok(found) => found,
+        Err(misses) => return Verdict::failed(misses),
+    };
+    let mut out = Misses::default();
+    physical::check(case, &commands, &trajectory, &mut out);
+    let units = units(case, &commands);
+    let balancing = balancing(case, &commands, &units);
+    let roots: Vec<_> = balancing.iter().map(|(_, bus)| *bus).collect();
+    let by_family =
+        balancing.iter().filter_map(|(place, bus)| Some((units.get(*place)?.family, *bus))).collect();
+    match Network::new(case.site, &roots) {
+        Err(misses) => misses.into_iter().for_each(|miss| out.push("network", miss)),
+        Ok(network) => {
+            let limits = Limits::new(case.site, network, by_family);
+            let places: Vec<usize> = balancing.iter().map(|(place, _)| *place).collect();
+            if limits_hold(case, &limits, &trajectory, &places, &mut out).is_err()
+                || failsafe::check(bundle, case, &limits, &trajectory, &places, &mut out).is_err()
+            {
+                out.push("range", Miss::plan("plan", "values beyond 10^15 cannot be computed exactly"));
+            }
+        }
+    }
+    derived(&trajectory.series(case.site), &plan.derived, &mut out);
+    match money::account(case, calendar, &trajectory) {
+        Ok(account) => {
+            for (part, said, computed) in money::differences(&account, &plan.money) {
+                let message = format!("the plan says {said} for `{part}` of its money, it is {computed}");
+                out.push(&part, Miss::plan("money", message));
+            }
+        }
+        Err(TooLarge) => {
+            out.push("money", Miss::plan("money", "money beyond 10^15 cannot be computed exactly"))
+        }
+    }
+    let statements = rules::check(case, calendar, plan, &trajectory, &mut out);
+    let devices = trajectory.runs.iter().map(|run| run.unit.count).sum();
+    let asked = Asked { steps: case.steps.len(), devices, statements };
+    Verdict { misses: out.into_list(), trajectory: Some(trajectory), asked }
+}
+
+/// Everything about the document itself.
+fn document(bundle: &Bundle, plan: &PlanDocument) -> Vec<Miss> {
+    let site = &bundle.site;
+    let mut out = Vec::new();
+    let foreign = |message: String| Miss { code: codes::FOREIGN, ..Miss::plan("plan", message) };
+    let wrong = |message: &str| Miss::plan("plan", message);
+    if plan.site != site.name {
+        out.push(foreign(format!("the plan is for site `{}`, the bundle for `{}`", plan.site, site.name)));
+    }
+    if plan.bundle != bundle.id {
+        out.push(foreign(format!(
+            "the plan was made from bundle `{}`, this is bundle `{}`",
+            plan.bundle.short(),
+            bundle.id().short()
+        )));
+    }
+    if !out.is_empty() {
+        return out;
+    }
+    for finding in &plan.state.check(site).into_iter().collect::<Vec<_>>() {
+        out.push(wrong(&finding.message));
+    }
+    if plan.valid != site.valid {
+        out.push(wrong("the plan states another validity than its policy"));
+    }
+    let Some((first, last)) = plan.steps.first().zip(plan.steps.last()) else {
+        out.push(wrong("the plan has no steps"));
+        return out;
+    };
+    let joined = plan.steps.windows(2).all(|pair| matches!(pair, [a, b] if a.end == b.start));
+    if !joined || plan.steps.iter().any(|step| step.end <= step.start) || first.start != plan.from {
+        out.push(wrong("the plan's steps do not follow each other from its beginning"));
+        return out;
+    }
+    if plan.expires > last.end || plan.expires <= plan.from {
+        out.push(wrong("the plan expires outside its horizon"));
+    }
+    if plan.state.at > plan.from {
+        out.push(wrong("the plan's state is of an instant after its beginning"));
+    }
+    if plan.sequence != plan.state.sequence.saturating_add(1) {
+        out.push(wrong("the plan's sequence is not one more than the state's"));
+    }
+    if plan.follows != plan.state.follows {
+        out.push(wrong("the plan follows another plan than its state says"));
+    }
+    if (last.end.since(first.start) > STUDY_S) != plan.study {
+        out.push(wrong("plans over more than 7 days are studies, shorter ones are not"));
+    }
+    if plan.money.currency != site.currency {
+        out.push(wrong("the plan's money is in another currency than its policy's"));
+    }
+    expectations(bundle, plan, &mut out);
+    validity(bundle, first.start, last.end, &mut out);
+    out
+}
+
+fn validity(bundle: &Bundle, from: Instant, until: Instant, out: &mut Vec<Miss>) {
+    if let Ok(calendar) = Calendar::new(&bundle.site) {
+        let (first, end) = calendar.valid();
+        if from < first || until > end {
+            let message = "the plan reaches beyond the validity of its policy".to_owned();
+            out.push(Miss { code: codes::STALE, ..Miss::plan("plan", message) });
+        }
+    }
+}
+
+/// What the plan expects to find is what it was made for.
+fn expectations(bundle: &Bundle, plan: &PlanDocument, out: &mut Vec<Miss>) {
+    let names = crate::bundle::Names::new(&bundle.site);
+    for expected in &plan.expect {
+        let wrong = |what: &str| {
+            Miss::plan(&expected.device, format!("the plan expects {what} of `{}`", expected.device))
+        };
+        let Some(device) = names.device(&expected.device) else {
+            out.push(wrong("something"));
+            continue;
+        };
+        let Some(family) = bundle.site.family(device.family) else { continue };
+        if expected.profile != family.profile || expected.control != family.control {
+            out.push(wrong("another profile or control mode than the policy's"));
+        }
+        let profile = family.profile.as_ref().and_then(|name| bundle.profiles.get(name));
+        let hash = profile.and_then(|p| crate::bundle::Hash::parse(&p.hash()));
+        if expected.profile_hash != hash {
+            out.push(wrong("another profile than the bundle's"));
+        }
+        if let Some(level) = &expected.level
+            && plan.state.level(&bundle.site, device).ok().as_ref() != Some(&level.level)
+        {
+            out.push(wrong("another level than its state's"));
+        }
+    }
+}
+
+/// The planned steps obey every limit of the network.
+fn limits_hold(
+    case: &Case<'_>,
+    limits: &Limits<'_>,
+    trajectory: &Trajectory,
+    balancing: &[usize],
+    out: &mut Misses,
+) -> Result<(), TooLarge> {
+    let mut powers = Vec::new();
+    for step in 0..case.steps.len() {
+        planned(trajectory, balancing, step, &mut powers);
+        for excess in limits.check(&powers)? {
+            let miss = Miss::at(step, &excess.of, excess.words()).by(excess.statement, excess.span);
+            out.push(&excess.what, miss);
+        }
+    }
+    Ok(())
+}
+
+/// What everything but the balancing devices does in a step.
+pub(super) fn planned(trajectory: &Trajectory, balancing: &[usize], step: usize, out: &mut Vec<Power>) {
+    out.clear();
+    for (place, run) in trajectory.runs.iter().enumerate() {
+        if balancing.contains(&place) {
+            continue;
+        }
+        for attr in run.powers.keys() {
+            out.push(Power { family: run.unit.family, attr: attr.clone(), power: run.power(attr, step) });
+        }
+    }
+}
+
+/// The recorded derived values are those of the simulation.
+fn derived(computed: &[Series], said: &[Series], out: &mut Misses) {
+    for series in computed {
+        let found = said.iter().filter(|s| s.of == series.of && s.quantity == series.quantity);
+        let mut found = found.peekable();
+        let Some(first) = found.next() else {
+            out.push(
+                "derived",
+                Miss::plan(&series.of, format!("the plan does not say what `{}` does", series.of)),
+            );
+            continue;
+        };
+        if found.peek().is_some() || first.unit != series.unit || first.values.len() != series.values.len() {
+            out.push(
+                "derived",
+                Miss::plan(&series.of, format!("the plan says wrongly what `{}` does", series.of)),
+            );
+            continue;
+        }
+        for (step, (said, computed)) in first.values.iter().zip(&series.values).enumerate() {
+            // a value in the middle between two ninth decimals may be recorded as either
+            let off = (said - computed).abs();
+            if off > Rat::ratio(1, 1_000_000_000).unwrap_or_default() {
+                let what = serde_json::to_string(&series.quantity).unwrap_or_default();
+                let message = format!(
+                    "the plan says {said} {unit} for {} of `{}`, it is {computed} {unit}",
+                    what.trim_matches('"'),
+                    series.of,
+                    unit = series.unit
+                );
+                out.push(&format!("derived {what}"), Miss::at(step, &series.of, message));
+            }
+        }
+    }
+    for series in said {
+        if !computed.iter().any(|s| s.of == series.of && s.quantity == series.quantity) {
+            let message = format!("the plan says of `{}` what does not follow from it", series.of);
+            out.push("derived", Miss::plan(&series.of, message));
+        }
+    }
+}
