@@ -15,7 +15,6 @@ use crate::ir::{LatchId, SignalId, Site};
 const MAX_MOVES: usize = 4096;
 
 /// What every question rests on; shared by all clusters.
-#[derive(Debug)]
 pub(crate) struct Ground<'a> {
     /// The policy.
     pub(crate) site: &'a Site,
@@ -25,6 +24,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) environment: Environment,
     /// What moves the latches.
     pub(crate) reach: Reach,
+    /// The evaluator, in which witnesses are replayed.
+    pub(crate) evaluator: crate::eval::Evaluator<'a>,
     /// Bound on the effort of one question.
     pub(crate) effort: u32,
 }

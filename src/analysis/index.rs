@@ -3,10 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::cells::Cells;
-use super::encode::{Instance, Scope, Subject, World, commanded};
-use super::formula::Formula;
-use super::shape::{Body, Shape};
-use crate::ir::{Attr, ClassId, Device, Effect, EffectKind, MemberRange, Rule, RuleId, Share, Site, Target};
+use super::encode::{Footprint, Instance, Scope, Subject, World, commanded};
+use super::formula::{Bit, Formula, Linear, Num};
+use super::shape::{Body, Case, Shape};
+use crate::ir::{
+    Attr, ClassId, Device, Domain, Effect, EffectKind, FamilyId, FollowWhat, Lin, MemberRange, Model, OnLoss, Rule, RuleId, SAFETY,
+    Share, Site, Target, Verb,
+};
+use crate::quantity::Rat;
+
+/// Most readings of one bound whose loss is told apart.
+const MAX_LOST: usize = 8;
 
 /// One effect of one rule (instance) on one subject.
 #[derive(Debug, Clone)]
@@ -22,7 +29,10 @@ pub(crate) struct Act {
     /// The rule is active.
     pub(crate) active: Formula,
     /// Its author may command this.
-    pub(crate) force: Formula,
+    pub(crate) permitted: Formula,
+    /// Its author's account is active, its bounds are known, and it moves no `life_safety` device
+    /// away from its safe state.
+    pub(crate) effective: Formula,
     /// What it asks.
     pub(crate) ask: Ask,
 }
@@ -41,12 +51,14 @@ pub(crate) enum Ask {
         /// Removes.
         never: bool,
     },
+    /// It tracks a target.
+    Follow(FollowWhat, Linear),
 }
 
 impl Act {
     /// It is active and has force.
     pub(crate) fn acts(&self) -> Formula {
-        Formula::all([self.active.clone(), self.force.clone()])
+        Formula::all([self.active.clone(), self.permitted.clone(), self.effective.clone()])
     }
 
     /// Its shape, for effects on the subject itself.
@@ -84,9 +96,32 @@ pub(crate) struct TotalDossier {
     pub(crate) acts: Vec<Act>,
 }
 
+/// An effect whose author needs a permit.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    /// The rule.
+    pub(crate) rule: RuleId,
+    /// Which of its effects.
+    pub(crate) effect: u32,
+    /// The member, for `for each` rules.
+    pub(crate) member: Option<Device>,
+    /// What it names.
+    pub(crate) subject: Subject,
+    /// The rule is active.
+    pub(crate) active: Formula,
+    /// Its author may command this.
+    pub(crate) permitted: Formula,
+    /// See [`Act::effective`].
+    pub(crate) effective: Formula,
+}
+
 /// All effects, by what they are about.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    /// Effects whose author needs a permit, also obligations and preferences.
+    pub(crate) commands: Vec<Command>,
+    /// What members of each family can do.
+    pub(crate) bodies: BTreeMap<FamilyId, Body>,
     /// Devices and zones on which something acts.
     pub(crate) dossiers: Vec<Dossier>,
     /// Totals.
@@ -99,10 +134,11 @@ pub(crate) struct Index {
 pub(crate) fn index(world: &mut World, cells: &Cells) -> Index {
     let site = world.site;
     let mut all = Builder { world, cells, index: Index::default(), subjects: BTreeMap::new() };
+    all.index.bodies = site.families.iter().map(|f| (f.id, Body::of_family(f))).collect();
     for rule in &site.rules {
         for member in all.members(rule) {
             let instance = all.world.instance(rule, member);
-            for effect in rule.effects.iter().filter(|effect| !effect.preferably) {
+            for effect in &rule.effects {
                 all.effect(rule, member, &instance, effect);
             }
             all.index.instances.insert((rule.id, member), instance);
@@ -136,50 +172,66 @@ impl Builder<'_, '_> {
     }
 
     fn effect(&mut self, rule: &Rule, member: Option<Device>, instance: &Instance, effect: &Effect) {
-        let subjects: Vec<(Subject, u32)> = match &effect.target {
+        let site = self.world.site;
+        let named: Vec<(Subject, u32)> = match &effect.target {
             Target::Zone(zone) => vec![(Subject::Zone(*zone), 1)],
             Target::Bound => member.map(|m| (Subject::Device(m), self.cell_size(m))).into_iter().collect(),
             Target::Site => Vec::new(),
             target => {
-                let members = self.world.site.target_members(target);
+                let members = site.target_members(target);
                 self.cells.of_ranges(&members).into_iter().map(|(d, n)| (Subject::Device(d), n)).collect()
             }
         };
-        if let EffectKind::Bound { attr, lo, hi, share: Share::Together, .. } = &effect.kind {
-            let scope = Scope { bound: member, quality: true, span: effect.span };
-            let mut known = Vec::new();
-            let mut end = |world: &mut World, lin: &Option<crate::ir::Lin>| {
-                lin.as_ref().map(|lin| {
-                    let (linear, is_known) = world.linear(lin, scope);
-                    known.push(is_known);
-                    linear
-                })
-            };
-            let (lo, hi) = (end(self.world, lo), end(self.world, hi));
-            let shape = Shape {
-                numbers: BTreeMap::from([(
-                    attr.clone(),
-                    vec![super::shape::Interval { lo, hi, when: Formula::TRUE }],
-                )]),
-                ..Shape::default()
-            };
-            let members: Vec<(Device, u32)> = subjects
+        let (cases, known) = self.cases(rule, member, effect);
+        let account = self.world.account(rule);
+        let speaks = self.world.may_speak(rule, member);
+        if !matches!(effect.kind, EffectKind::Notify { .. }) {
+            for (subject, _) in &named {
+                let permitted = self.world.permitted(rule, effect, *subject, &cases);
+                let permitted = Formula::all([speaks.clone(), permitted]);
+                if permitted != Formula::TRUE {
+                    let acted_on = self.zone_of(*subject, effect);
+                    let safe = self.safe(acted_on, effect, &cases);
+                    self.index.commands.push(Command {
+                        rule: rule.id,
+                        effect: effect.index,
+                        member,
+                        subject: *subject,
+                        active: instance.active.clone(),
+                        permitted,
+                        effective: Formula::all([account.clone(), known.clone(), safe]),
+                    });
+                }
+            }
+        }
+        if effect.preferably {
+            return;
+        }
+        let act = |permitted: Formula, effective: Formula, ask: Ask| Act {
+            rule: rule.id,
+            effect: effect.index,
+            member,
+            class: rule.class,
+            active: instance.active.clone(),
+            permitted: Formula::all([speaks.clone(), permitted]),
+            effective: Formula::all([account.clone(), known.clone(), effective]),
+            ask,
+        };
+        if let EffectKind::Bound { attr, share: Share::Together, .. } = &effect.kind
+            && named.iter().map(|(_, n)| u64::from(*n)).sum::<u64>() > 1
+        {
+            let mut permitted = Vec::new();
+            let mut effective = Vec::new();
+            for (subject, _) in &named {
+                permitted.push(self.world.permitted(rule, effect, *subject, &cases));
+                effective.push(self.safe(*subject, effect, &cases));
+            }
+            let shape = Shape { numbers: BTreeMap::from([(attr.clone(), cases)]), ..Shape::default() };
+            let act = act(Formula::all(permitted), Formula::all(effective), Ask::Total(attr.clone(), shape));
+            let members: Vec<(Device, u32)> = named
                 .into_iter()
                 .filter_map(|(s, n)| if let Subject::Device(d) = s { Some((d, n)) } else { None })
                 .collect();
-            let force = Formula::all(
-                members.iter().map(|(d, _)| self.world.force(rule, effect, Subject::Device(*d), member)),
-            );
-            let active = Formula::all(known.into_iter().chain([instance.active.clone()]));
-            let act = Act {
-                rule: rule.id,
-                effect: effect.index,
-                member,
-                class: rule.class,
-                active,
-                force,
-                ask: Ask::Total(attr.clone(), shape),
-            };
             match self.index.totals.iter_mut().find(|t| t.members == members && t.attr == *attr) {
                 Some(total) => total.acts.push(act),
                 None => {
@@ -188,24 +240,172 @@ impl Builder<'_, '_> {
             }
             return;
         }
-        for (subject, count) in subjects {
-            let Some(at) = self.dossier(subject, count) else { continue };
+        for (subject, count) in named {
+            let acted_on = self.zone_of(subject, effect);
+            let Some(at) = self.dossier(acted_on, count) else { continue };
             let Some(body) = self.index.dossiers.get(at).map(|d| d.body.clone()) else { continue };
-            let Some((ask, known)) = self.ask(&body, effect, member) else { continue };
-            let force = self.world.force(rule, effect, subject, member);
-            let act = Act {
-                rule: rule.id,
-                effect: effect.index,
-                member,
-                class: rule.class,
-                active: Formula::all([instance.active.clone(), known]),
-                force,
-                ask,
-            };
+            let Some(ask) = self.ask(&body, effect, member, &cases) else { continue };
+            let permitted = self.world.permitted(rule, effect, subject, &cases);
+            let safe = self.safe(acted_on, effect, &cases);
+            let act = act(permitted, safe, ask);
             if let Some(dossier) = self.index.dossiers.get_mut(at) {
                 dossier.acts.push(act);
             }
         }
+    }
+
+    /// A thermostat's setpoint is that of the zone it controls.
+    fn zone_of(&self, named: Subject, effect: &Effect) -> Subject {
+        if let Subject::Device(device) = named
+            && commanded(effect).0 == Some(Attr::Setpoint)
+            && let Some(Model::Control { zone: Some(zone) }) =
+                self.world.site.family(device.family).map(|f| &f.model)
+        {
+            return Subject::Zone(*zone);
+        }
+        named
+    }
+
+    /// The bounds of an effect by which of their readings are known, and where it has force for
+    /// all that: a lost bound counts at its strictest where the rule is active on loss.
+    fn cases(&mut self, rule: &Rule, member: Option<Device>, effect: &Effect) -> (Vec<Case>, Formula) {
+        let constant = |lo: &Rat, hi: &Rat| (vec![Case::constant(lo, hi)], Formula::TRUE);
+        let (lo, hi) = match &effect.kind {
+            EffectKind::Bound { lo, hi, .. } => (lo, hi),
+            EffectKind::Choice { pieces, .. } => {
+                return match (pieces.first(), pieces.last()) {
+                    (Some(first), Some(last)) => constant(&first.0, &last.1),
+                    _ => (Vec::new(), Formula::TRUE),
+                };
+            }
+            EffectKind::Follow { target: amount, .. } | EffectKind::Deliver { energy: amount, .. } => {
+                let scope = Scope { bound: member, quality: true, span: effect.span };
+                let (value, known) = self.world.linear(amount, scope);
+                let case = Case { lo: Some(value.clone()), hi: Some(value), when: Formula::TRUE };
+                return (vec![case], known);
+            }
+            _ => return (Vec::new(), Formula::TRUE),
+        };
+        let scope = Scope { bound: member, quality: true, span: effect.span };
+        let mut end = |lin: &Option<Lin>| lin.as_ref().map(|lin| self.world.linear(lin, scope));
+        let (lo, hi) = (end(lo), end(hi));
+        let known = Formula::all(lo.iter().chain(hi.iter()).map(|(_, known)| known.clone()));
+        let plain = Case {
+            lo: lo.as_ref().map(|(l, _)| l.clone()),
+            hi: hi.as_ref().map(|(l, _)| l.clone()),
+            when: known.clone(),
+        };
+        let strict = match &rule.on_loss {
+            OnLoss::Active => true,
+            OnLoss::Inactive => false,
+            OnLoss::Hold(_) => rule.class == SAFETY,
+        };
+        if known == Formula::TRUE || !strict {
+            return (vec![Case { when: Formula::TRUE, ..plain }], known);
+        }
+        let ends = [(lo, true), (hi, false)];
+        (self.strictest(&ends), Formula::TRUE)
+    }
+
+    /// One case for each combination of known and lost readings.
+    fn strictest(&self, ends: &[(Option<(Linear, Formula)>, bool)]) -> Vec<Case> {
+        let mut readings: Vec<Bit> = Vec::new();
+        for (_, known) in ends.iter().filter_map(|(end, _)| end.as_ref()) {
+            readings.extend(Footprint::of(known).bits);
+        }
+        readings.sort_unstable();
+        readings.dedup();
+        readings.truncate(MAX_LOST);
+        (0..1_u32 << readings.len())
+            .map(|mask| {
+                let lost = |bit: &Bit| {
+                    readings.iter().position(|r| r == bit).is_some_and(|i| mask >> i & 1 == 0)
+                };
+                let when = Formula::all(readings.iter().enumerate().map(|(i, bit)| {
+                    let bit = Formula::Bit(*bit);
+                    if mask >> i & 1 == 1 { bit } else { bit.negate() }
+                }));
+                let end = |(end, greatest): &(Option<(Linear, Formula)>, bool)| {
+                    end.as_ref().map(|(linear, _)| self.with_lost(linear, &lost, *greatest))
+                };
+                Case { lo: ends.first().and_then(end), hi: ends.get(1).and_then(end), when }
+            })
+            .collect()
+    }
+
+    /// A linear bound with lost readings at the end of their range that makes it greatest, or
+    /// least.
+    fn with_lost(&self, linear: &Linear, lost: &impl Fn(&Bit) -> bool, greatest: bool) -> Linear {
+        let mut value = Linear::constant(linear.constant.clone());
+        for (num, coef) in &linear.terms {
+            if let Num::Signal(signal, member) = num
+                && lost(&Bit::Known(*signal, *member))
+                && let Some(Domain::Interval { lo, hi }) = self.world.site.signal(*signal).map(|s| &s.domain)
+            {
+                let (a, b) = (coef * lo, coef * hi);
+                let end = if greatest { Rat::max_of(&a, &b) } else { Rat::min_of(&a, &b) };
+                value.constant += &end;
+            } else {
+                value.add_term(coef, *num);
+            }
+        }
+        value
+    }
+
+    /// The effect does not move a `life_safety` device away from its safe state.
+    fn safe(&self, subject: Subject, effect: &Effect, cases: &[Case]) -> Formula {
+        let Subject::Device(device) = subject else { return Formula::TRUE };
+        let Some(family) = self.world.site.family(device.family) else { return Formula::TRUE };
+        let Some(safe_on) = family.life_safety else { return Formula::TRUE };
+        let (attr, _) = commanded(effect);
+        let any = |leaves: &dyn Fn(&Case) -> Formula| {
+            Formula::any(cases.iter().map(|case| Formula::all([case.when.clone(), leaves(case)])))
+        };
+        let below = |most: &Rat| {
+            any(&|case| {
+                case.hi.as_ref().map_or(Formula::FALSE, |hi| Formula::less(hi, &Linear::constant(most.clone())))
+            })
+        };
+        let above_zero = any(&|case| {
+            case.lo.as_ref().map_or(Formula::FALSE, |lo| Formula::less(&Linear::default(), lo))
+        });
+        let flow = |attr: &Attr| {
+            matches!(attr, Attr::Power | Attr::Charge | Attr::Discharge | Attr::Import | Attr::Export)
+        };
+        let leaves = match (&effect.kind, attr) {
+            (EffectKind::Switch(on), _) => Formula::Const(*on != safe_on),
+            (EffectKind::Connect(connected), _) => Formula::Const(safe_on && !connected),
+            (EffectKind::Bound { .. }, Some(Attr::On)) if safe_on => below(&Rat::ONE),
+            (EffectKind::Bound { .. } | EffectKind::Choice { .. }, Some(attr)) if flow(&attr) || attr == Attr::On => {
+                if safe_on {
+                    Body::of_family(family).hull(&attr).map_or(Formula::FALSE, |(_, most)| below(&most))
+                } else {
+                    above_zero
+                }
+            }
+            _ => Formula::FALSE,
+        };
+        leaves.negate()
+    }
+
+    /// What an effect asks of one subject; nothing for obligations and messages.
+    fn ask(&mut self, body: &Body, effect: &Effect, member: Option<Device>, cases: &[Case]) -> Option<Ask> {
+        Some(match &effect.kind {
+            EffectKind::Bound { attr, .. } => Ask::Shape(body.bound(attr, cases)),
+            EffectKind::Choice { attr, pieces } => Ask::Shape(body.choice(attr, pieces)),
+            EffectKind::Switch(on) => Ask::Shape(Shape { on: Some(*on), ..Shape::default() }),
+            EffectKind::Connect(connected) => {
+                Ask::Shape(Shape { connected: Some(*connected), ..Shape::default() })
+            }
+            EffectKind::Supply { from, never, .. } => {
+                Ask::Origins { from: from.clone(), never: *never || effect.verb == Verb::NeverSupply }
+            }
+            EffectKind::Follow { what, target } => {
+                let scope = Scope { bound: member, quality: false, span: effect.span };
+                Ask::Follow(*what, self.world.linear(target, scope).0)
+            }
+            EffectKind::Deliver { .. } | EffectKind::Run { .. } | EffectKind::Notify { .. } => return None,
+        })
     }
 
     fn cell_size(&self, member: Device) -> u32 {
@@ -228,37 +428,6 @@ impl Builder<'_, '_> {
         Some(at)
     }
 
-    /// What an effect asks of one subject, and where its bounds are known.
-    fn ask(&mut self, body: &Body, effect: &Effect, member: Option<Device>) -> Option<(Ask, Formula)> {
-        let plain = |shape: Shape| Some((Ask::Shape(shape), Formula::TRUE));
-        match &effect.kind {
-            EffectKind::Bound { attr, lo, hi, .. } => {
-                let scope = Scope { bound: member, quality: true, span: effect.span };
-                let mut known = Vec::new();
-                let mut end = |lin: &Option<crate::ir::Lin>| {
-                    lin.as_ref().map(|lin| {
-                        let (linear, is_known) = self.world.linear(lin, scope);
-                        known.push(is_known);
-                        linear
-                    })
-                };
-                let (lo, hi) = (end(lo), end(hi));
-                Some((Ask::Shape(body.bound(attr, lo, hi)), Formula::all(known)))
-            }
-            EffectKind::Choice { attr, pieces } => plain(body.choice(attr, pieces)),
-            EffectKind::Switch(on) => plain(Shape { on: Some(*on), ..Shape::default() }),
-            EffectKind::Connect(connected) => {
-                plain(Shape { connected: Some(*connected), ..Shape::default() })
-            }
-            EffectKind::Supply { from, never, .. } => {
-                Some((Ask::Origins { from: from.clone(), never: *never }, Formula::TRUE))
-            }
-            EffectKind::Deliver { .. }
-            | EffectKind::Run { .. }
-            | EffectKind::Notify { .. }
-            | EffectKind::Follow { .. } => None,
-        }
-    }
 }
 
 /// What the effect commands, for messages: `pack.charge`, `offices.setpoint`, `boiler`.
@@ -268,11 +437,7 @@ pub(crate) fn named(site: &Site, subject: Subject, effect: Option<&Effect>) -> S
         Subject::Zone(zone) => site.zone(zone).map(|z| z.name.clone()).unwrap_or_default(),
     };
     match effect.map(commanded) {
-        Some(attr @ (Attr::On | Attr::Connected)) => {
-            let _ = attr;
-            of
-        }
-        Some(attr) => format!("{of}.{}", attr.name()),
-        None => of,
+        Some((Some(attr), true)) => format!("{of}.{}", attr.name()),
+        _ => of,
     }
 }

@@ -12,6 +12,9 @@ use crate::ir::{Attr, Family, Model, Zone};
 use crate::quantity::Rat;
 
 /// A closed interval with linear ends that counts where a condition holds.
+pub(crate) type Case = Interval;
+
+/// See [`Case`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interval {
     /// Least; `None`: unbounded.
@@ -161,38 +164,49 @@ impl Body {
     }
 
     /// Whether sets of more than two effects can leave nothing although each pair leaves
-    /// something: where a range has several pieces.
+    /// something: where a range has several pieces in one mode. Otherwise the modes and values of
+    /// a device are ordered so that every effect leaves a run of them, and pairs are enough.
     pub(crate) fn has_gaps(&self) -> bool {
         let several = |numbers: &BTreeMap<Attr, Vec<(Rat, Rat)>>| numbers.values().any(|p| p.len() > 1);
-        self.directions.is_some() || several(&self.numbers) || self.modes.iter().any(|m| several(&m.numbers))
+        several(&self.numbers) || self.modes.iter().any(|m| several(&m.numbers))
     }
 
-    /// The shape of a bound on an attribute; signed power of a store or grid bounds both parts.
-    pub(crate) fn bound(&self, attr: &Attr, lo: Option<Linear>, hi: Option<Linear>) -> Shape {
+    /// The least value of a number while the device is on.
+    pub(crate) fn least_on(&self, attr: &Attr) -> Option<Rat> {
+        let on = self.modes.iter().filter(|mode| mode.on);
+        on.filter_map(|mode| mode.numbers.get(attr)?.first().map(|p| p.0.clone())).min()
+    }
+
+    /// The shape of a bound on an attribute, by cases that exclude each other; signed power of a
+    /// store or grid bounds both parts.
+    pub(crate) fn bound(&self, attr: &Attr, cases: &[Case]) -> Shape {
         let mut shape = Shape::default();
         if let (Attr::Power, Some((positive, negative))) = (attr, &self.directions) {
-            shape.numbers.insert(positive.clone(), part(lo.as_ref(), hi.as_ref()));
             let flip = |end: &Option<Linear>| end.as_ref().map(|l| Linear::default().minus(l));
-            shape.numbers.insert(negative.clone(), part(flip(&hi).as_ref(), flip(&lo).as_ref()));
+            let (mut ahead, mut back) = (Vec::new(), Vec::new());
+            for case in cases {
+                ahead.extend(part(case.lo.as_ref(), case.hi.as_ref(), &case.when));
+                back.extend(part(flip(&case.hi).as_ref(), flip(&case.lo).as_ref(), &case.when));
+            }
+            shape.numbers.insert(positive.clone(), ahead);
+            shape.numbers.insert(negative.clone(), back);
             return shape;
         }
         if matches!(attr, Attr::On | Attr::Connected) {
-            let constant = |end: &Option<Linear>| end.as_ref().and_then(|l| l.as_constant().cloned());
-            let (lo, hi) = (constant(&lo), constant(&hi));
+            let end = |end: fn(&Case) -> &Option<Linear>| {
+                cases.first().and_then(|case| end(case).as_ref().and_then(|l| l.as_constant().cloned()))
+            };
+            let (lo, hi) = (end(|case| &case.lo), end(|case| &case.hi));
             let holds = |v: &Rat| lo.as_ref().is_none_or(|l| l <= v) && hi.as_ref().is_none_or(|h| v <= h);
             let truth = match (holds(&Rat::ZERO), holds(&Rat::ONE)) {
                 (true, false) => Some(false),
                 (false, true) => Some(true),
                 _ => None,
             };
-            if *attr == Attr::On {
-                shape.on = truth
-            } else {
-                shape.connected = truth
-            }
+            if *attr == Attr::On { shape.on = truth } else { shape.connected = truth }
             return shape;
         }
-        self.put(&mut shape, attr, vec![Interval { lo, hi, when: Formula::TRUE }]);
+        self.put(&mut shape, attr, cases.to_vec());
         shape
     }
 
@@ -211,7 +225,12 @@ impl Body {
         let intervals: Vec<Interval> = pieces.iter().map(|(lo, hi)| Interval::constant(lo, hi)).collect();
         if matches!(attr, Attr::On | Attr::Connected) {
             let (lo, hi) = (pieces.first().map(|p| p.0.clone()), pieces.last().map(|p| p.1.clone()));
-            return self.bound(attr, lo.map(Linear::constant), hi.map(Linear::constant));
+            let case = Case {
+                lo: lo.map(Linear::constant),
+                hi: hi.map(Linear::constant),
+                when: Formula::TRUE,
+            };
+            return self.bound(attr, &[case]);
         }
         self.put(&mut shape, attr, intervals);
         shape
@@ -268,7 +287,7 @@ fn holds_zero(pieces: &[(Rat, Rat)]) -> bool {
 }
 
 /// The positive part of a signed number that lies in `[lo, hi]`: `[max(lo, 0), max(hi, 0)]`.
-fn part(lo: Option<&Linear>, hi: Option<&Linear>) -> Vec<Interval> {
+fn part(lo: Option<&Linear>, hi: Option<&Linear>, within: &Formula) -> Vec<Interval> {
     let zero = Linear::default();
     let ends = |end: Option<&Linear>| -> Vec<(Option<Linear>, Formula)> {
         match end {
@@ -282,7 +301,7 @@ fn part(lo: Option<&Linear>, hi: Option<&Linear>) -> Vec<Interval> {
     let mut intervals = Vec::new();
     for (lo, when_lo) in ends(lo) {
         for (hi, when_hi) in ends(hi) {
-            let when = Formula::all([when_lo.clone(), when_hi]);
+            let when = Formula::all([within.clone(), when_lo.clone(), when_hi]);
             if when != Formula::FALSE {
                 intervals.push(Interval { lo: lo.clone(), hi, when });
             }

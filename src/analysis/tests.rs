@@ -6,7 +6,7 @@ use crate::diag::Severity;
 use crate::ir::*;
 
 fn run(make: &Make) -> Report {
-    check(&make.site, &SourceMap::new(), &CheckInputs::default())
+    check(&make.site, &CheckInputs::default())
 }
 
 fn codes_of(make: &Make) -> Vec<String> {

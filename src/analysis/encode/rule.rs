@@ -3,15 +3,13 @@
 use super::super::formula::{Bit, Formula};
 use super::World;
 use super::guard::{Scope, Tri};
-use crate::ir::{Days, Device, LatchId, Memory, OnLoss, Rule, SAFETY, Sched};
+use crate::ir::{Device, LatchId, Memory, OnLoss, Rule};
 
 /// A rule, or one member's share of a `for each` rule.
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
     /// It is active.
     pub(crate) active: Formula,
-    /// It is active by its guard alone, without memory.
-    pub(crate) triggered: Formula,
 }
 
 /// What moves a latch bit (semantics.md 8).
@@ -27,23 +25,21 @@ pub(super) struct LatchMoves {
 
 impl World<'_> {
     /// What an unknown guard counts as, by the rule's `on loss`.
-    fn settle(&self, tri: Tri, rule: &Rule, member: u32) -> Formula {
+    fn settle(tri: Tri, rule: &Rule, member: Option<Device>) -> Formula {
         match &rule.on_loss {
             OnLoss::Active => tri.no.negate(),
             OnLoss::Inactive => tri.yes,
             OnLoss::Hold(_) => {
-                // within the time it is what it was, afterwards the default of its class
-                let last = Formula::Bit(Bit::LastKnown(rule.id, member));
-                let unknown = Formula::all([tri.yes.clone().negate(), tri.no.clone().negate()]);
+                // within the time it is what it was, afterwards the default of its class: either way
+                // one of the two, which the bit stands for
+                let last = Formula::Bit(Bit::LastKnown(rule.id, member.map_or(0, |m| m.index)));
+                let unknown = Formula::all([tri.yes.clone().negate(), tri.no.negate()]);
                 Formula::any([tri.yes, Formula::all([unknown, last])])
             }
         }
     }
 
-    fn scope(&self, rule: &Rule, member: Option<Device>) -> Scope {
-        Scope { bound: member, quality: true, span: rule.when_span }
-    }
-
+    /// The latch of an instance.
     fn latch_of(&self, rule: &Rule, member: Option<Device>) -> Option<LatchId> {
         rule.latches
             .iter()
@@ -52,63 +48,57 @@ impl World<'_> {
             .or_else(|| rule.latches.first().copied().filter(|_| rule.for_each.is_none()))
     }
 
-    /// One instance of a rule.
-    pub(crate) fn instance(&mut self, rule: &Rule, member: Option<Device>) -> Instance {
-        let scope = self.scope(rule, member);
-        let index = member.map_or(0, |m| m.index);
+    /// The guard of an instance with its latch clear and with its latch set.
+    fn guards(&mut self, rule: &Rule, member: Option<Device>) -> (Tri, Tri) {
+        let scope = Scope { bound: member, quality: true, span: rule.when_span };
         let when = self.guard(&rule.when, scope);
-        let triggered = self.settle(when, rule, index);
-        let account = self.account(rule);
-        let remembered = match (&rule.memory, self.latch_of(rule, member)) {
-            (Memory::None, _) | (_, None) => Formula::FALSE,
-            (Memory::Until, Some(latch)) => {
-                let ended = self.ended(rule, member);
-                Formula::all([Formula::Bit(Bit::Latch(latch)), ended.negate()])
+        let latched = match (&rule.memory, &rule.until) {
+            (Memory::None, _) => when.clone(),
+            (Memory::Reset { .. }, _) => Tri { yes: Formula::TRUE, no: Formula::FALSE },
+            (Memory::Until, until) => {
+                let stays = match until {
+                    Some(until) => self.guard(until, scope).negate(),
+                    None => Tri { yes: Formula::TRUE, no: Formula::FALSE },
+                };
+                Tri {
+                    yes: Formula::any([when.yes.clone(), stays.yes]),
+                    no: Formula::all([when.no.clone(), stays.no]),
+                }
             }
-            (Memory::Reset { .. }, Some(latch)) => Formula::Bit(Bit::Latch(latch)),
         };
-        let active = Formula::any([triggered.clone(), remembered]);
-        Instance {
-            active: Formula::all([account.clone(), active]),
-            triggered: Formula::all([account, triggered]),
-        }
+        (when, latched)
     }
 
-    /// The `until` condition; where it is unknown the rule keeps or loses its activity by its
-    /// `on loss`.
-    fn ended(&mut self, rule: &Rule, member: Option<Device>) -> Formula {
-        let Some(until) = &rule.until else { return Formula::FALSE };
-        let scope = self.scope(rule, member);
-        let tri = self.guard(until, scope);
-        match &rule.on_loss {
-            OnLoss::Active => tri.yes,
-            OnLoss::Inactive => tri.no.negate(),
-            OnLoss::Hold(_) if rule.class == SAFETY => tri.yes,
-            OnLoss::Hold(_) => tri.yes,
-        }
+    /// One instance of a rule.
+    pub(crate) fn instance(&mut self, rule: &Rule, member: Option<Device>) -> Instance {
+        let (clear, set) = self.guards(rule, member);
+        let clear = Self::settle(clear, rule, member);
+        let active = match self.latch_of(rule, member).filter(|_| rule.memory != Memory::None) {
+            Some(latch) => {
+                let set = Self::settle(set, rule, member);
+                Formula::any([clear, Formula::all([Formula::Bit(Bit::Latch(latch)), set])])
+            }
+            None => clear,
+        };
+        Instance { active }
     }
 
     /// What moves the latch of an instance.
     pub(super) fn latch_moves(&mut self, rule: &Rule, member: Option<Device>) -> LatchMoves {
-        let set = self.instance(rule, member).triggered;
-        let ended = self.ended(rule, member);
+        let (clear, set) = self.guards(rule, member);
+        let set_by = Self::settle(clear, rule, member);
         match &rule.memory {
             Memory::Reset { .. } => {
-                let may_clear = if rule.until.is_some() { ended } else { Formula::TRUE };
-                LatchMoves { set, clear: Formula::FALSE, may_clear }
+                let scope = Scope { bound: member, quality: true, span: rule.when_span };
+                let may_clear = match &rule.until {
+                    Some(until) => self.guard(until, scope).yes,
+                    None => Formula::TRUE,
+                };
+                LatchMoves { set: set_by, clear: Formula::FALSE, may_clear }
             }
-            Memory::None | Memory::Until => LatchMoves { set, clear: ended, may_clear: Formula::FALSE },
-        }
-    }
-
-    /// The account of the rule's owner is active.
-    pub(crate) fn account(&mut self, rule: &Rule) -> Formula {
-        let until = self.site.principals.get(rule.owner.index()).and_then(|p| p.active_until);
-        match until {
-            None => Formula::TRUE,
-            Some(last) => {
-                let first = self.site.valid.0.min(last);
-                self.during(&Sched::Days(Days::Dates(first, last)))
+            Memory::None | Memory::Until => {
+                let stays = Self::settle(set, rule, member);
+                LatchMoves { set: set_by, clear: stays.negate(), may_clear: Formula::FALSE }
             }
         }
     }

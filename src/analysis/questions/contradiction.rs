@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{MAX_FINDINGS, least, open, says, span_of, subject_name, with_witness};
+use super::{MAX_FINDINGS, least, mismatch, open, says, span_of, subject_name, with_witness};
 use crate::analysis::ask::{Asker, Ground};
 use crate::analysis::encode::Subject;
 use crate::analysis::formula::Formula;
 use crate::analysis::index::{Act, Dossier, named};
 use crate::analysis::shape::{Body, Shape};
 use crate::analysis::smt::Answer;
+use crate::analysis::witness::replay;
 use crate::diag::{Code, Diagnostic, codes};
 use crate::ir::ClassId;
 
@@ -147,6 +148,11 @@ fn report(
         Ok(situation) => situation,
         Err(open) => return *open,
     };
+    let environment = replay::environment(site, &situation);
+    let decision = ground.evaluator.evaluate(&environment);
+    if replay::conflict_of(&decision, acts).is_none() {
+        return mismatch(ground, span_of(site, first), code, &situation);
+    }
     let class = site.class(first.class).map_or("", |class| class.name.as_str());
     let what = named(site, dossier.subject, first.effect(site));
     let message = if code == codes::OPPOSED_EFFECTS {

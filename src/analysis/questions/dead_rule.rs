@@ -13,10 +13,16 @@ use crate::analysis::smt::Answer;
 use crate::diag::{Diagnostic, codes};
 use crate::ir::RuleId;
 
-/// Asks the question of every rule.
-pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Diagnostic> {
+/// Asks the question of the rules at these places.
+pub(crate) fn ask(
+    ground: &Ground,
+    index: &Index,
+    places: std::ops::Range<usize>,
+    asker: &mut Asker,
+) -> Vec<Diagnostic> {
     let mut rules: BTreeMap<RuleId, Vec<&Formula>> = BTreeMap::new();
-    for ((rule, _), instance) in &index.instances {
+    let (from, to) = (RuleId::at(places.start), RuleId::at(places.end));
+    for ((rule, _), instance) in index.instances.range((from, None)..(to, None)) {
         rules.entry(*rule).or_default().push(&instance.active);
     }
     let mut known: BTreeMap<&Formula, Answer> = BTreeMap::new();

@@ -1,8 +1,19 @@
 //! The questions, one file each. The explanation of a code that `evl explain` prints stands in
 //! the registry of codes; the module comment here says how the question is asked.
 
+pub(crate) mod beyond_device;
+pub(crate) mod budget;
 pub(crate) mod contradiction;
 pub(crate) mod dead_rule;
+pub(crate) mod empty_environment;
+pub(crate) mod empty_schedule;
+pub(crate) mod fail_safe;
+pub(crate) mod feed;
+pub(crate) mod joint;
+pub(crate) mod no_path;
+pub(crate) mod not_permitted;
+pub(crate) mod opposed;
+pub(crate) mod tariff_partition;
 
 use std::collections::BTreeSet;
 
@@ -96,6 +107,14 @@ pub(crate) fn rests_on_assumptions(
 pub(crate) fn open(span: Span, about: &str) -> Diagnostic {
     Diagnostic::new(codes::OPEN_QUESTION, Severity::Warning, span, format!("the solver gave up on {about}"))
         .help("split the guard, or narrow the declared ranges of what it reads")
+}
+
+/// The solver and the evaluator disagree: nothing is claimed.
+pub(crate) fn mismatch(ground: &Ground, span: Span, code: Code, situation: &Situation) -> Diagnostic {
+    let story = witness::story(ground.site, ground.atoms.calendar(), situation, &BTreeSet::new());
+    Diagnostic::error(codes::INTERNAL, span, format!("a witness for {code} does not hold in the evaluator"))
+        .because(format!("the situation was {story}"))
+        .help("report this together with the policy; the verdict about this statement is unknown")
 }
 
 /// The least situation, or an internal error where there is none although the solver said so.

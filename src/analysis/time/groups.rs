@@ -21,10 +21,8 @@ pub(crate) struct Group {
 /// How many pieces of one group are looked at for a better instant.
 const LOOK_AT: u32 = 64;
 
-/// The realised groups of the atoms, most preferred first.
-///
-/// Without atoms there is one group: the whole of `valid`.
-pub(crate) fn groups(atoms: &Atoms, holidays: &[CivilDate], of: &[u32]) -> Vec<Group> {
+/// Runs through `valid` piece by piece: start, end and which atoms hold.
+pub(crate) fn sweep(atoms: &Atoms, of: &[u32], mut each: impl FnMut(i64, i64, &[bool])) {
     let (from, to) = atoms.valid();
     let mut events: Vec<(i64, usize)> = Vec::new();
     for (i, atom) in of.iter().enumerate() {
@@ -37,7 +35,6 @@ pub(crate) fn groups(atoms: &Atoms, holidays: &[CivilDate], of: &[u32]) -> Vec<G
     }
     events.sort_unstable();
     let mut holds = vec![false; of.len()];
-    let mut found: BTreeMap<Vec<bool>, (Option<Group>, u32)> = BTreeMap::new();
     let mut start = from;
     let mut at = 0;
     loop {
@@ -49,24 +46,34 @@ pub(crate) fn groups(atoms: &Atoms, holidays: &[CivilDate], of: &[u32]) -> Vec<G
         }
         let end = events.get(at).map_or(to, |(when, _)| *when);
         if start < end {
-            let slot = match found.get_mut(&holds) {
-                Some(slot) => slot,
-                None => found.entry(holds.clone()).or_insert((None, 0)),
-            };
-            slot.1 += 1;
-            let done = slot.0.as_ref().is_some_and(|g| g.rank == (0, 0)) || slot.1 > LOOK_AT;
-            if !done {
-                let (rank, instant) = best(atoms.calendar(), holidays, start, end);
-                if slot.0.as_ref().is_none_or(|g| rank < g.rank) {
-                    slot.0 = Some(Group { holds: holds.clone(), at: instant, rank });
-                }
-            }
+            each(start, end, &holds);
         }
         if end >= to {
-            break;
+            return;
         }
         start = end;
     }
+}
+
+/// The realised groups of the atoms, most preferred first.
+///
+/// Without atoms there is one group: the whole of `valid`.
+pub(crate) fn groups(atoms: &Atoms, holidays: &[CivilDate], of: &[u32]) -> Vec<Group> {
+    let mut found: BTreeMap<Vec<bool>, (Option<Group>, u32)> = BTreeMap::new();
+    sweep(atoms, of, |start, end, holds| {
+        let slot = match found.get_mut(holds) {
+            Some(slot) => slot,
+            None => found.entry(holds.to_vec()).or_insert((None, 0)),
+        };
+        slot.1 += 1;
+        let done = slot.0.as_ref().is_some_and(|g| g.rank == (0, 0)) || slot.1 > LOOK_AT;
+        if !done {
+            let (rank, instant) = best(atoms.calendar(), holidays, start, end);
+            if slot.0.as_ref().is_none_or(|g| rank < g.rank) {
+                slot.0 = Some(Group { holds: holds.to_vec(), at: instant, rank });
+            }
+        }
+    });
     let mut groups: Vec<Group> = found.into_values().filter_map(|(group, _)| group).collect();
     groups.sort_by(|a, b| (a.rank, a.at, &a.holds).cmp(&(b.rank, b.at, &b.holds)));
     groups

@@ -5,4 +5,4 @@ mod atoms;
 mod groups;
 
 pub(crate) use atoms::{AtomKey, Atoms};
-pub(crate) use groups::{Group, groups};
+pub(crate) use groups::{Group, groups, sweep};

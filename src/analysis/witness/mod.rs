@@ -5,6 +5,7 @@
 //! signals by name, each at the first feasible value of its ladder.
 
 mod ladder;
+pub(crate) mod replay;
 mod text;
 
 pub(crate) use text::{story, test_block};

@@ -1,0 +1,199 @@
+//! EVL0604: a device that cannot be supplied as declared.
+//!
+//! A search along the directed links from every bus with an origin: a grid, or any other producer.
+//! Stores are no origins. Beside it stand the electrical facts that need no search: kind of
+//! current and voltage of port and bus, and the greatest power against the port's rating.
+
+use std::collections::BTreeSet;
+
+use crate::diag::{Diagnostic, codes};
+use crate::ir::{
+    Attr, BusId, EffectKind, Family, MemberRange, PortRange, Role, Rule, Site, Supply, Target,
+};
+use crate::quantity::{Rat, Type, show};
+
+/// Asks the question of every device that takes power, and of every `supply` statement.
+pub(crate) fn ask(site: &Site) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    let origins: BTreeSet<BusId> =
+        site.families.iter().filter(|f| f.role == Role::Producer).filter_map(|f| f.bus).collect();
+    let fed = reachable(site, origins.iter().copied());
+    for family in &site.families {
+        if takes_power(family)
+            && let Some(bus) = family.bus
+            && !fed.contains(&bus)
+        {
+            findings.push(unfed(site, family, bus));
+        }
+        findings.extend(electrical(site, family));
+    }
+    for rule in &site.rules {
+        findings.extend(supplies(site, rule));
+    }
+    findings
+}
+
+fn takes_power(family: &Family) -> bool {
+    matches!(family.role, Role::Consumer | Role::Storage) && !family.is_empty()
+}
+
+/// Buses to which a directed path leads.
+fn reachable(site: &Site, from: impl Iterator<Item = BusId>) -> BTreeSet<BusId> {
+    let mut seen: BTreeSet<BusId> = from.collect();
+    let mut open: Vec<BusId> = seen.iter().copied().collect();
+    while let Some(bus) = open.pop() {
+        for link in &site.links {
+            let forward = (link.from == bus).then_some(link.to);
+            let back = (link.to == bus && link.both).then_some(link.from);
+            for next in forward.into_iter().chain(back) {
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+    }
+    seen
+}
+
+fn bus_name(site: &Site, bus: BusId) -> &str {
+    site.buses.get(bus.index()).map_or("", |bus| bus.name.as_str())
+}
+
+fn unfed(site: &Site, family: &Family, bus: BusId) -> Diagnostic {
+    Diagnostic::error(
+        codes::NO_PATH,
+        family.span,
+        format!("nothing can supply `{}`", family.name),
+    )
+    .says(format!("on bus `{}`, to which no grid, generator or other producer leads", bus_name(site, bus)))
+    .because("stores are no origins: something has to fill them")
+    .help("add a link towards this bus, or let an existing one carry power in both directions")
+}
+
+/// Every origin that a `supply` names must reach what it is to feed, or none of them does.
+fn supplies(site: &Site, rule: &Rule) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for effect in &rule.effects {
+        let EffectKind::Supply { from, never: false, .. } = &effect.kind else { continue };
+        let fed_from = reachable(site, buses(site, from).into_iter());
+        let bound = Target::Group(rule.for_each.unwrap_or(crate::ir::GroupId(u32::MAX)));
+        let target = if effect.target == Target::Bound { &bound } else { &effect.target };
+        for range in site.target_members(target) {
+            let Some(family) = site.family(range.family) else { continue };
+            if let Some(bus) = family.bus
+                && !fed_from.contains(&bus)
+            {
+                findings.push(
+                    Diagnostic::error(
+                        codes::NO_PATH,
+                        effect.span,
+                        format!("no path leads from the named sources to `{}`", family.name),
+                    )
+                    .says(format!("`{}` stands on bus `{}`", family.name, bus_name(site, bus)))
+                    .label(family.span, "declared here")
+                    .help("name a source that is linked to it"),
+                );
+                break;
+            }
+        }
+    }
+    findings
+}
+
+fn buses(site: &Site, members: &[MemberRange]) -> BTreeSet<BusId> {
+    members.iter().filter_map(|range| site.family(range.family)?.bus).collect()
+}
+
+fn port_of<'s>(site: &'s Site, family: &Family) -> Option<&'s PortRange> {
+    let gateway = site.gateways.get(family.gateway?.index())?;
+    let (first, last) = family.port?;
+    gateway.ports.iter().find(|port| port.first <= last && first <= port.last)
+}
+
+fn kind(supply: &Supply) -> String {
+    let current = if supply.ac { "AC" } else { "DC" };
+    match &supply.volts {
+        Some(volts) => format!("{current} {}", show(volts, Type::Voltage, "")),
+        None => current.to_owned(),
+    }
+}
+
+fn fits(a: &Supply, b: &Supply) -> bool {
+    a.ac == b.ac && (a.volts.is_none() || b.volts.is_none() || a.volts == b.volts)
+}
+
+fn electrical(site: &Site, family: &Family) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    let bus = family.bus.and_then(|bus| site.buses.get(bus.index()));
+    let port = port_of(site, family);
+    let bus_supply = bus.and_then(|bus| bus.supply.as_ref());
+    let port_supply = port.and_then(|port| port.supply.as_ref());
+    if let (Some(bus), Some(on_bus), Some(port), Some(at_port)) = (bus, bus_supply, port, port_supply)
+        && !fits(on_bus, at_port)
+    {
+        findings.push(
+            Diagnostic::error(
+                codes::NO_PATH,
+                family.span,
+                format!("`{}` joins {} and {} without a link between", family.name, kind(on_bus), kind(at_port)),
+            )
+            .label(bus.span, format!("its bus carries {}", kind(on_bus)))
+            .label(port.span, format!("its port carries {}", kind(at_port)))
+            .help("put it on a bus of the port's kind, behind a link"),
+        );
+    }
+    if let (Some(volts), Some(bus), Some(on_bus)) = (&family.electrical.rated_voltage, bus, bus_supply)
+        && let Some(of_bus) = &on_bus.volts
+        && (volts - of_bus).abs() * Rat::int(10) > *of_bus
+    {
+        findings.push(
+            Diagnostic::error(
+                codes::NO_PATH,
+                family.span,
+                format!("`{}` is rated for {}", family.name, show(volts, Type::Voltage, "")),
+            )
+            .label(bus.span, format!("its bus carries {}", kind(on_bus)))
+            .help("put it on a bus of its voltage, or declare the link between"),
+        );
+    }
+    if let Some(port) = port
+        && let Some(most) = rating(family, port, bus_supply)
+        && let Some(greatest) = greatest_power(family)
+        && greatest > most
+    {
+        findings.push(
+            Diagnostic::error(
+                codes::NO_PATH,
+                family.span,
+                format!("`{}` can take or give more than its port is rated for", family.name),
+            )
+            .says(format!("up to {}", show(&greatest, Type::Power, "")))
+            .label(port.span, format!("rated for {}", show(&most, Type::Power, "")))
+            .help("lower the declared power, or use a port with a higher rating"),
+        );
+    }
+    findings
+}
+
+/// k V I pf in kW, k = 1 or 1.732 (rounded down).
+fn rating(family: &Family, port: &PortRange, bus: Option<&Supply>) -> Option<Rat> {
+    let supply = port.supply.as_ref().or(bus)?;
+    let volts = supply.volts.as_ref().or_else(|| bus.and_then(|bus| bus.volts.as_ref()))?;
+    let amps = port.rated.as_ref()?;
+    let factor = if !supply.ac {
+        Rat::ONE
+    } else if supply.phases == 3 && family.electrical.phases == 3 {
+        &Rat::ratio(1732, 1000)? * &family.electrical.power_factor
+    } else {
+        family.electrical.power_factor.clone()
+    };
+    (&(volts * amps) * &factor).checked_div(&Rat::int(1000))
+}
+
+fn greatest_power(family: &Family) -> Option<Rat> {
+    [Attr::Power, Attr::Charge, Attr::Discharge, Attr::Import, Attr::Export]
+        .iter()
+        .filter_map(|attr| family.hull(attr))
+        .map(|(_, most)| most)
+        .max()
+}

@@ -1,0 +1,129 @@
+//! EVL0303 in a zone: active effects of one class force a device that heats it and a device that
+//! cools it above zero at once. The two directions of one store or grid are asked with EVL0301.
+
+use std::collections::BTreeSet;
+
+use super::contradiction::Found;
+use super::{least, mismatch, open, says, span_of, with_witness};
+use crate::analysis::ask::{Asker, Ground};
+use crate::analysis::encode::Subject;
+use crate::analysis::formula::Formula;
+use crate::analysis::index::{Act, Dossier, Index};
+use crate::analysis::smt::Answer;
+use crate::analysis::witness::replay;
+use crate::diag::{Diagnostic, codes};
+use crate::ir::{Attr, FamilyId, Model, Site, Zone};
+
+/// Families that heat and families that cool a zone, but not both.
+fn thermal(site: &Site, zone: &Zone) -> (BTreeSet<FamilyId>, BTreeSet<FamilyId>) {
+    let (mut heaters, mut coolers) = (BTreeSet::new(), BTreeSet::new());
+    for family in &site.families {
+        let Model::Consumer(consumer) = &family.model else { continue };
+        if consumer.heats == consumer.cools {
+            continue;
+        }
+        if consumer.heats == Some(zone.id) {
+            heaters.insert(family.id);
+        }
+        if consumer.cools == Some(zone.id) {
+            coolers.insert(family.id);
+        }
+    }
+    (heaters, coolers)
+}
+
+/// Effects that force a device of these families above zero, with where they do.
+fn forcing<'i>(index: &'i Index, families: &BTreeSet<FamilyId>) -> Vec<(&'i Act, Formula, &'i Dossier)> {
+    let mut all = Vec::new();
+    for dossier in &index.dossiers {
+        let Subject::Device(device) = dossier.subject else { continue };
+        if !families.contains(&device.family) {
+            continue;
+        }
+        for act in &dossier.acts {
+            let Some(shape) = act.shape() else { continue };
+            let forces = dossier.body.forces(shape, &Attr::Power);
+            if forces != Formula::FALSE {
+                all.push((act, forces, dossier));
+            }
+        }
+    }
+    all
+}
+
+/// Asks the question of every zone.
+pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Found> {
+    let mut found = Vec::new();
+    for zone in &ground.site.zones {
+        let (heaters, coolers) = thermal(ground.site, zone);
+        let (heating, cooling) = (forcing(index, &heaters), forcing(index, &coolers));
+        for (heat, heats, _) in &heating {
+            for (cool, cools, _) in &cooling {
+                if heat.class != cool.class {
+                    continue;
+                }
+                let statements = [heat.acts(), heats.clone(), cool.acts(), cools.clone()];
+                let finding = match asker.together(&statements) {
+                    Answer::Unsat => continue,
+                    Answer::Unknown => {
+                        open(span_of(ground.site, heat), &format!("heating against cooling of `{}`", zone.name))
+                    }
+                    Answer::Sat => {
+                        let others: Vec<Formula> = heating
+                            .iter()
+                            .chain(&cooling)
+                            .filter(|(act, ..)| ![heat.rule, cool.rule].contains(&act.rule))
+                            .map(|(act, ..)| act.active.clone())
+                            .collect();
+                        report(ground, zone, heat, cool, &statements, &others, asker)
+                    }
+                };
+                let mut effects = vec![(heat.rule.0, heat.effect), (cool.rule.0, cool.effect)];
+                effects.sort_unstable();
+                found.push(Found {
+                    code: finding.code,
+                    effects,
+                    subject: Subject::Zone(zone.id),
+                    finding,
+                });
+            }
+        }
+    }
+    found
+}
+
+fn report(
+    ground: &Ground,
+    zone: &Zone,
+    heat: &Act,
+    cool: &Act,
+    statements: &[Formula],
+    others: &[Formula],
+    asker: &mut Asker,
+) -> Diagnostic {
+    let site = ground.site;
+    let span = span_of(site, heat);
+    let situation = match least(asker, statements, others, codes::OPPOSED_EFFECTS, span) {
+        Ok(situation) => situation,
+        Err(open) => return *open,
+    };
+    let decision = ground.evaluator.evaluate(&replay::environment(site, &situation));
+    if replay::conflict_of(&decision, &[heat, cool]).is_none() {
+        return mismatch(ground, span, codes::OPPOSED_EFFECTS, &situation);
+    }
+    let class = site.class(heat.class).map_or("", |class| class.name.as_str());
+    let name = |act: &Act| site.rule(act.rule).map(|rule| rule.name.clone()).unwrap_or_default();
+    let finding = Diagnostic::error(
+        codes::OPPOSED_EFFECTS,
+        span,
+        format!("rules of class `{class}` heat and cool `{}` at once", zone.name),
+    )
+    .says(says(site, heat))
+    .label(span_of(site, cool), says(site, cool))
+    .help("keep a dead band between their thresholds, or give one of them a higher class");
+    let mut names = vec![name(heat), name(cool)];
+    names.dedup();
+    let title = format!("{} in {}", names.join(" against "), zone.name);
+    let expect = format!("conflict {}", names.join(", "));
+    with_witness(ground, finding, &situation, statements, &title, &expect)
+}

@@ -1,0 +1,174 @@
+//! Asking all questions of a site, cluster by cluster, on as many threads as there are processors.
+//!
+//! Each cluster has a solver and an order of its own, and results are put together in the order of
+//! clusters: threads change nothing that is printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::ask::{Asker, Ground};
+use super::index::Index;
+use super::questions::contradiction::Found;
+use super::questions::{
+    MAX_FINDINGS, beyond_device, budget, contradiction, dead_rule, joint, not_permitted, opposed, subject_name,
+};
+use crate::diag::Diagnostic;
+
+/// Rules whose guards share a solver.
+const RULES_PER_CLUSTER: usize = 64;
+
+/// One cluster's answer.
+#[derive(Default)]
+struct Answers {
+    found: Vec<Found>,
+    findings: Vec<Diagnostic>,
+    asked: u64,
+}
+
+/// A cluster of questions.
+enum Cluster {
+    /// Everything about one device or zone, by its place in the index.
+    Dossier(usize),
+    /// Everything about one total.
+    Total(usize),
+    /// Guards of the rules from one id to another.
+    Rules(usize, usize),
+    /// Zones, permissions, budgets.
+    Zones,
+    Permissions,
+    Budgets,
+}
+
+/// All questions that need a solver. Returns the findings and the number of questions.
+pub(super) fn all(ground: &Ground, index: &Index) -> (Vec<Diagnostic>, u64) {
+    let clusters = clusters(ground, index);
+    let answers = in_threads(&clusters, |cluster| answer(ground, index, cluster));
+    let mut findings = Vec::new();
+    let mut found = Vec::new();
+    let mut asked = 0;
+    for answer in answers {
+        findings.extend(answer.findings);
+        found.extend(answer.found);
+        asked += answer.asked;
+    }
+    findings.extend(merged(ground, found));
+    (findings, asked)
+}
+
+fn clusters(ground: &Ground, index: &Index) -> Vec<Cluster> {
+    let rules = ground.site.rules.len();
+    let mut all: Vec<Cluster> = (0..rules)
+        .step_by(RULES_PER_CLUSTER)
+        .map(|from| Cluster::Rules(from, (from + RULES_PER_CLUSTER).min(rules)))
+        .collect();
+    all.extend((0..index.dossiers.len()).map(Cluster::Dossier));
+    all.extend((0..index.totals.len()).map(Cluster::Total));
+    if !ground.site.zones.is_empty() {
+        all.push(Cluster::Zones);
+    }
+    if !index.commands.is_empty() {
+        all.push(Cluster::Permissions);
+    }
+    if !ground.site.budgets.is_empty() {
+        all.push(Cluster::Budgets);
+    }
+    all
+}
+
+fn answer(ground: &Ground, index: &Index, cluster: &Cluster) -> Answers {
+    let mut asker = Asker::new(ground);
+    let mut answers = Answers::default();
+    match cluster {
+        Cluster::Dossier(at) => {
+            if let Some(dossier) = index.dossiers.get(*at) {
+                answers.found.extend(beyond_device::ask(ground, dossier, &mut asker));
+                answers.found.extend(contradiction::ask(ground, dossier, &mut asker));
+                answers.found.extend(joint::ask(ground, dossier, &mut asker));
+            }
+        }
+        Cluster::Total(at) => {
+            if let Some(total) = index.totals.get(*at) {
+                answers.found.extend(joint::ask_total(ground, index, total, &mut asker, &mut 0));
+            }
+        }
+        Cluster::Rules(from, to) => {
+            answers.findings.extend(dead_rule::ask(ground, index, *from..*to, &mut asker));
+        }
+        Cluster::Zones => answers.found.extend(opposed::ask(ground, index, &mut asker)),
+        Cluster::Permissions => {
+            answers.findings.extend(not_permitted::ask(ground, index, &mut asker));
+        }
+        Cluster::Budgets => answers.findings.extend(budget::ask(ground, index, &mut asker)),
+    }
+    answers.asked = asker.solver.asked;
+    answers
+}
+
+/// The same statements clashing on several devices are one finding; at most so many on one device.
+fn merged(ground: &Ground, found: Vec<Found>) -> Vec<Diagnostic> {
+    let mut findings: Vec<Diagnostic> = Vec::new();
+    let mut seen: BTreeMap<_, (usize, BTreeSet<_>)> = BTreeMap::new();
+    let mut counts: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+    for one in found {
+        let key = (one.code, one.effects.clone());
+        if let Some((_, on)) = seen.get_mut(&key) {
+            on.insert(one.subject);
+            continue;
+        }
+        let count = counts.entry(one.subject).or_default();
+        count.0 += 1;
+        if count.0 > MAX_FINDINGS {
+            if let Some(last) = findings.get_mut(count.1) {
+                let name = subject_name(ground.site, one.subject);
+                last.notes.retain(|note| !note.ends_with("are not shown"));
+                let more = count.0 - MAX_FINDINGS;
+                last.notes.push(format!("{more} more clashes on `{name}` are not shown"));
+            }
+            continue;
+        }
+        count.1 = findings.len();
+        seen.insert(key, (findings.len(), BTreeSet::from([one.subject])));
+        findings.push(one.finding);
+    }
+    for (at, on) in seen.into_values() {
+        if let Some(finding) = findings.get_mut(at)
+            && on.len() > 1
+        {
+            let names: Vec<String> =
+                on.iter().take(4).map(|s| format!("`{}`", subject_name(ground.site, *s))).collect();
+            let more = if on.len() > 4 { format!(" and {} more", on.len() - 4) } else { String::new() };
+            finding.notes.push(format!("the same on {}{more}", names.join(", ")));
+        }
+    }
+    findings
+}
+
+/// Runs the work on all clusters, in any order; answers are in the order of clusters.
+fn in_threads(clusters: &[Cluster], work: impl Fn(&Cluster) -> Answers + Sync) -> Vec<Answers> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    if threads < 2 || clusters.len() < 8 {
+        return clusters.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let mut all: Vec<(usize, Answers)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut mine = Vec::new();
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(cluster) = clusters.get(at) else { return mine };
+                        mine.push((at, work(cluster)));
+                    }
+                })
+            })
+            .collect();
+        // an answer that is lost must not look like a clean one
+        let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+        };
+        workers.into_iter().flat_map(join).collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, answers)| answers).collect()
+}
