@@ -7,8 +7,8 @@ use super::encode::{Footprint, Instance, Scope, Subject, World, commanded};
 use super::formula::{Bit, Formula, Linear, Num};
 use super::shape::{Body, Case, Shape};
 use crate::ir::{
-    Attr, ClassId, Device, Domain, Effect, EffectKind, FamilyId, FollowWhat, Lin, MemberRange, Model, OnLoss, Rule, RuleId, SAFETY,
-    Share, Site, Target, Verb,
+    Attr, ClassId, Device, Domain, Effect, EffectKind, FamilyId, FollowWhat, Lin, MemberRange, Model, OnLoss,
+    Rule, RuleId, SAFETY, Share, Site, Target, Verb,
 };
 use crate::quantity::Rat;
 
@@ -318,9 +318,8 @@ impl Builder<'_, '_> {
         readings.truncate(MAX_LOST);
         (0..1_u32 << readings.len())
             .map(|mask| {
-                let lost = |bit: &Bit| {
-                    readings.iter().position(|r| r == bit).is_some_and(|i| mask >> i & 1 == 0)
-                };
+                let lost =
+                    |bit: &Bit| readings.iter().position(|r| r == bit).is_some_and(|i| mask >> i & 1 == 0);
                 let when = Formula::all(readings.iter().enumerate().map(|(i, bit)| {
                     let bit = Formula::Bit(*bit);
                     if mask >> i & 1 == 1 { bit } else { bit.negate() }
@@ -363,12 +362,13 @@ impl Builder<'_, '_> {
         };
         let below = |most: &Rat| {
             any(&|case| {
-                case.hi.as_ref().map_or(Formula::FALSE, |hi| Formula::less(hi, &Linear::constant(most.clone())))
+                case.hi
+                    .as_ref()
+                    .map_or(Formula::FALSE, |hi| Formula::less(hi, &Linear::constant(most.clone())))
             })
         };
-        let above_zero = any(&|case| {
-            case.lo.as_ref().map_or(Formula::FALSE, |lo| Formula::less(&Linear::default(), lo))
-        });
+        let above_zero =
+            any(&|case| case.lo.as_ref().map_or(Formula::FALSE, |lo| Formula::less(&Linear::default(), lo)));
         let flow = |attr: &Attr| {
             matches!(attr, Attr::Power | Attr::Charge | Attr::Discharge | Attr::Import | Attr::Export)
         };
@@ -376,7 +376,9 @@ impl Builder<'_, '_> {
             (EffectKind::Switch(on), _) => Formula::Const(*on != safe_on),
             (EffectKind::Connect(connected), _) => Formula::Const(safe_on && !connected),
             (EffectKind::Bound { .. }, Some(Attr::On)) if safe_on => below(&Rat::ONE),
-            (EffectKind::Bound { .. } | EffectKind::Choice { .. }, Some(attr)) if flow(&attr) || attr == Attr::On => {
+            (EffectKind::Bound { .. } | EffectKind::Choice { .. }, Some(attr))
+                if flow(&attr) || attr == Attr::On =>
+            {
                 if safe_on {
                     Body::of_family(family).hull(&attr).map_or(Formula::FALSE, |(_, most)| below(&most))
                 } else {
@@ -427,7 +429,6 @@ impl Builder<'_, '_> {
         self.subjects.insert(subject, at);
         Some(at)
     }
-
 }
 
 /// What the effect commands, for messages: `pack.charge`, `offices.setpoint`, `boiler`.

@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 
 use crate::calendar::Calendar;
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::ir::{Domain, Site, SignalId};
+use crate::ir::{Domain, SignalId, Site};
 use crate::quantity::show;
 
 /// What `check` is given beside the policy.

@@ -10,7 +10,8 @@ use super::ask::{Asker, Ground};
 use super::index::Index;
 use super::questions::contradiction::Found;
 use super::questions::{
-    MAX_FINDINGS, beyond_device, budget, contradiction, dead_rule, joint, not_permitted, opposed, subject_name,
+    MAX_FINDINGS, beyond_device, budget, contradiction, dead_rule, joint, not_permitted, opposed,
+    subject_name,
 };
 use crate::diag::Diagnostic;
 

@@ -203,7 +203,11 @@ impl Body {
                 (false, true) => Some(true),
                 _ => None,
             };
-            if *attr == Attr::On { shape.on = truth } else { shape.connected = truth }
+            if *attr == Attr::On {
+                shape.on = truth
+            } else {
+                shape.connected = truth
+            }
             return shape;
         }
         self.put(&mut shape, attr, cases.to_vec());
@@ -225,11 +229,8 @@ impl Body {
         let intervals: Vec<Interval> = pieces.iter().map(|(lo, hi)| Interval::constant(lo, hi)).collect();
         if matches!(attr, Attr::On | Attr::Connected) {
             let (lo, hi) = (pieces.first().map(|p| p.0.clone()), pieces.last().map(|p| p.1.clone()));
-            let case = Case {
-                lo: lo.map(Linear::constant),
-                hi: hi.map(Linear::constant),
-                when: Formula::TRUE,
-            };
+            let case =
+                Case { lo: lo.map(Linear::constant), hi: hi.map(Linear::constant), when: Formula::TRUE };
             return self.bound(attr, &[case]);
         }
         self.put(&mut shape, attr, intervals);

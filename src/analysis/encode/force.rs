@@ -6,8 +6,8 @@ use super::super::shape::Case;
 use super::World;
 use super::guard::Scope;
 use crate::ir::{
-    Attr, Days, Device, Effect, EffectKind, Guard, Lin, MemberRange, OWNER, Permit, PermitTarget, PrincipalId, Rule,
-    Sched, SigRef, SignalId, SignalSource, Target, Verb, ZoneId,
+    Attr, Days, Device, Effect, EffectKind, Guard, Lin, MemberRange, OWNER, Permit, PermitTarget,
+    PrincipalId, Rule, Sched, SigRef, SignalId, SignalSource, Target, Verb, ZoneId,
 };
 use crate::quantity::Rat;
 
@@ -99,9 +99,9 @@ impl World<'_> {
     fn concerns(&self, permit: &Permit, who: PrincipalId) -> bool {
         match permit.who {
             Some(one) => one == who,
-            None => permit.any_kind.is_none_or(|kind| {
-                self.site.principals.get(who.index()).is_some_and(|p| p.kind == kind)
-            }),
+            None => permit
+                .any_kind
+                .is_none_or(|kind| self.site.principals.get(who.index()).is_some_and(|p| p.kind == kind)),
         }
     }
 
@@ -140,8 +140,9 @@ impl World<'_> {
         };
         about
             && match (&permit.target, named) {
-                (PermitTarget::AnyDevice, Subject::Device(_))
-                | (PermitTarget::Target(Target::Site), _) => true,
+                (PermitTarget::AnyDevice, Subject::Device(_)) | (PermitTarget::Target(Target::Site), _) => {
+                    true
+                }
                 (PermitTarget::AnyDevice, Subject::Zone(_)) => false,
                 (PermitTarget::Target(target), Subject::Device(device)) => {
                     self.site.target_members(target).iter().any(|range| range.contains(device))

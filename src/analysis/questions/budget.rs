@@ -165,10 +165,8 @@ fn levels(
         let (least, most) = if forced.len() <= MAX_ACTS && prepared.complete {
             match asker.solver.enumerate(&acts, &assumed, MAX_COMBINATIONS) {
                 Some(all) => {
-                    let sums: Vec<Rat> = all
-                        .iter()
-                        .map(|active| sum(&|i| active.get(i).copied().unwrap_or(false)))
-                        .collect();
+                    let sums: Vec<Rat> =
+                        all.iter().map(|active| sum(&|i| active.get(i).copied().unwrap_or(false))).collect();
                     (
                         sums.iter().min().cloned().unwrap_or_default(),
                         sums.iter().max().cloned().unwrap_or_default(),
@@ -199,9 +197,8 @@ fn forced_in<'i>(index: &'i Index, site: &Site, scope: &[MemberRange]) -> Vec<Fo
     let mut all = Vec::new();
     for dossier in &index.dossiers {
         let Subject::Device(device) = dossier.subject else { continue };
-        let consumes = site
-            .family(device.family)
-            .is_some_and(|f| matches!(f.role, Role::Consumer | Role::Storage));
+        let consumes =
+            site.family(device.family).is_some_and(|f| matches!(f.role, Role::Consumer | Role::Storage));
         if !consumes || !scope.iter().any(|range| range.contains(device)) {
             continue;
         }
@@ -209,7 +206,11 @@ fn forced_in<'i>(index: &'i Index, site: &Site, scope: &[MemberRange]) -> Vec<Fo
             let Some(shape) = act.shape() else { continue };
             let bounds = [Attr::Power, Attr::Charge].into_iter().filter_map(|attr| {
                 let intervals = shape.numbers.get(&attr)?;
-                intervals.iter().map(|i| i.lo.as_ref().and_then(|lo| lo.as_constant().cloned())).min().flatten()
+                intervals
+                    .iter()
+                    .map(|i| i.lo.as_ref().and_then(|lo| lo.as_constant().cloned()))
+                    .min()
+                    .flatten()
             });
             let switched = (shape.on == Some(true)).then(|| dossier.body.least_on(&Attr::Power)).flatten();
             if let Some(least) = bounds.chain(switched).max().filter(Rat::is_positive) {
@@ -247,7 +248,8 @@ fn own_production(site: &Site) -> Rat {
         .filter(|f| !matches!(f.model, Model::Grid { .. }))
         .filter(|f| matches!(f.role, Role::Producer | Role::Storage))
         .map(|f| {
-            let most = [Attr::Power, Attr::Discharge].iter().filter_map(|attr| f.hull(attr)).map(|h| h.1).max();
+            let most =
+                [Attr::Power, Attr::Discharge].iter().filter_map(|attr| f.hull(attr)).map(|h| h.1).max();
             &most.unwrap_or_default() * &Rat::int(i64::from(f.len()))
         })
         .sum()
@@ -269,11 +271,7 @@ fn least_carbon(site: &Site) -> Option<Rat> {
 }
 
 /// Energy owed in each period by obligations: by rules that are always active, and by any.
-fn obligations(
-    ground: &Ground,
-    scope: &[MemberRange],
-    budget: &Budget,
-) -> BTreeMap<Instant, (Rat, Rat)> {
+fn obligations(ground: &Ground, scope: &[MemberRange], budget: &Budget) -> BTreeMap<Instant, (Rat, Rat)> {
     let calendar = ground.atoms.calendar();
     let (from, to) = calendar.valid();
     let mut owed: BTreeMap<Instant, (Rat, Rat)> = BTreeMap::new();

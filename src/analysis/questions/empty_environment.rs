@@ -72,7 +72,8 @@ fn component_of(
         if !seen.insert(core.clone()) {
             continue;
         }
-        let assumptions: Vec<_> = core.iter().filter_map(|index| ground.site.assumptions.get(*index)).collect();
+        let assumptions: Vec<_> =
+            core.iter().filter_map(|index| ground.site.assumptions.get(*index)).collect();
         let span = assumptions.first().map_or(ground.site.span, |assumption| assumption.span);
         if answer == Answer::Unknown {
             findings.push(open(span, "whether the assumptions can hold together"));

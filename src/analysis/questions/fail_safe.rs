@@ -8,9 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, Span, codes};
-use crate::ir::{
-    Attr, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site,
-};
+use crate::ir::{Attr, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site};
 use crate::quantity::{Rat, Type, show};
 
 /// What a device can take net at its terminal with evl gone: least and greatest, kW; negative where
@@ -208,14 +206,7 @@ fn cut(site: &Site, link: &Link, nets: &[Net], findings: &mut Vec<Diagnostic>) {
 
 /// The sum of a bus' inflows equals that of its outflows: what its devices and the sides behind its
 /// links take, or what they give, whichever is more.
-fn bus_limit(
-    site: &Site,
-    bus: BusId,
-    limit: &Rat,
-    span: Span,
-    nets: &[Net],
-    findings: &mut Vec<Diagnostic>,
-) {
+fn bus_limit(site: &Site, bus: BusId, limit: &Rat, span: Span, nets: &[Net], findings: &mut Vec<Diagnostic>) {
     let (mut taken, mut given) = (Rat::ZERO, Rat::ZERO);
     let mut concerned: Vec<&Net> = nets.iter().filter(|net| net.bus == bus).collect();
     for net in &concerned {

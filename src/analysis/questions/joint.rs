@@ -60,9 +60,8 @@ fn settle(
     let decision = ground.evaluator.evaluate(&replay::environment(site, &situation));
     let wanted: Vec<EffectRef> = acts.iter().map(|act| effect_ref(act)).collect();
     let clash = |c: &&Conflict| c.clash != Clash::BeyondDevice && c.clash != Clash::Opposed;
-    let all = |c: &&Conflict| {
-        wanted.iter().all(|effect| c.effects.contains(effect) || c.against.contains(effect))
-    };
+    let all =
+        |c: &&Conflict| wanted.iter().all(|effect| c.effects.contains(effect) || c.against.contains(effect));
     let some = |c: &&Conflict| wanted.iter().any(|effect| c.effects.contains(effect));
     let conflicts = || decision.conflicts.iter().filter(clash);
     let Some(conflict) = conflicts().find(all).or_else(|| conflicts().find(some)) else {
@@ -209,7 +208,9 @@ fn tracking(ground: &Ground, dossier: &Dossier, asker: &mut Asker, found: &mut V
     let follows: Vec<_> = dossier
         .acts
         .iter()
-        .filter_map(|act| if let Ask::Follow(what, target) = &act.ask { Some((act, what, target)) } else { None })
+        .filter_map(
+            |act| if let Ask::Follow(what, target) = &act.ask { Some((act, what, target)) } else { None },
+        )
         .collect();
     for (i, (a, what_a, target_a)) in follows.iter().enumerate() {
         for (b, what_b, target_b) in follows.iter().skip(i + 1).filter(|(b, ..)| a.class == b.class) {
@@ -238,7 +239,8 @@ fn triples(ground: &Ground, dossier: &Dossier, asker: &mut Asker, found: &mut Ve
         return;
     }
     for (i, (a, shape_a)) in acts.iter().enumerate() {
-        for (j, (b, shape_b)) in acts.iter().enumerate().skip(i + 1).filter(|(_, (b, _))| b.class == a.class) {
+        for (j, (b, shape_b)) in acts.iter().enumerate().skip(i + 1).filter(|(_, (b, _))| b.class == a.class)
+        {
             let pair = body.empty(&[shape_a, shape_b]);
             if pair == Formula::TRUE {
                 continue;
@@ -252,13 +254,8 @@ fn triples(ground: &Ground, dossier: &Dossier, asker: &mut Asker, found: &mut Ve
                 if all == Formula::FALSE {
                     continue;
                 }
-                let fewer = [
-                    pair.clone(),
-                    body.empty(&[shape_a, shape_c]),
-                    body.empty(&[shape_b, shape_c]),
-                ];
-                let statements =
-                    [a.acts(), b.acts(), c.acts(), all, Formula::any(fewer).negate()];
+                let fewer = [pair.clone(), body.empty(&[shape_a, shape_c]), body.empty(&[shape_b, shape_c])];
+                let statements = [a.acts(), b.acts(), c.acts(), all, Formula::any(fewer).negate()];
                 if statements.contains(&Formula::FALSE) {
                     continue;
                 }
@@ -363,7 +360,11 @@ fn members(
                     ways.push(Formula::all([act.acts(), interval.when.clone(), beyond(end)]));
                 }
             }
-            let on = if upper { shape.on == Some(true) } else { shape.on == Some(false) || shape.connected == Some(false) };
+            let on = if upper {
+                shape.on == Some(true)
+            } else {
+                shape.on == Some(false) || shape.connected == Some(false)
+            };
             if on {
                 let least = index.bodies.get(&device.family).and_then(|body| body.least_on(&total.attr));
                 let end = if upper { least } else { Some(Rat::ZERO) };

@@ -7,9 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, codes};
-use crate::ir::{
-    Attr, BusId, EffectKind, Family, MemberRange, PortRange, Role, Rule, Site, Supply, Target,
-};
+use crate::ir::{Attr, BusId, EffectKind, Family, MemberRange, PortRange, Role, Rule, Site, Supply, Target};
 use crate::quantity::{Rat, Type, show};
 
 /// Asks the question of every device that takes power, and of every `supply` statement.
@@ -60,14 +58,13 @@ fn bus_name(site: &Site, bus: BusId) -> &str {
 }
 
 fn unfed(site: &Site, family: &Family, bus: BusId) -> Diagnostic {
-    Diagnostic::error(
-        codes::NO_PATH,
-        family.span,
-        format!("nothing can supply `{}`", family.name),
-    )
-    .says(format!("on bus `{}`, to which no grid, generator or other producer leads", bus_name(site, bus)))
-    .because("stores are no origins: something has to fill them")
-    .help("add a link towards this bus, or let an existing one carry power in both directions")
+    Diagnostic::error(codes::NO_PATH, family.span, format!("nothing can supply `{}`", family.name))
+        .says(format!(
+            "on bus `{}`, to which no grid, generator or other producer leads",
+            bus_name(site, bus)
+        ))
+        .because("stores are no origins: something has to fill them")
+        .help("add a link towards this bus, or let an existing one carry power in both directions")
 }
 
 /// Every origin that a `supply` names must reach what it is to feed, or none of them does.
@@ -135,7 +132,12 @@ fn electrical(site: &Site, family: &Family) -> Vec<Diagnostic> {
             Diagnostic::error(
                 codes::NO_PATH,
                 family.span,
-                format!("`{}` joins {} and {} without a link between", family.name, kind(on_bus), kind(at_port)),
+                format!(
+                    "`{}` joins {} and {} without a link between",
+                    family.name,
+                    kind(on_bus),
+                    kind(at_port)
+                ),
             )
             .label(bus.span, format!("its bus carries {}", kind(on_bus)))
             .label(port.span, format!("its port carries {}", kind(at_port)))

@@ -57,10 +57,8 @@ fn report(
         Err(open) => return *open,
     };
     let decision = ground.evaluator.evaluate(&replay::environment(site, &situation));
-    let of = EffectRef {
-        instance: Instance { rule: rule.id, member: command.member },
-        index: command.effect,
-    };
+    let of =
+        EffectRef { instance: Instance { rule: rule.id, member: command.member }, index: command.effect };
     let denial = decision.denials.iter().find(|denial| {
         denial.effect == of && !matches!(denial.why, Refusal::AccountEnded | Refusal::LifeSafety)
     });
@@ -82,9 +80,9 @@ fn report(
             None => finding,
         },
         Refusal::Forbidden(at) => match permit(at) {
-            Some(forbid) => {
-                finding.label(forbid.span, format!("forbidden: {}", forbid.text)).because("forbid beats permit")
-            }
+            Some(forbid) => finding
+                .label(forbid.span, format!("forbidden: {}", forbid.text))
+                .because("forbid beats permit"),
             None => finding,
         },
         Refusal::Class => finding.because(format!("the declaration of `{author}` grants it other classes")),

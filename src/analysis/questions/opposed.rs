@@ -65,9 +65,10 @@ pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Foun
                 let statements = [heat.acts(), heats.clone(), cool.acts(), cools.clone()];
                 let finding = match asker.together(&statements) {
                     Answer::Unsat => continue,
-                    Answer::Unknown => {
-                        open(span_of(ground.site, heat), &format!("heating against cooling of `{}`", zone.name))
-                    }
+                    Answer::Unknown => open(
+                        span_of(ground.site, heat),
+                        &format!("heating against cooling of `{}`", zone.name),
+                    ),
                     Answer::Sat => {
                         let others: Vec<Formula> = heating
                             .iter()
@@ -80,12 +81,7 @@ pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Foun
                 };
                 let mut effects = vec![(heat.rule.0, heat.effect), (cool.rule.0, cool.effect)];
                 effects.sort_unstable();
-                found.push(Found {
-                    code: finding.code,
-                    effects,
-                    subject: Subject::Zone(zone.id),
-                    finding,
-                });
+                found.push(Found { code: finding.code, effects, subject: Subject::Zone(zone.id), finding });
             }
         }
     }

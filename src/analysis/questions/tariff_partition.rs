@@ -38,13 +38,15 @@ fn partition(world: &mut World, tariff: &Tariff, direction: &str, price: &Price)
     for group in groups(&world.atoms, &world.site.holidays, &atoms) {
         let on = |formula: &Formula| match formula {
             Formula::Const(b) => *b,
-            Formula::Bit(Bit::Atom(atom)) => {
-                atoms.iter().position(|a| a == atom).and_then(|at| group.holds.get(at)).copied().unwrap_or(false)
-            }
+            Formula::Bit(Bit::Atom(atom)) => atoms
+                .iter()
+                .position(|a| a == atom)
+                .and_then(|at| group.holds.get(at))
+                .copied()
+                .unwrap_or(false),
             _ => false,
         };
-        let active: Vec<usize> =
-            holds.iter().enumerate().filter(|(_, f)| on(f)).map(|(i, _)| i).collect();
+        let active: Vec<usize> = holds.iter().enumerate().filter(|(_, f)| on(f)).map(|(i, _)| i).collect();
         let wrong = active.len() > 1 || (active.is_empty() && otherwise.is_none());
         if !wrong || seen.contains(&active) {
             continue;
