@@ -13,8 +13,9 @@ use crate::quantity::{Rat, Type};
 
 /// An attribute of a device, zone or grid. Powers are at the device's terminal on its bus, in the
 /// named direction, never negative (semantics.md 10).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+///
+/// In documents it is one word: `charge_level`, and `point:ppm` for a device's own point.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attr {
     /// Power taken or given, kW; of a store: discharge - charge; of a grid: import - export.
     Power,
@@ -44,7 +45,46 @@ pub enum Attr {
     Point(String),
 }
 
+impl Serialize for Attr {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Point(point) => s.collect_str(&format_args!("point:{point}")),
+            other => s.serialize_str(other.name()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Attr {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        if let Some(point) = text.strip_prefix("point:") {
+            return Ok(Self::Point(point.to_owned()));
+        }
+        Self::PLAIN
+            .iter()
+            .find(|attr| attr.name() == text)
+            .cloned()
+            .ok_or_else(|| serde::de::Error::custom(format_args!("`{text}` is no attribute")))
+    }
+}
+
 impl Attr {
+    /// All that every device may have.
+    const PLAIN: [Self; 12] = [
+        Self::Power,
+        Self::Charge,
+        Self::Discharge,
+        Self::Import,
+        Self::Export,
+        Self::ChargeLevel,
+        Self::Available,
+        Self::Temperature,
+        Self::Setpoint,
+        Self::On,
+        Self::Connected,
+        Self::Energy,
+    ];
+
     /// As the author writes it.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -168,7 +168,7 @@ pub enum Target {
 
 /// What an effect asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "is")]
+#[serde(rename_all = "snake_case")]
 pub enum EffectKind {
     /// The attribute lies in a closed interval.
     Bound {
