@@ -171,9 +171,12 @@ impl DeviceSet {
         self.connected.is_empty() || self.on.is_empty() || self.numbers.values().any(IntervalSet::is_empty)
     }
 
-    /// Whether each part lies inside the other's.
+    /// Whether each part lies inside the other's; what is empty lies inside everything.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
+        if self.is_empty() {
+            return true;
+        }
         self.connected.is_subset(other.connected)
             && self.on.is_subset(other.on)
             && other

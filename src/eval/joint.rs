@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::decision::{Clash, Conflict, EffectRef, Status, Unit};
 use super::device::DeviceSet;
+use super::gather::TotalItem;
 use super::resolve::{Resolution, minimal};
 use crate::ir::ClassId;
 use crate::quantity::Rat;
@@ -103,7 +104,7 @@ impl Resolution<'_> {
     /// Whether the joint can hold with these effects (sorted).
     fn holds(&self, joint: Joint, base: Base, effects: &[EffectRef]) -> bool {
         match joint {
-            Joint::Total(key) => self.total_holds(key, base, effects),
+            Joint::Total(key) => self.total_holds(key, base, effects, None),
             Joint::Zone(zone) => {
                 let Some(thermal) = self.evaluator.layout.thermal.get(zone) else { return true };
                 let forced = |units: &[usize]| {
@@ -116,7 +117,9 @@ impl Resolution<'_> {
         }
     }
 
-    fn total_holds(&self, at: usize, base: Base, effects: &[EffectRef]) -> bool {
+    /// Whether the hull of the members' sums, narrowed by the effects (sorted), meets the bounds.
+    /// `one`: an item that narrows one member of its unit.
+    fn total_holds(&self, at: usize, base: Base, effects: &[EffectRef], one: Option<(usize, usize)>) -> bool {
         let Some(key) = self.evaluator.layout.keys.get(at) else { return true };
         let mut bounds: Bounds = match base {
             Base::Physical => (None, None),
@@ -135,7 +138,16 @@ impl Resolution<'_> {
             let Some(set) = self.narrowed(base, *unit, effects) else { return false };
             // a member without the attribute adds nothing to the total
             let Some((lo, hi)) = set.hull(&key.attr) else { continue };
-            let count = Rat::int(i64::try_from(self.unit(*unit).map_or(1, |unit| unit.len())).unwrap_or(1));
+            let mut count = i64::try_from(self.unit(*unit).map_or(1, |unit| unit.len())).unwrap_or(1);
+            if let Some((_, item)) = one.filter(|(of, _)| of == unit) {
+                let Some(single) = self.fit(&set, &[item]) else { return false };
+                if let Some((lo, hi)) = single.hull(&key.attr) {
+                    least += &lo;
+                    most += &hi;
+                }
+                count -= 1;
+            }
+            let count = Rat::int(count);
             least += &(&lo * &count);
             most += &(&hi * &count);
         }
@@ -166,12 +178,7 @@ impl Resolution<'_> {
     /// Semantics 13 over several units.
     pub(super) fn joint_overrides(&mut self, class: ClassId, joints: &[Joint]) {
         for joint in joints {
-            for effect in self.candidates(*joint, |of| of == class) {
-                if !self.holds(*joint, Base::Left, &[effect]) {
-                    let by = self.joint_blame(class, *joint, &[effect]);
-                    self.set_effect(*joint, effect, &Status::Overridden { by });
-                }
-            }
+            self.override_alone(class, *joint);
             loop {
                 let effects = self.candidates(*joint, |of| of == class);
                 if self.holds(*joint, Base::Left, &effects) {
@@ -181,6 +188,38 @@ impl Resolution<'_> {
                 let against = self.joint_blame(class, *joint, &least);
                 if !self.drop_effects(class, Clash::JointMiss, *joint, &least, against) {
                     break;
+                }
+            }
+        }
+    }
+
+    /// Overrides what alone misses what is left: a bound on the total, or one member's effect.
+    fn override_alone(&mut self, class: ClassId, joint: Joint) {
+        if let Joint::Total(key) = joint {
+            let of_class = |item: &TotalItem| {
+                item.key == key && item.total.class == class && item.total.status == Status::InForce
+            };
+            let totals: Vec<EffectRef> =
+                self.totals.iter().filter(|item| of_class(item)).map(|item| item.total.effect).collect();
+            for effect in totals {
+                if !self.total_holds(key, Base::Left, &[effect], None) {
+                    let by = self.joint_blame(class, joint, &[effect]);
+                    self.set_effect(joint, effect, &Status::Overridden { by });
+                }
+            }
+        }
+        for unit in self.units_of(joint) {
+            for at in self.standing(class, unit) {
+                let holds = match joint {
+                    Joint::Total(key) => self.total_holds(key, Base::Left, &[], Some((unit, at))),
+                    Joint::Zone(_) => {
+                        let effect = self.effects_of(&[at]);
+                        self.holds(joint, Base::Left, &effect)
+                    }
+                };
+                if !holds {
+                    let by = self.joint_blame(class, joint, &self.effects_of(&[at]));
+                    self.set_status(at, Status::Overridden { by });
                 }
             }
         }

@@ -106,7 +106,7 @@ impl<'e> Resolution<'e> {
     }
 
     /// Items of a class on a unit that still stand.
-    fn standing(&self, class: ClassId, unit: usize) -> Vec<usize> {
+    pub(super) fn standing(&self, class: ClassId, unit: usize) -> Vec<usize> {
         let list = self.on_unit.get(&unit).map(Vec::as_slice).unwrap_or_default();
         let stands = |at: &&usize| {
             self.items
@@ -366,7 +366,7 @@ impl<'e> Resolution<'e> {
         });
         self.decision.resolved = resolved.collect();
         self.decision.outcomes = self.items.into_iter().map(|item| item.outcome).collect();
-        self.decision.outcomes.sort_by(|a, b| (a.class, a.effect, a.unit).cmp(&(b.class, b.effect, b.unit)));
+        self.decision.outcomes.sort_by_key(|outcome| (outcome.class, outcome.effect, outcome.unit));
         self.decision.totals = self.totals.into_iter().map(|item| item.total).collect();
         self.decision
     }
