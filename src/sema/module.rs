@@ -97,7 +97,8 @@ impl Loader<'_, '_> {
         }
     }
 
-    /// The first statement of a policy text is its edition.
+    /// The edition is the first statement of the file that declares the site; it holds for all of
+    /// the site's files, which may repeat it.
     fn edition(&mut self, tree: &ast::File, source: SourceId) {
         let first = tree.items.first();
         if matches!(first.map(|item| &item.kind), Some(ItemKind::Edition(_) | ItemKind::Broken(_))) {
@@ -111,10 +112,16 @@ impl Loader<'_, '_> {
             );
             return;
         }
-        self.findings.push(
-            Diagnostic::error(codes::EDITION, Span::file(source), "this file does not name its edition")
-                .help("begin it with `edition 2026`"),
-        );
+        let declares_site = tree
+            .items
+            .iter()
+            .find(|item| matches!(&item.kind, ItemKind::Declaration(d) if d.keyword == ast::Keyword::Site));
+        if let Some(site) = declares_site {
+            self.findings.push(
+                Diagnostic::error(codes::EDITION, site.span, "the site does not name its edition")
+                    .help("begin the file with `edition 2026`"),
+            );
+        }
     }
 
     fn local_modules(&mut self, prefix: &str, items: &[Item]) {
