@@ -71,9 +71,8 @@ impl<'a> Compiler<'a> {
             (supply.phases == family.electrical.phases).then(|| supply.volts.clone()).flatten()
         });
         let Some(volts) = volts else {
-            if family.bus.is_none() {
-                return None;
-            }
+            // a broken bus has been reported
+            family.bus?;
             let finding = Diagnostic::error(
                 codes::TYPE_MISMATCH,
                 span,

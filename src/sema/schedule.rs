@@ -155,10 +155,7 @@ impl<'a> Compiler<'a> {
         times: Option<&ast::TimeRange>,
         depth: u32,
     ) -> Option<Sched> {
-        let window = match times {
-            None => None,
-            Some(times) => Some(self.times(times)),
-        };
+        let window = times.map(|times| self.times(times));
         let days = match days {
             Some(ast::Days::Name(name)) => {
                 let named = self.named_schedule(name, depth);

@@ -5,7 +5,7 @@ use super::guard::head_text;
 use super::names::Entity;
 use crate::ast::{self, Index, Name};
 use crate::diag::{Diagnostic, Span, codes};
-use crate::ir::{Attr, FamilyId, MemberRange, Model, Role, Target};
+use crate::ir::{Attr, FamilyId, MemberRange, Model, Target};
 
 /// A target with the attribute that is meant.
 #[derive(Debug, Clone)]
@@ -232,10 +232,5 @@ impl Compiler<'_> {
             return None;
         }
         Some(())
-    }
-
-    /// Whether a device only senses.
-    pub(super) fn is_control(&self, family: FamilyId) -> bool {
-        self.site.families.get(family.index()).is_some_and(|f| f.role == Role::Control)
     }
 }

@@ -202,11 +202,9 @@ impl<'a> Compiler<'a> {
     fn demand_charge(&mut self, mut args: Args<'a>, charges: &mut Vec<DemandCharge>) {
         let whole = args.span();
         let monthly = args.eat("monthly") || args.eat("per_month");
-        if !monthly {
-            if let Some(word) = args.word() {
-                let text = self.text(whole);
-                self.unhonoured(format!("a demand charge per {} (`{text}`)", word.text), whole, false, true);
-            }
+        if !monthly && let Some(word) = args.word() {
+            let text = self.text(whole);
+            self.unhonoured(format!("a demand charge per {} (`{text}`)", word.text), whole, false, true);
         }
         if let Some(ArgKind::Block(rows)) = args.peek().map(|a| &a.kind) {
             args.next();

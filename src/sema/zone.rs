@@ -87,7 +87,7 @@ impl<'a> Compiler<'a> {
         let mut open = true;
         loop {
             let span = args.here();
-            let Some((lo, hi)) = self.arg_range(&mut args, Type::Temperature) else { return None };
+            let (lo, hi) = self.arg_range(&mut args, Type::Temperature)?;
             let during = match args.peek().map(|a| &a.kind) {
                 Some(ArgKind::During(schedule)) => {
                     args.next();

@@ -114,7 +114,7 @@ fn run(section: &Section, whole: bool) -> (Diagnostics, SourceMap) {
     let compiled = sema::compile(&repository);
     let mut findings = compiled.findings;
     if whole && let Some(site) = &compiled.site {
-        let report = analysis::check(site, &compiled.sources, &CheckInputs::default());
+        let report = analysis::check(site, &CheckInputs::default());
         findings.extend(report.findings);
     }
     findings.sort(&compiled.sources);
