@@ -20,6 +20,8 @@ mod output;
 #[cfg(feature = "solver")]
 mod plan;
 mod plan_text;
+#[cfg(feature = "solver")]
+mod policy;
 #[cfg(feature = "runtime")]
 mod release;
 mod show;

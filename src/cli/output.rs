@@ -112,6 +112,14 @@ pub(super) fn complain(system: &dyn System, mut findings: Diagnostics, sources: 
     findings.exit(false)
 }
 
+/// As [`complain`], for what was found out about the site whose folder is `shown`.
+#[cfg(feature = "solver")]
+pub(super) fn complain_about(system: &dyn System, shown: &str, site: Outcome) -> ExitCode {
+    let mut all = Outcome::default();
+    all.add(shown, site);
+    complain(system, all.findings, &all.sources)
+}
+
 /// Ends a run with one finding that lies in no file.
 pub(super) fn fail(system: &dyn System, finding: Diagnostic) -> ExitCode {
     complain(system, std::iter::once(finding).collect(), &SourceMap::new())

@@ -58,3 +58,73 @@ fn ten_thousand_parentheses_are_an_error_and_no_crash() {
     let system = MemorySystem::new().file("site/a.evl", deep);
     assert_eq!(check(&system, "site").0, 1);
 }
+
+/// A site with one conflict, valid this year, in a folder of its own.
+const TINY: &str = "edition 2026
+site tiny {
+  timezone \"America/New_York\", location 42.36 N 71.05 W, currency USD, step 15 min, horizon 24 h
+  valid 2026-01-01 .. 2026-12-31, on no_plan release, signatures none
+}
+priorities safety > comfort > economy
+bus main { ac 480 V, 3 phase, limit 400 kW }
+producer utility : grid { on main, import up to 250 kW, export up to 100 kW, tariff flat }
+tariff flat { import 0.20 USD/kWh, export 0.05 USD/kWh }
+consumer boiler : boiler { on main, demand 0 kW .. 40 kW, fail_safe 0 kW by none }
+weather { temperature -20 degC .. 42 degC }
+rule cold in comfort { when weather.temperature < 5 degC then keep boiler.power at least 20 kW }
+";
+const CONFLICT: &str =
+    "rule save in comfort { when weather.temperature < 10 degC then limit boiler to 10 kW }\n";
+
+#[test]
+fn a_conflict_is_found_with_its_witness_and_shown_under_the_site_it_lies_in() {
+    let system = MemorySystem::new()
+        .file("sites/bad/policy.evl", format!("{TINY}{CONFLICT}"))
+        .file("sites/good/policy.evl", TINY);
+    let (exit, codes) = check(&system, "sites/bad sites/good");
+    assert_eq!((exit, codes.iter().filter(|code| *code == "EVL0301").count()), (1, 1), "{codes:?}");
+    let report: serde_json::Value = serde_json::from_str(&system.printed()).unwrap();
+    let finding = report["findings"].as_array().unwrap().iter().find(|f| f["code"] == "EVL0301").unwrap();
+    assert_eq!(finding["primary"]["path"], "sites/bad/policy.evl");
+    assert!(finding["witness"]["when"].as_str().unwrap().contains("weather.temperature"));
+    assert_eq!(report["counts"]["rules"], 3);
+    assert_eq!(report["counts"]["files"], 2);
+}
+
+#[test]
+fn nothing_is_built_from_a_policy_with_errors_and_the_same_bytes_from_a_clean_one() {
+    let build = |text: String| {
+        let system = MemorySystem::new().file("site/policy.evl", text);
+        let line = "evl build site -o site.bundle".split_whitespace().map(OsString::from);
+        let exit = evl::cli::run(line, &system).number();
+        (exit, system.files().remove(std::path::Path::new("/site.bundle")), system.printed())
+    };
+    let (exit, bundle, id) = build(format!("{TINY}{CONFLICT}"));
+    assert_eq!((exit, bundle, id.as_str()), (1, None, ""));
+    let (exit, bundle, id) = build(TINY.to_owned());
+    assert_eq!(exit, 0);
+    assert!(id.starts_with("sha256:") && id.len() == 72, "{id}");
+    assert!(bundle.is_some());
+    assert_eq!(build(TINY.to_owned()).1, bundle);
+}
+
+#[test]
+fn lint_levels_and_waivers_of_the_manifest_count() {
+    let dead = "rule never in economy { when weather.temperature > 60 degC then limit boiler to 5 kW }\n";
+    let exit = |manifest: &str| {
+        let system =
+            MemorySystem::new().file("s/policy.evl", format!("{TINY}{dead}")).file("s/evl.yaml", manifest);
+        system.set_now("2026-06-01T12:00:00Z".parse().unwrap());
+        let line = "evl check s --deny warnings".split_whitespace().map(OsString::from);
+        evl::cli::run(line, &system).number()
+    };
+    let waiver = |until: &str| {
+        format!(
+            "waivers:\n  - code: EVL0401\n    statement: never\n    until: {until}\n    reason: comes with the new boiler\n"
+        )
+    };
+    assert_eq!(exit(""), 1);
+    assert_eq!(exit("lints:\n  EVL0401: allow\n"), 0);
+    assert_eq!(exit(&waiver("2026-06-01")), 0);
+    assert_eq!(exit(&waiver("2026-05-31")), 1);
+}

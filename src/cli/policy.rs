@@ -1,0 +1,130 @@
+//! A policy repository on its way through the rooms, as `check`, `build`, `plan` and `test` need it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::output::Outcome;
+use crate::analysis::{self, CheckInputs};
+use crate::bundle::{Bundle, Hash};
+use crate::calendar::{Calendar, Instant};
+use crate::diag::{Code, Diagnostic, Diagnostics, Severity, SourceId};
+use crate::inputs::{self, Inputs};
+use crate::ir::{LintLevel, Site};
+use crate::repo::Repository;
+use crate::sema;
+use crate::system::System;
+
+/// A repository that was read and compiled.
+pub(super) struct Policy<'s> {
+    system: &'s dyn System,
+    /// the files, with all texts that findings speak of
+    pub(super) repository: Repository<'s>,
+    /// the site's folder as seen from the one in which evl runs
+    pub(super) shown: String,
+    /// what is compiled, with its calendar; `None` where there are errors
+    pub(super) compiled: Option<(Site, Calendar)>,
+    /// the feeds, once read
+    pub(super) inputs: Option<Inputs>,
+    findings: Diagnostics,
+    counts: Vec<(String, u64)>,
+    rests_on: Vec<String>,
+}
+
+impl<'s> Policy<'s> {
+    /// Reads and compiles what the user named.
+    ///
+    /// # Errors
+    /// When there is no policy, or it cannot be read at all.
+    pub(super) fn open(path: &Path, system: &'s dyn System) -> Result<Self, Box<Diagnostic>> {
+        let mut repository = Repository::open(system, path)?;
+        let sema::Compiled { site, sources, mut findings } = sema::compile(&repository);
+        // what is read later joins all texts that were read so far
+        repository.sources = sources;
+        let compiled = site.and_then(|site| match Calendar::new(&site) {
+            Ok(calendar) => Some((site, calendar)),
+            Err(finding) => {
+                findings.push(finding);
+                None
+            }
+        });
+        let counts = vec![("files".to_owned(), repository.files.len() as u64)];
+        let shown = shown(&repository, system);
+        let (inputs, rests_on) = (None, Vec::new());
+        Ok(Self { system, repository, shown, compiled, inputs, findings, counts, rests_on })
+    }
+
+    /// Asks every question of `check`. Feeds are read as they are needed in `span`; without one, in
+    /// the whole time for which the policy is valid.
+    pub(super) fn check(&mut self, span: Option<(Instant, Instant)>) {
+        let Some((site, calendar)) = &self.compiled else { return };
+        let span = span.unwrap_or_else(|| calendar.valid());
+        match inputs::load(&mut self.repository, site, calendar, span) {
+            Ok(inputs) => self.inputs = Some(inputs),
+            Err(faults) => self.findings.extend(faults),
+        }
+        let report = analysis::check(site, &self.repository.sources, &CheckInputs::default());
+        self.findings.extend(report.findings);
+        self.counts.push(("rules".to_owned(), report.rules as u64));
+        self.counts.push(("questions".to_owned(), report.questions));
+        self.rests_on = report.rests_on;
+    }
+
+    /// What was found, with the manifest's lint levels and waivers applied.
+    pub(super) fn outcome(self) -> (String, Outcome) {
+        let Self { system, repository, shown, compiled, findings, counts, rests_on, .. } = self;
+        let levels = &repository.manifest.settings.lints;
+        let levelled: Diagnostics =
+            findings.into_iter().filter_map(|finding| level(finding, levels)).collect();
+        let now = Instant(system.now().as_second());
+        let findings = match &compiled {
+            Some((_, calendar)) => repository.waive(levelled, calendar.civil(now).0),
+            // without the site's zone nobody can say which day it is there
+            None => levelled,
+        };
+        let sources = repository.sources;
+        (shown, Outcome { sources, findings, counts, rests_on })
+    }
+
+    /// The canonical compilation with the hashes of everything that it was made from.
+    pub(super) fn bundle(&self) -> Option<Bundle> {
+        let ((site, _), inputs) = (self.compiled.as_ref()?, self.inputs.as_ref()?);
+        let mut profiles = BTreeMap::new();
+        let mut read: BTreeMap<String, Hash> =
+            inputs.files().iter().map(|file| (file.path.clone(), file.sha256.clone())).collect();
+        let mut note = |source: SourceId| {
+            let text = self.repository.text(source);
+            read.insert(self.repository.sources.path(source).to_owned(), Hash::of(text.as_bytes()));
+        };
+        for name in site.families.iter().filter_map(|family| family.profile.as_ref()) {
+            if let Some(loaded) = self.repository.profiles.get(name) {
+                profiles.insert(name.clone(), loaded.profile.clone());
+                note(loaded.source);
+            }
+        }
+        self.repository.manifest.source.into_iter().for_each(note);
+        Some(Bundle::new(site.clone(), profiles, &self.repository.inventory, read))
+    }
+}
+
+/// The finding at the manifest's level for its code; errors have no level.
+fn level(mut finding: Diagnostic, levels: &BTreeMap<String, LintLevel>) -> Option<Diagnostic> {
+    if finding.severity == Severity::Error {
+        return Some(finding);
+    }
+    let of = |code: &str| code.parse::<Code>() == Ok(finding.code);
+    match levels.iter().find(|(code, _)| of(code)).map(|(_, level)| level) {
+        Some(LintLevel::Allow) => return None,
+        Some(LintLevel::Warn) => finding.severity = Severity::Warning,
+        Some(LintLevel::Deny) => finding.severity = Severity::Error,
+        None => {}
+    }
+    Some(finding)
+}
+
+/// The folder of the site as seen from the one in which evl runs; whole where it lies elsewhere.
+fn shown(repository: &Repository<'_>, system: &dyn System) -> String {
+    let here = system.current_folder().and_then(|here| system.canonical(&here));
+    let inside =
+        here.ok().and_then(|here| repository.folder().strip_prefix(here).ok().map(Path::to_path_buf));
+    inside.unwrap_or_else(|| repository.folder().to_path_buf()).display().to_string()
+}
