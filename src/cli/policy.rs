@@ -62,7 +62,7 @@ impl<'s> Policy<'s> {
             Ok(inputs) => self.inputs = Some(inputs),
             Err(faults) => self.findings.extend(faults),
         }
-        let report = analysis::check(site, &self.repository.sources, &CheckInputs::default());
+        let report = analysis::check(site, &CheckInputs::default());
         self.findings.extend(report.findings);
         self.counts.push(("rules".to_owned(), report.rules as u64));
         self.counts.push(("questions".to_owned(), report.questions));
