@@ -4,6 +4,7 @@
 //! [merged](Inventory::merge); a name may stand in one file only.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -126,13 +127,14 @@ impl Inventory {
             twice: &mut Vec<Problem>,
         ) {
             for (name, entry) in theirs {
-                if mine.contains_key(&name) {
-                    twice.push(Problem {
-                        at: format!("{what}.{name}"),
-                        message: format!("`{name}` stands in two inventory files"),
-                    });
-                } else {
-                    mine.insert(name, entry);
+                match mine.entry(name) {
+                    Entry::Occupied(there) => twice.push(Problem {
+                        at: format!("{what}.{}", there.key()),
+                        message: format!("`{}` stands in two inventory files", there.key()),
+                    }),
+                    Entry::Vacant(free) => {
+                        free.insert(entry);
+                    }
                 }
             }
         }

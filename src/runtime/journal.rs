@@ -190,6 +190,8 @@ pub struct Past {
     pub unfinished: Option<Unfinished>,
     /// commands that stand, by device
     pub standing: BTreeMap<String, Vec<Standing>>,
+    /// devices of which the last writes are not known to be in effect or brought back, and since when
+    pub unknown: BTreeMap<String, Instant>,
 }
 
 /// The journal of one host.
@@ -349,6 +351,7 @@ impl Past {
                         changes.retain(|change| change.safety || !settled(&change.device));
                     }
                 }
+                self.doubt(devices, line.at);
                 for (device, outcome) in devices {
                     if matches!(outcome, Outcome::Failed | Outcome::Unknown | Outcome::Left) {
                         self.standing.remove(device);
@@ -359,6 +362,7 @@ impl Past {
                 if let Some(unfinished) = &mut self.unfinished {
                     unfinished.open.retain(|(name, _)| name != gateway);
                 }
+                self.unknown.retain(|device, _| !standing.contains_key(device));
                 self.standing.extend(standing.clone());
             }
             Record::Undo { .. } => {}
@@ -370,6 +374,7 @@ impl Past {
                 }
             }
             Record::Released { devices } => {
+                self.doubt(devices, line.at);
                 if let Some(unfinished) = &mut self.unfinished {
                     for (_, changes) in &mut unfinished.open {
                         changes.retain(|change| devices.get(&change.device) != Some(&Outcome::Done));
@@ -382,6 +387,21 @@ impl Past {
             }
         }
         Ok(())
+    }
+}
+
+impl Past {
+    fn doubt(&mut self, devices: &BTreeMap<String, Outcome>, at: Instant) {
+        for (device, outcome) in devices {
+            match outcome {
+                Outcome::Failed | Outcome::Unknown => {
+                    self.unknown.insert(device.clone(), at);
+                }
+                Outcome::Done | Outcome::Undone | Outcome::Left => {
+                    self.unknown.remove(device);
+                }
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::report::{DeviceReport, ExcludedReport, Report};
 use crate::bundle::profile::{Form, PowerFound};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::ir::Control;
 use crate::system::System;
 
 /// Reads every device that this host commands, the value in effect first, and compares it with what
@@ -69,7 +70,7 @@ async fn look(
     let commanded: Vec<Subject> = subjects
         .into_iter()
         .filter(|subject| {
-            subject.family.control == crate::ir::Control::Command || past.standing.contains_key(&subject.name)
+            subject.family.control == Control::Command || past.standing.contains_key(&subject.name)
         })
         .collect();
     let endpoints = endpoints(&papers.inventory, &gateways);
@@ -79,7 +80,7 @@ async fn look(
         let standing = past.standing.get(&subject.name).unwrap_or(&none);
         match probed.remove(&subject.name) {
             Some(Ok(ready)) => {
-                let (entry, drifted) = compare(subject, &ready, standing, present);
+                let (mut entry, drifted) = compare(subject, &ready, standing, present);
                 for words in &drifted {
                     report.find(codes::DRIFTED, format!("`{}`: {words}", subject.name));
                 }
@@ -87,6 +88,14 @@ async fn look(
                     report.note(format!("{} raises {alarm}", subject.name));
                 }
                 troubled |= !drifted.is_empty();
+                if let Some(since) = past.unknown.get(&subject.name) {
+                    troubled = true;
+                    let words =
+                        format!("what was written at {since} is not known to be in effect or brought back");
+                    report.find(codes::STATE_UNKNOWN, format!("`{}`: {words}", subject.name));
+                    entry.outcome = Some(Outcome::Unknown);
+                    entry.detail = words;
+                }
                 report.devices.push(entry);
             }
             Some(Err(excluded)) => {

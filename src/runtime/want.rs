@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::profile::{Form, Profile, Verb};
 use crate::bundle::{CommandForm, Names, PlanDocument};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::ir::{Attr, Control, Family, Role, SAFETY, Site, Statement};
+use crate::ir::{Attr, Control, Family, Role, SAFETY, Site, Statement, Target};
 use crate::quantity::Rat;
 
 /// One abstract command.
@@ -103,17 +103,27 @@ pub fn wants(
     Ok(wants)
 }
 
-/// Commands that a rule of the safety class decided, as the plan's reasons say.
+/// Commands that a rule of the safety class decided. The plan's reasons name them; that the rule is of
+/// the first class and speaks of the device is looked up in the bundle.
 fn safety_commands(site: &Site, plan: &PlanDocument, step: usize) -> BTreeSet<(String, Attr)> {
+    let names = Names::new(site);
     let here = |first: u32, last: u32| (first as usize..=last as usize).contains(&step);
-    let first_class = |statement: &Statement| match statement {
-        Statement::Effect(rule, _) => site.rule(*rule).is_some_and(|rule| rule.class == SAFETY),
-        _ => false,
+    let commands = |statement: &Statement, device: &str| {
+        let Statement::Effect(rule, index) = statement else { return false };
+        let Some(rule) = site.rule(*rule).filter(|rule| rule.class == SAFETY) else { return false };
+        let Some(device) = names.device(device) else { return false };
+        rule.effects.iter().filter(|effect| effect.index == *index).any(|effect| {
+            let members = match (&effect.target, rule.for_each) {
+                (Target::Bound, Some(group)) => site.target_members(&Target::Group(group)),
+                (target, _) => site.target_members(target),
+            };
+            members.iter().any(|range| range.contains(device))
+        })
     };
     plan.reasons
         .iter()
         .filter(|reason| here(reason.first, reason.last))
-        .filter(|reason| reason.statements.iter().any(|known| first_class(&known.statement)))
+        .filter(|reason| reason.statements.iter().any(|known| commands(&known.statement, &reason.device)))
         .map(|reason| (reason.device.clone(), reason.attr.clone()))
         .collect()
 }

@@ -345,7 +345,7 @@ impl State {
             Err(code) => format!("exception {code}"),
         };
         self.note(place, asked.at, words, &word, now);
-        result.map_err(|code| ExceptionCode::new(code))
+        result.map_err(ExceptionCode::new)
     }
 }
 

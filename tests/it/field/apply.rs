@@ -385,3 +385,110 @@ async fn a_full_disk_spends_the_reserve_and_goes_on() {
     assert!(!host.state_dir().join("reserve").exists());
     assert_eq!(power(&sim, "solar"), "4.5");
 }
+
+#[tokio::test]
+async fn what_nobody_knows_is_called_unknown_until_it_is_known() {
+    let (sim, papers) = field(1).await;
+    let host = Host::new();
+    let commands = [("solar", Attr::Power, CommandForm::AtMost, 450)];
+    // the first write gets through unanswered, and from then on there is silence
+    sim.inject(fault(r#"{"device":"solar","kind":"no_reply","requests":"write"}"#));
+    sim.inject(fault(r#"{"device":"solar","kind":"no_reply","requests":"read","after":12}"#));
+    let report = host.apply(&papers, &plan(&papers, 1, &commands)).await;
+    assert_eq!(report.exit_code(), ExitCode::Unknown, "{}", report.words());
+    assert!(report.findings.iter().all(|finding| finding.code == codes::STATE_UNKNOWN));
+    sim.heal();
+    let status = host.status(&papers).await;
+    assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::STATE_UNKNOWN]), "{}", status.words());
+    assert_eq!(host.release(&papers).await.exit_code(), ExitCode::Success);
+    assert_eq!(host.status(&papers).await.exit_code(), ExitCode::Success);
+}
+
+#[tokio::test]
+async fn release_ends_what_an_interrupted_apply_left() {
+    let (sim, papers) = field(1).await;
+    let papers: &'static Papers = Box::leak(Box::new(papers));
+    let host: &'static Host = Box::leak(Box::new(Host::new()));
+    let one: &'static _ = Box::leak(Box::new(plan(papers, 1, &usual())));
+    // begin, intent, frames, and dead before the result is durable
+    host.dies_at(2, false);
+    assert!(tokio::spawn(host.apply(papers, one)).await.is_err());
+    host.dies_at(-1, false);
+    assert_eq!(sim.peek("solar", "limit_enabled"), Some(1));
+    assert_eq!(host.status(papers).await.exit_code(), ExitCode::Findings);
+    let report = host.release(papers).await;
+    assert_eq!(report.exit_code(), ExitCode::Success, "{}", report.words());
+    assert_eq!(sim.peek("solar", "limit_enabled"), Some(0));
+    let status = host.status(papers).await;
+    assert_eq!(status.exit_code(), ExitCode::Success, "{}", status.words());
+}
+
+#[tokio::test]
+async fn gateways_declared_together_are_undone_together() {
+    let (sim, alive) = field(1).await;
+    let mut site = yard();
+    site.gateways[0].together.push(evl::ir::GatewayId(1));
+    let (roof, plant) = (alive.inventory.gateways["roof"].port, alive.inventory.gateways["plant"].port);
+    let papers = papers(site, &inventory_text(roof, plant));
+    sim.inject(fault(r#"{"device":"charger","point":"current","kind":"stuck"}"#));
+    let report = Host::new().apply(&papers, &plan(&papers, 1, &usual())).await;
+    assert_eq!(report.exit_code(), ExitCode::Undone, "{}", report.words());
+    assert_eq!(sim.peek("solar", "limit_enabled"), Some(0));
+    assert_eq!(sim.peek("pack", "mode"), Some(0));
+}
+
+#[tokio::test]
+async fn a_value_that_another_wrote_meanwhile_is_left_alone_by_the_undo() {
+    let (sim, papers) = field(1).await;
+    // the limit is clamped to a value that is neither old nor ours
+    sim.inject(fault(r#"{"device":"solar","point":"limit","kind":"clamp","min":700,"max":700,"count":1}"#));
+    let commands = [("solar", Attr::Power, CommandForm::AtMost, 450)];
+    let report = Host::new().apply(&papers, &plan(&papers, 1, &commands)).await;
+    assert_eq!(report.exit_code(), ExitCode::Undone, "{}", report.words());
+    assert_eq!(report.devices[0].outcome, Some(Outcome::Left));
+    assert_eq!(sim.peek("solar", "limit"), Some(700));
+    assert_eq!(sim.peek("solar", "limit_enabled"), Some(0), "what is ours is brought back");
+}
+
+#[tokio::test]
+async fn a_site_that_needs_signatures_is_refused() {
+    let mut site = yard();
+    site.signatures = evl::ir::Signatures::Required;
+    let inventory: evl::bundle::inventory::Inventory = serde_yaml::from_str(&inventory_text(1, 1)).unwrap();
+    let bundle = evl::bundle::Bundle::new(site, Default::default(), &inventory, Default::default());
+    assert_eq!(Papers::new(bundle.clone(), inventory).unwrap_err().code, codes::UNSIGNED);
+    let other = serde_yaml::from_str(&inventory_text(1, 2)).unwrap();
+    assert_eq!(Papers::new(bundle, other).unwrap_err().code, codes::FOREIGN);
+}
+
+#[tokio::test]
+async fn admission_lists_decide() {
+    use evl::ir::{Admission, AdmissionAct, AdmissionCondition};
+    let (sim, alive) = field(1).await;
+    let (roof, plant) = (alive.inventory.gateways["roof"].port, alive.inventory.gateways["plant"].port);
+    let statement = |act, condition, text: &str| Admission {
+        act,
+        conditions: vec![condition],
+        text: text.to_owned(),
+        span: evl::ir::testkit::span(9),
+    };
+    let mut site = yard();
+    let listed = AdmissionCondition::SerialIn(vec!["PV10K-0001".to_owned()]);
+    let wallboxes = AdmissionCondition::Function("ev_charger".to_owned());
+    site.admissions.push(statement(AdmissionAct::Allow, listed, "allow serial in the list"));
+    site.admissions.push(statement(AdmissionAct::Allow, wallboxes.clone(), "allow function ev_charger"));
+    site.admissions.push(statement(AdmissionAct::Deny, wallboxes, "deny function ev_charger"));
+    let papers = papers(site, &inventory_text(roof, plant));
+    let report = Host::new().apply(&papers, &plan(&papers, 1, &usual())).await;
+    assert_eq!(report.exit_code(), ExitCode::Partial, "{}", report.words());
+    let reasons: Vec<String> =
+        report.excluded.iter().map(|e| format!("{} {}: {}", e.device, e.code, e.reason)).collect();
+    assert_eq!(
+        reasons,
+        [
+            "charger EVL1209: an admission list denies it: `deny function ev_charger`",
+            "pack EVL1209: no admission list allows it"
+        ]
+    );
+    assert!(sim.log().iter().all(|entry| entry.device == "solar"));
+}

@@ -1,0 +1,414 @@
+//! Phases 6 to 11: the writes in waves, what came of them, the way back, and what stands.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tokio::task::JoinSet;
+
+use super::Run;
+use crate::calendar::Instant;
+use crate::diag::{Diagnostic, ExitCode, codes};
+use crate::runtime::change::Change;
+use crate::runtime::endpoint::Priority;
+use crate::runtime::execute::{Done, Work, undo, write};
+use crate::runtime::journal::{DeviceChange, Outcome, Record, Standing};
+use crate::runtime::limits::Powers;
+use crate::runtime::order::{Move, Way};
+use crate::runtime::probe::{Ready, Subject};
+use crate::runtime::report::Report;
+use crate::system::System;
+
+impl Run<'_> {
+    fn at(&self, system: &dyn System) -> Instant {
+        // steps and leases are timed monotonically from the instant that was trusted at the start
+        let passed = system.monotonic().saturating_sub(self.started).as_secs();
+        self.now.plus(i64::try_from(passed).unwrap_or(i64::MAX))
+    }
+
+    /// Works of some changes, by gateway.
+    fn works(&self, changes: &[&Change], safety: bool) -> BTreeMap<String, Vec<Work>> {
+        let mut works: BTreeMap<String, Vec<Work>> = BTreeMap::new();
+        for change in changes {
+            let (Some(subject), Some(ready)) =
+                (self.subjects.get(&change.device), self.ready.get(&change.device))
+            else {
+                continue;
+            };
+            works.entry(change.gateway.clone()).or_default().extend(Work::of(subject, ready, change, safety));
+        }
+        works.retain(|_, works| !works.is_empty());
+        works
+    }
+
+    /// Writes gateways side by side, with intent before and result after in the journal.
+    async fn write_wave(
+        &mut self,
+        system: &dyn System,
+        works: BTreeMap<String, Vec<Work>>,
+        priority: Priority,
+        report: &mut Report,
+    ) -> Result<BTreeMap<String, BTreeMap<String, Done>>, Box<Diagnostic>> {
+        let intents = works
+            .iter()
+            .map(|(gateway, works)| Record::Intent {
+                gateway: gateway.clone(),
+                devices: works.iter().map(|work| work.change.clone()).collect(),
+            })
+            .collect();
+        if let Err(fault) = self.journal.append(self.at(system), intents) {
+            // nothing keeps a safety write from being made
+            if priority != Priority::Safety {
+                return Err(Box::new(fault));
+            }
+            report.findings.push(fault);
+        }
+        let mut tasks = JoinSet::new();
+        let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (gateway, works) in works {
+            let names = works.iter().map(|work| work.subject.name.clone()).collect();
+            expected.insert(gateway.clone(), names);
+            tasks.spawn(async move { (gateway, write(works, priority).await) });
+        }
+        let mut all: BTreeMap<String, BTreeMap<String, Done>> = BTreeMap::new();
+        while let Some(result) = tasks.join_next().await {
+            if let Ok((gateway, done)) = result {
+                all.insert(gateway, done);
+            }
+        }
+        for (gateway, names) in expected {
+            let done = all.entry(gateway).or_default();
+            for name in names {
+                done.entry(name).or_insert_with(|| Done {
+                    outcome: Outcome::Unknown,
+                    words: "the session ended unexpectedly".to_owned(),
+                    registers: 0,
+                });
+            }
+        }
+        let records = all.iter().map(|(gateway, done)| result_record(gateway, done)).collect();
+        self.record(system, records, report);
+        for done in all.values() {
+            tell(done, report);
+        }
+        Ok(all)
+    }
+
+    /// Appends records after frames were sent: a failing journal no longer stops anything.
+    fn record(&mut self, system: &dyn System, records: Vec<Record>, report: &mut Report) {
+        if let Err(fault) = self.journal.append(self.at(system), records) {
+            report.findings.push(fault);
+        }
+    }
+
+    pub(super) async fn execute(mut self, system: &dyn System, mut report: Report) -> Report {
+        let writes = self.changes.iter().any(Change::writes);
+        if let Err(fault) = self.journal.append(self.at(system), vec![self.begin.clone()])
+            && !self.changes.iter().any(|change| change.urgent.is_some())
+        {
+            return report.refused(fault);
+        }
+        let mut tally = Tally { unknown: self.lost, ..Tally::default() };
+        self.write_safety(system, &mut report, &mut tally).await;
+        self.write_waves(system, &mut report, &mut tally).await;
+        self.commit(system, &mut report, &mut tally);
+        let exit = tally.exit(!report.excluded.is_empty());
+        report.exit = exit.number();
+        if !writes {
+            report.note("nothing to write: every device already holds its command");
+        }
+        if matches!(exit, ExitCode::Undone | ExitCode::Partial | ExitCode::Unknown)
+            && (tally.unknown || !tally.undone.is_empty())
+        {
+            report.safe_command = Some("evl release --all".to_owned());
+        }
+        self.record(system, vec![Record::End { exit: exit.number() }], &mut report);
+        report
+    }
+
+    /// Writes of the safety class: first, outside every transaction, tried until they read back.
+    async fn write_safety(&mut self, system: &dyn System, report: &mut Report, tally: &mut Tally) {
+        let urgent: Vec<Change> =
+            self.changes.iter().filter(|change| change.urgent.is_some()).cloned().collect();
+        if urgent.is_empty() {
+            return;
+        }
+        let works = self.works(&urgent.iter().collect::<Vec<_>>(), true);
+        let all = self.write_wave(system, works, Priority::Safety, report).await.unwrap_or_default();
+        for (name, done) in all.values().flatten() {
+            if done.outcome == Outcome::Done {
+                tally.safe.insert(name.clone());
+            } else {
+                tally.unknown = true;
+                report.find(
+                    codes::STATE_UNKNOWN,
+                    format!("the safety write to `{name}` failed: {}", done.words),
+                );
+            }
+        }
+        for change in urgent.iter().filter(|change| tally.safe.contains(&change.device)) {
+            let standing: Vec<Standing> = change.standing.iter().filter(|s| s.safety).cloned().collect();
+            let standing = BTreeMap::from([(change.device.clone(), standing)]);
+            self.record(system, vec![Record::Commit { gateway: change.gateway.clone(), standing }], report);
+            // from here on the device is where safety put it, or on its way from there
+            let claim = if change.ordinary.is_some() { &change.step.under_way } else { &change.step.after };
+            self.found.insert(change.device.clone(), claim.clone());
+        }
+    }
+
+    async fn write_waves(&mut self, system: &dyn System, report: &mut Report, tally: &mut Tally) {
+        let mut state = self.found.clone();
+        let mut waves: VecDeque<Vec<usize>> = std::mem::take(&mut self.waves).into();
+        let mut touched: Vec<Vec<String>> = Vec::new();
+        while let Some(wave) = waves.pop_front() {
+            let moves: Vec<Move> = wave.iter().filter_map(|index| self.moves.get(*index)).cloned().collect();
+            let names: BTreeSet<String> = moves.iter().map(|m| m.device.clone()).collect();
+            let changes: Vec<Change> =
+                self.changes.iter().filter(|change| names.contains(&change.device)).cloned().collect();
+            let works = self.works(&changes.iter().collect::<Vec<_>>(), false);
+            let result = self.write_wave(system, works, Priority::Ordinary, report).await;
+            let failed: BTreeSet<String> = match &result {
+                Ok(all) => {
+                    touched.push(all.keys().cloned().collect());
+                    let bad =
+                        |done: &BTreeMap<String, Done>| done.values().any(|d| d.outcome != Outcome::Done);
+                    all.iter().filter(|(_, done)| bad(done)).map(|(gateway, _)| gateway.clone()).collect()
+                }
+                Err(fault) => {
+                    tally.refused = true;
+                    report.findings.push((**fault).clone());
+                    changes.iter().map(|change| change.gateway.clone()).collect()
+                }
+            };
+            for m in &moves {
+                state.insert(m.device.clone(), m.after.clone());
+            }
+            if failed.is_empty() {
+                continue;
+            }
+            self.name_failures(&result, report);
+            let group = self.together(failed);
+            if self.may_go_alone(&state, &group) && result.is_ok() {
+                self.undo_gateways(system, &group, &touched, report, tally).await;
+                for change in self.changes.iter().filter(|change| group.contains(&change.gateway)) {
+                    state.insert(change.device.clone(), change.step.before.clone());
+                }
+                waves = self.rest(&waves, &state, &group, report);
+            } else {
+                report.note("what was written is undone as a whole: no limit allows less");
+                let all: BTreeSet<String> = touched.iter().flatten().cloned().chain(group).collect();
+                self.undo_gateways(system, &all, &touched, report, tally).await;
+                return;
+            }
+        }
+    }
+
+    fn name_failures(
+        &self,
+        result: &Result<BTreeMap<String, BTreeMap<String, Done>>, Box<Diagnostic>>,
+        report: &mut Report,
+    ) {
+        for (name, done) in result.iter().flat_map(BTreeMap::values).flatten() {
+            match done.outcome {
+                Outcome::Unknown => report.find(codes::STATE_UNKNOWN, format!("`{name}`: {}", done.words)),
+                Outcome::Failed => report.find(codes::NOT_IN_EFFECT, format!("`{name}`: {}", done.words)),
+                Outcome::Done | Outcome::Undone | Outcome::Left => {}
+            }
+        }
+    }
+
+    /// The gateways that are undone with these.
+    fn together(&self, mut group: BTreeSet<String>) -> BTreeSet<String> {
+        let site = &self.papers.bundle.site;
+        for gateway in &site.gateways {
+            let set: Vec<&str> = std::iter::once(gateway.name.as_str())
+                .chain(
+                    gateway
+                        .together
+                        .iter()
+                        .filter_map(|id| Some(site.gateways.get(id.index())?.name.as_str())),
+                )
+                .collect();
+            if set.len() > 1 && set.iter().any(|name| group.contains(*name)) {
+                group.extend(set.into_iter().map(str::to_owned));
+            }
+        }
+        group
+    }
+
+    /// Whether a group of gateways can go back while the others stay.
+    fn may_go_alone(&self, state: &Powers, group: &BTreeSet<String>) -> bool {
+        let way = Way::new(&self.limits, &self.found, &self.planned);
+        let (mut during, mut after) = (state.clone(), state.clone());
+        for change in self.changes.iter().filter(|change| group.contains(&change.gateway)) {
+            during.insert(change.device.clone(), change.step.under_way.clone());
+            after.insert(change.device.clone(), change.step.before.clone());
+        }
+        way.objections(&during).is_empty() && way.objections(&after).is_empty()
+    }
+
+    /// The waves that are left after some gateways were given up.
+    fn rest(
+        &self,
+        waves: &VecDeque<Vec<usize>>,
+        state: &Powers,
+        group: &BTreeSet<String>,
+        report: &mut Report,
+    ) -> VecDeque<Vec<usize>> {
+        let of = |device: &str| self.changes.iter().find(|change| change.device == device);
+        let given_up = |m: &Move| of(&m.device).is_none_or(|change| group.contains(&change.gateway));
+        let indices: Vec<usize> = waves
+            .iter()
+            .flatten()
+            .copied()
+            .filter(|index| self.moves.get(*index).is_some_and(|m| !given_up(m)))
+            .collect();
+        let moves: Vec<Move> = indices.iter().filter_map(|index| self.moves.get(*index)).cloned().collect();
+        let way = Way::new(&self.limits, &self.found, &self.planned);
+        match way.waves(state, &moves) {
+            Ok(waves) => waves
+                .into_iter()
+                .map(|wave| wave.into_iter().filter_map(|place| indices.get(place).copied()).collect())
+                .collect(),
+            Err(none) => {
+                report.note(format!("not begun after the undo: {}", none.devices.join(", ")));
+                VecDeque::new()
+            }
+        }
+    }
+
+    /// Brings gateways back, the last wave first.
+    async fn undo_gateways(
+        &mut self,
+        system: &dyn System,
+        group: &BTreeSet<String>,
+        touched: &[Vec<String>],
+        report: &mut Report,
+        tally: &mut Tally,
+    ) {
+        let mut left = group.clone();
+        for wave in touched.iter().rev() {
+            let now: Vec<String> = wave.iter().filter(|gateway| left.remove(*gateway)).cloned().collect();
+            let records = now.iter().map(|gateway| Record::Undo { gateway: gateway.clone() }).collect();
+            self.record(system, records, report);
+            let mut tasks = JoinSet::new();
+            for gateway in now {
+                let mut parts: Vec<(Subject, Ready, DeviceChange)> = Vec::new();
+                for change in self.changes.iter().rev().filter(|change| change.gateway == gateway) {
+                    if let (Some(subject), Some(ready), Some(part)) =
+                        (self.subjects.get(&change.device), self.ready.get(&change.device), &change.ordinary)
+                    {
+                        parts.push((subject.clone(), ready.clone(), part.clone()));
+                    }
+                }
+                tasks.spawn(async move {
+                    let mut done = BTreeMap::new();
+                    for (subject, ready, part) in parts {
+                        let result = undo(&subject, &ready, &part).await;
+                        done.insert(subject.name.clone(), result);
+                    }
+                    (gateway, done)
+                });
+            }
+            let mut records = Vec::new();
+            while let Some(result) = tasks.join_next().await {
+                let Ok((gateway, done)) = result else {
+                    tally.unknown = true;
+                    continue;
+                };
+                for (name, done) in &done {
+                    if done.outcome == Outcome::Unknown {
+                        tally.unknown = true;
+                        report.find(
+                            codes::STATE_UNKNOWN,
+                            format!("`{name}` could not be undone: {}", done.words),
+                        );
+                    }
+                }
+                tell_undone(&done, report);
+                for name in done.keys().filter(|name| tally.safe.contains(*name)) {
+                    report.note(format!("{name}: what the safety class commands stands"));
+                }
+                records.push(result_record(&gateway, &done));
+                tally.undone.insert(gateway);
+            }
+            self.record(system, records, report);
+        }
+    }
+
+    /// Phase 9: what stands, stands.
+    fn commit(&mut self, system: &dyn System, report: &mut Report, tally: &mut Tally) {
+        let mut standing: BTreeMap<String, BTreeMap<String, Vec<Standing>>> = BTreeMap::new();
+        for change in &self.changes {
+            let written = report.device(&change.device).and_then(|device| device.outcome);
+            if tally.undone.contains(&change.gateway) || !matches!(written, None | Some(Outcome::Done)) {
+                continue;
+            }
+            if written.is_none() && change.writes() {
+                continue;
+            }
+            tally.kept |= change.writes();
+            let devices = standing.entry(change.gateway.clone()).or_default();
+            devices.insert(change.device.clone(), change.standing.clone());
+        }
+        let records =
+            standing.into_iter().map(|(gateway, standing)| Record::Commit { gateway, standing }).collect();
+        self.record(system, records, report);
+    }
+}
+
+fn result_record(gateway: &str, done: &BTreeMap<String, Done>) -> Record {
+    let devices = done.iter().map(|(name, done)| (name.clone(), done.outcome)).collect();
+    Record::Result { gateway: gateway.to_owned(), devices }
+}
+
+fn tell(done: &BTreeMap<String, Done>, report: &mut Report) {
+    for (name, done) in done {
+        report.registers_written += done.registers;
+        if let Some(device) = report.device(name) {
+            device.outcome = Some(done.outcome);
+            device.detail.clone_from(&done.words);
+        }
+    }
+}
+
+fn tell_undone(done: &BTreeMap<String, Done>, report: &mut Report) {
+    for (name, done) in done {
+        if let Some(device) = report.device(name) {
+            let why = std::mem::take(&mut device.detail);
+            device.outcome = Some(done.outcome);
+            device.detail = match (why.is_empty(), done.outcome) {
+                (false, Outcome::Undone) => format!("because {why}"),
+                (false, _) => format!("{why}; {}", done.words),
+                (true, _) => done.words.clone(),
+            };
+        }
+    }
+}
+
+/// What decides the exit code.
+#[derive(Debug, Default)]
+struct Tally {
+    undone: BTreeSet<String>,
+    safe: BTreeSet<String>,
+    unknown: bool,
+    /// something was not begun, because the journal failed
+    refused: bool,
+    /// something that was written stands
+    kept: bool,
+}
+
+impl Tally {
+    fn exit(&self, excluded: bool) -> ExitCode {
+        let stands = self.kept || !self.safe.is_empty();
+        if self.unknown {
+            ExitCode::Unknown
+        } else if excluded || ((self.refused || !self.undone.is_empty()) && stands) {
+            ExitCode::Partial
+        } else if !self.undone.is_empty() {
+            ExitCode::Undone
+        } else if self.refused {
+            ExitCode::Findings
+        } else {
+            ExitCode::Success
+        }
+    }
+}
