@@ -4,15 +4,20 @@
 //! the content of stores without self-discharge are exact; other states are intervals rounded
 //! outward, and a limit holds only where the whole interval obeys it.
 
+mod budgets;
 mod check;
+mod decisions;
 mod failsafe;
 mod fix;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod flows;
 mod limits;
+mod means;
 mod miss;
 mod money;
 mod network;
+mod obligations;
 mod physical;
 mod rules;
 mod simulate;
@@ -21,8 +26,9 @@ mod state;
 mod tests;
 mod units;
 
-use crate::bundle::{CommandSeries, GroupSeries, Session, State, Step};
-use crate::inputs::OnSteps;
+use crate::bundle::{Bundle, CommandSeries, GroupSeries, PlanDocument, Session, State, Step};
+use crate::calendar::Calendar;
+use crate::inputs::{Inputs, OnSteps};
 use crate::ir::Site;
 
 pub use check::{Asked, Verdict, verify};
@@ -50,4 +56,59 @@ pub struct Case<'a> {
     pub commands: &'a [CommandSeries],
     /// Commands to sets of equal devices.
     pub groups: &'a [GroupSeries],
+}
+
+/// Whether a plan's state and given values are those of the files at hand: the state and the inputs
+/// from which it says that it was made.
+#[must_use]
+pub fn same_inputs(
+    bundle: &Bundle,
+    plan: &PlanDocument,
+    inputs: Option<&Inputs>,
+    state: Option<&State>,
+) -> Vec<Miss> {
+    let mut out = Vec::new();
+    if let Some(state) = state
+        && *state != plan.state
+    {
+        out.push(Miss::plan("state", "the plan was made from another state than the one at hand"));
+    }
+    let Some(inputs) = inputs else { return out };
+    for file in inputs.files() {
+        match plan.inputs.iter().find(|made| made.name == file.name) {
+            Some(made) if made.sha256 == file.sha256 => {}
+            Some(_) => {
+                out.push(Miss::plan(
+                    &file.name,
+                    format!("`{}` has changed since the plan was made", file.path),
+                ));
+            }
+            None => out.push(Miss::plan(&file.name, format!("the plan does not know `{}`", file.path))),
+        }
+    }
+    let given = Calendar::new(&bundle.site).map_err(|finding| finding.message).and_then(|calendar| {
+        inputs.on(&bundle.site, &calendar, &plan.state, &plan.steps).map_err(|findings| {
+            findings.iter().next().map_or(String::new(), |finding| finding.message.clone())
+        })
+    });
+    match given {
+        Err(message) => out.push(Miss::plan("inputs", message)),
+        Ok(given) => {
+            if given.series(&bundle.site) != plan.given {
+                out.push(Miss::plan("inputs", "the plan's given values are not those of its inputs"));
+            }
+            if given.presumes() != plan.presumes {
+                out.push(Miss::plan(
+                    "inputs",
+                    "the plan presumes other values than its state and policy give",
+                ));
+            }
+            let (from, until) = (plan.from, plan.until());
+            let meets = |s: &&Session| s.arrival < until && s.departure > from;
+            if !inputs.sessions().iter().filter(meets).eq(plan.sessions.iter()) {
+                out.push(Miss::plan("sessions", "the plan's sessions are not those of its inputs"));
+            }
+        }
+    }
+    out
 }

@@ -464,8 +464,20 @@ fn zones(case: &Case<'_>, trajectory: &Trajectory, out: &mut Misses) {
                     Miss::at(step, &zone.name, message).by(Statement::Comfort(zone.id), zone.span),
                 );
             }
+            // found outside its range, a zone comes back
+            let before = match step.checked_sub(1) {
+                Some(before) => values.get(before).copied(),
+                None => case.state.temperature(case.site, zone.id).ok().and_then(|t| Interval::of(&t).ok()),
+            };
+            let nearer = |lo: Interval, hi: Interval| {
+                before.is_some_and(|before| {
+                    (!lo.at_most(before) && before.at_most(*value))
+                        || (!before.at_most(hi) && value.at_most(before))
+                })
+            };
             if let (Ok(lo), Ok(hi)) = range
                 && !(lo.at_most(*value) && value.at_most(hi))
+                && !nearer(lo, hi)
             {
                 let celsius = value.recorded() - Rat::ratio(27_315, 100).unwrap_or_default();
                 let message =

@@ -1,0 +1,143 @@
+//! Attribution: who feeds whom obeys the origins that rules allow (semantics.md 18).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Case;
+use super::fix::Interval;
+use super::miss::{Miss, Misses};
+use super::rules::{effect, facts};
+use super::simulate::Trajectory;
+use crate::bundle::{Names, PlanDocument};
+use crate::eval::{Decision, Unit};
+use crate::ir::{Attr, Device, MemberRange, Role};
+use crate::quantity::Rat;
+
+/// Flows are recorded to 9 decimals each; a taker has at most this many origins' worth of rounding.
+fn near() -> Rat {
+    Rat::ratio(1, 1_000_000).unwrap_or_default()
+}
+
+/// What a device takes from, or gives to, its bus.
+fn power(
+    case: &Case<'_>,
+    trajectory: &Trajectory,
+    device: Device,
+    takes: bool,
+    step: usize,
+) -> Option<Interval> {
+    let family = case.site.family(device.family)?;
+    let attr = match (family.role, takes) {
+        (Role::Storage, true) => Attr::Charge,
+        (Role::Storage, false) => Attr::Discharge,
+        (Role::Producer, true) => Attr::Export,
+        (Role::Producer, false) if trajectory.run_of(device)?.powers.contains_key(&Attr::Import) => {
+            Attr::Import
+        }
+        (Role::Producer, false) | (Role::Consumer, true) => Attr::Power,
+        _ => return None,
+    };
+    let one = [MemberRange { family: device.family, first: device.index, last: device.index }];
+    super::rules::sum(case, trajectory, &one, &attr, step)
+}
+
+pub(super) fn check(
+    case: &Case<'_>,
+    plan: &PlanDocument,
+    trajectory: &Trajectory,
+    decisions: &[Decision],
+    out: &mut Misses,
+) {
+    let names = Names::new(case.site);
+    let mut by_taker: BTreeMap<Device, Vec<(Device, &[Rat])>> = BTreeMap::new();
+    let mut by_source: BTreeMap<Device, Vec<&[Rat]>> = BTreeMap::new();
+    let mut seen: BTreeSet<(Device, Device)> = BTreeSet::new();
+    for flow in &plan.flows {
+        let ends = names.device(&flow.from).zip(names.device(&flow.to));
+        let Some((from, to)) =
+            ends.filter(|ends| seen.insert(*ends) && flow.values.len() == case.steps.len())
+        else {
+            let message = format!("the flow from `{}` to `{}` does not fit", flow.from, flow.to);
+            out.push("flow", Miss::plan(&flow.to, message));
+            continue;
+        };
+        if let Some(step) = flow.values.iter().position(Rat::is_negative) {
+            let message = format!("the flow from `{}` to `{}` is below 0", flow.from, flow.to);
+            out.push("flow", Miss::at(step, &flow.to, message));
+        }
+        by_taker.entry(to).or_default().push((from, &flow.values));
+        by_source.entry(from).or_default().push(&flow.values);
+    }
+    let total = |flows: &mut dyn Iterator<Item = &[Rat]>, step: usize| -> Rat {
+        flows.filter_map(|values| values.get(step)).sum()
+    };
+    for (to, flows) in &by_taker {
+        for step in 0..case.steps.len() {
+            let Some(taken) = power(case, trajectory, *to, true, step) else { continue };
+            let sum = total(&mut flows.iter().map(|(_, v)| *v), step);
+            if (&sum - &taken.recorded()).abs() > near() {
+                let name = case.site.device_name(*to);
+                let message = format!("the flows to `{name}` are {sum} kW, it takes {} kW", taken.recorded());
+                out.push("flows", Miss::at(step, name, message));
+            }
+        }
+    }
+    for (from, flows) in &by_source {
+        for step in 0..case.steps.len() {
+            let Some(given) = power(case, trajectory, *from, false, step) else { continue };
+            let sum = total(&mut flows.iter().copied(), step);
+            if &sum - &given.recorded() > near() {
+                let name = case.site.device_name(*from);
+                let message =
+                    format!("the flows from `{name}` are {sum} kW, it gives {} kW", given.recorded());
+                out.push("flows", Miss::at(step, name, message));
+            }
+        }
+    }
+    origins(case, trajectory, decisions, &by_taker, out);
+}
+
+/// Restricted takers are fed by allowed sources only, and wholly.
+fn origins(
+    case: &Case<'_>,
+    trajectory: &Trajectory,
+    decisions: &[Decision],
+    by_taker: &BTreeMap<Device, Vec<(Device, &[Rat])>>,
+    out: &mut Misses,
+) {
+    for (step, decision) in decisions.iter().enumerate() {
+        for origins in &decision.origins {
+            let Unit::Devices(range) = origins.unit else { continue };
+            for device in range.devices() {
+                let Some(taken) = power(case, trajectory, device, true, step) else { continue };
+                if !taken.may_be_positive() {
+                    continue;
+                }
+                let allowed = |from: Device| origins.allowed.iter().any(|m| m.contains(from));
+                let flows = by_taker.get(&device).map(Vec::as_slice).unwrap_or_default();
+                let other = flows
+                    .iter()
+                    .find(|(from, values)| !allowed(*from) && values.get(step).is_some_and(|v| *v > near()));
+                let fed: Rat =
+                    flows.iter().filter(|(from, _)| allowed(*from)).filter_map(|(_, v)| v.get(step)).sum();
+                let name = case.site.device_name(device);
+                let message = match other {
+                    Some((from, _)) => {
+                        format!(
+                            "`{name}` is fed by `{}`, which its rules do not allow",
+                            case.site.device_name(*from)
+                        )
+                    }
+                    None if &taken.recorded() - &fed > near() => {
+                        format!("`{name}` takes {} kW, allowed sources give it {fed} kW", taken.recorded())
+                    }
+                    None => continue,
+                };
+                let mut miss = Miss::at(step, name, message);
+                if let Some(by) = origins.by.first() {
+                    miss = miss.by(effect(*by), facts(case.site, effect(*by)).2);
+                }
+                out.push("origin", miss);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Bounds on means over the clock (`averaged over d`).
+//!
+//! A mean binds in each window of the clock that lies in the plan and in whose every step it is
+//! asked; of a window that began before the plan, or ends after it, the part inside obeys the bound
+//! by itself.
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use super::fix::Interval;
+use super::miss::Misses;
+use super::rules::{Breached, Ledger, effect, members_name, sum};
+use super::simulate::Trajectory;
+use crate::calendar::{Calendar, Instant};
+use crate::eval::{Decision, Demand, EffectRef, Status, Unit};
+use crate::ir::{Attr, ClassId, MemberRange};
+use crate::quantity::Rat;
+
+/// Whose mean: an effect on members' attribute over so many s.
+type Key = (EffectRef, Vec<MemberRange>, Attr, i64);
+/// By step: least and greatest.
+type Bounds = BTreeMap<usize, (Option<Rat>, Option<Rat>)>;
+
+fn gather(decisions: &[Decision]) -> BTreeMap<Key, (ClassId, Bounds)> {
+    let mut found: BTreeMap<Key, (ClassId, Bounds)> = BTreeMap::new();
+    for (step, decision) in decisions.iter().enumerate() {
+        for total in decision.totals_in_force() {
+            let Some(over) = total.averaged_s else { continue };
+            let key = (total.effect, total.members.clone(), total.attr.clone(), over);
+            let entry = found.entry(key).or_insert_with(|| (total.class, Bounds::new()));
+            entry.1.insert(step, (total.lo.clone(), total.hi.clone()));
+        }
+        for outcome in decision.outcomes.iter().filter(|o| o.status == Status::InForce) {
+            let (Some(over), Unit::Devices(range), Demand::Bound { attr, lo, hi }) =
+                (outcome.averaged_s, outcome.unit, &outcome.demand)
+            else {
+                continue;
+            };
+            for device in range.devices() {
+                let one = MemberRange { first: device.index, last: device.index, ..range };
+                let key = (outcome.effect, vec![one], attr.clone(), over);
+                let entry = found.entry(key).or_insert_with(|| (outcome.class, Bounds::new()));
+                entry.1.insert(step, (lo.clone(), hi.clone()));
+            }
+        }
+    }
+    found
+}
+
+/// The steps of each window of the clock of this length.
+fn windows(case: &Case<'_>, calendar: &Calendar, over: i64) -> BTreeMap<Instant, Vec<usize>> {
+    let mut found: BTreeMap<Instant, Vec<usize>> = BTreeMap::new();
+    for (place, step) in case.steps.iter().enumerate() {
+        let reading = step.start.0 + i64::from(calendar.offset(step.start));
+        found.entry(step.start.plus(-reading.rem_euclid(over.max(1)))).or_default().push(place);
+    }
+    found
+}
+
+pub(super) fn check(
+    case: &Case<'_>,
+    calendar: &Calendar,
+    trajectory: &Trajectory,
+    decisions: &[Decision],
+    ledger: &mut Ledger<'_>,
+    out: &mut Misses,
+) {
+    for ((by, members, attr, over), (class, bounds)) in gather(decisions) {
+        for steps in windows(case, calendar, over).into_values() {
+            if !steps.iter().all(|step| bounds.contains_key(step)) {
+                continue;
+            }
+            let Some(found) = mean(case, trajectory, &members, &attr, &steps) else { continue };
+            let bound = |pick: fn(&(Option<Rat>, Option<Rat>)) -> &Option<Rat>| -> Option<Rat> {
+                let (mut weighted, mut seconds) = (Rat::ZERO, 0_i64);
+                for step in &steps {
+                    let length = case.steps.get(*step)?.seconds();
+                    weighted += &(pick(bounds.get(step)?).as_ref()? * &Rat::int(length));
+                    seconds += length;
+                }
+                weighted.checked_div(&Rat::int(seconds))
+            };
+            let (lo, hi) = (bound(|b| &b.0), bound(|b| &b.1));
+            if lo.is_some_and(|lo| found.lo() < lo) || hi.is_some_and(|hi| found.hi() > hi) {
+                let step = steps.first().copied().unwrap_or(0);
+                let words = format!("the mean of {} is {} kW", attr.name(), found.recorded());
+                let of = members_name(case.site, &members);
+                ledger
+                    .breach(Breached { statement: effect(by), class, of, step, words, initial: false }, out);
+            }
+        }
+    }
+}
+
+fn mean(
+    case: &Case<'_>,
+    trajectory: &Trajectory,
+    members: &[MemberRange],
+    attr: &Attr,
+    steps: &[usize],
+) -> Option<Interval> {
+    let (mut energy, mut seconds) = (Interval::ZERO, 0_i64);
+    for step in steps {
+        let length = case.steps.get(*step)?.seconds();
+        let power = sum(case, trajectory, members, attr, *step)?;
+        energy = energy.plus(power.scaled(i128::from(length), 1).ok()?).ok()?;
+        seconds += length;
+    }
+    energy.scaled(1, i128::from(seconds)).ok()
+}
