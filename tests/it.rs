@@ -1,6 +1,10 @@
 //! All suites, one binary.
 
 #[cfg(feature = "solver")]
+#[path = "it/acceptance/mod.rs"]
+mod acceptance;
+
+#[cfg(feature = "solver")]
 #[path = "it/check_input.rs"]
 mod check_input;
 

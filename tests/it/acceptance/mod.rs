@@ -1,0 +1,70 @@
+//! Problems that other tools solved, as ordinary policies: each folder of tests/acceptance holds the
+//! policy; the shared data become ordinary feeds and a state.
+
+mod bench;
+mod emhass;
+mod haeo;
+
+use std::path::{Path, PathBuf};
+
+use evl::bundle::{Bundle, Document, PlanDocument, State};
+use evl::calendar::{Calendar, Instant};
+use evl::inputs;
+use evl::plan::{Options, plan};
+use evl::repo::Repository;
+use evl::sema;
+use evl::system::MemorySystem;
+
+/// A file of the shared data; `None`, said aloud, where they are absent.
+pub(crate) fn shared(name: &str) -> Option<String> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    #[expect(clippy::disallowed_methods, reason = "a test finds its data")]
+    let found = std::env::var_os("EVL_SHARED")
+        .map(PathBuf::from)
+        .or_else(|| here.ancestors().map(|up| up.join("shared")).find(|dir| dir.join("data").is_dir()));
+    let Some(root) = found else {
+        println!("skipped: no shared data");
+        return None;
+    };
+    Some(read(&root.join("data").join(name)))
+}
+
+/// A file of tests/acceptance.
+fn own(name: &str) -> String {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/acceptance").join(name))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test reads its data")]
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Plans a policy as a user would: text, data and state in a folder.
+fn planned(policy: &str, manifest: &str, data: &[(&str, String)], from: &str, state: &str) -> PlanDocument {
+    let mut system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", manifest);
+    for (name, text) in data {
+        system = system.file(&format!("site/data/{name}"), text.as_str());
+    }
+    let mut repository = Repository::open(&system, Path::new("site")).unwrap();
+    let compiled = sema::compile(&repository);
+    assert!(!compiled.findings.has_errors(), "{:#?}", compiled.findings);
+    let site = compiled.site.unwrap();
+    let calendar = Calendar::new(&site).unwrap();
+    let from: Instant = from.parse().unwrap();
+    let span = (from, from.plus(site.horizon_s));
+    let inputs =
+        inputs::load(&mut repository, &site, &calendar, span).map_err(|f| format!("{f:#?}")).unwrap();
+    let state = State::load(state.as_bytes(), &site).map_err(|f| format!("{f:#?}")).unwrap();
+    let profiles = repository.profiles.iter().map(|(name, p)| (name.clone(), p.profile.clone())).collect();
+    let bundle = Bundle::new(site, profiles, &repository.inventory, std::collections::BTreeMap::new());
+    let made = plan(&bundle, &inputs, &state, &Options::from(from))
+        .map_err(|f| format!("{:#?}", f.findings))
+        .unwrap();
+    assert_eq!(PlanDocument::read(&made.bytes()).unwrap(), made);
+    made
+}
+
+/// The cost that known answers are compared with.
+fn model_cost(plan: &PlanDocument) -> f64 {
+    plan.money.model_cost.as_ref().unwrap().to_f64()
+}
