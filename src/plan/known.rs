@@ -104,3 +104,91 @@ fn emhass_windows() {
         assert!((done.levels[0].value - want).abs() < 1e-6, "window {w}: {} {want}", done.levels[0].value);
     }
 }
+
+/// The bench site as a typed policy, with its inputs.
+fn bench_site(
+    text: &str,
+    from: &str,
+    steps: usize,
+) -> (crate::bundle::Bundle, crate::inputs::Inputs, crate::bundle::State) {
+    use super::testing::*;
+    use crate::calendar::Instant;
+    use crate::inputs::Track;
+    use crate::ir::*;
+    let mut s = site();
+    s.valid = (CivilDate { year: 2017, month: 1, day: 1 }, CivilDate { year: 2018, month: 12, day: 31 });
+    s.step = vec![StepRun { count: None, length_s: 900 }];
+    s.horizon_s = steps as i64 * 900;
+    s.buses.push(Bus {
+        id: BusId(0),
+        name: "main".into(),
+        supply: None,
+        limit: None,
+        phase_limit: None,
+        span: span(),
+    });
+    let names = ["load", "pv", "import_price", "export_price"];
+    for (i, name) in names.iter().enumerate() {
+        s.signals.push(Signal {
+            id: SignalId::at(i),
+            name: (*name).into(),
+            ty: if i < 2 { crate::quantity::Type::Power } else { crate::quantity::Type::EnergyPrice },
+            count: None,
+            domain: Domain::Interval { lo: rat("-100"), hi: rat("100") },
+            source: SignalSource::Weather,
+            reading: None,
+            feed: None,
+            normal: None,
+            strict_step: rat("0"),
+            span: span(),
+        });
+    }
+    let g = grid(&mut s, "15", "15");
+    s.tariffs[0].import = Price::Feed(SignalId(2), span());
+    s.tariffs[0].export = Some(Price::Feed(SignalId(3), span()));
+    let pv = Model::Renewable { rated: rat("10"), output: Some(SignalId(1)), must_take: true };
+    device(&mut s, "pv", Role::Producer, "pv", pv);
+    let need = Consumer { need: Need::Load(SignalId(0)), ..consumer() };
+    flexible(&mut s, "load", &[("0", "20")], need);
+    let b = store(&mut s, "pack", "10", "5", End::ExactlyStart);
+    if let Model::Store(store) = &mut s.families[b.family.index()].model {
+        store.efficiency_charge = rat("0.95");
+        store.efficiency_discharge = rat("0.95");
+    }
+    for family in &mut s.families {
+        family.bus = Some(BusId(0));
+    }
+    let _ = g;
+    let first: i64 = if from == "2017-01-01" { 1_483_228_800 } else { 1_488_758_400 };
+    let rows: Vec<&str> = text.lines().skip(1).skip_while(|l| !l.starts_with(from)).take(steps).collect();
+    let mut inputs = crate::inputs::Inputs::new();
+    for i in 0..4 {
+        let digits = rows.iter().map(|r| {
+            let field: crate::quantity::Rat = r.split(',').nth(i + 1).unwrap().parse().unwrap();
+            (&field * &crate::quantity::Rat::int(100_000)).to_i64().unwrap()
+        });
+        let starts = (0..steps as i64).map(|t| first + t * 900).collect();
+        let track =
+            Track::new(starts, first + steps as i64 * 900, digits.collect(), rat("0.00001"), rat("0"))
+                .unwrap();
+        inputs.add(SigRef::Only(SignalId::at(i)), track);
+    }
+    let mut state = crate::bundle::State::new("test", Instant(first));
+    state.levels.insert("pack".into(), "5 kWh".parse().unwrap());
+    let inventory = crate::bundle::inventory::Inventory::default();
+    (crate::bundle::Bundle::new(s, Default::default(), &inventory, Default::default()), inputs, state)
+}
+
+#[test]
+fn bench_day_from_a_typed_policy() {
+    let Some(text) = shared("bench/bench.csv") else { return };
+    let (bundle, inputs, state) = bench_site(&text, "2017-03-06", 96);
+    let options = super::Options::from(state.at);
+    let made = super::plan(&bundle, &inputs, &state, &options).map_err(|f| format!("{f:#?}")).unwrap();
+    let cost = made.money.model_cost.clone().unwrap().to_f64();
+    assert!((cost - 2.373034204986).abs() < 1e-6, "{cost}");
+    assert!((made.money.plan_cost.to_f64() - cost).abs() < 0.01, "{:?}", made.money);
+    let again = super::plan(&bundle, &inputs, &state, &options).unwrap();
+    assert_eq!(crate::bundle::Document::bytes(&made), crate::bundle::Document::bytes(&again));
+    println!("{:#?}", made.money);
+}

@@ -51,7 +51,11 @@ fn served(
             let shed = b.program.col(0.0, (one * count).max(0.0));
             power.terms.push((shed, -1.0));
             match (&consumer.shed_price, b.mode) {
-                (Some(price), _) => b.money.push((Part::Breach, shed, price.to_f64() * hours)),
+                (Some(price), _) => {
+                    let price = price.to_f64() * hours;
+                    b.money.push((Part::Breach, shed, price));
+                    b.priced.push((owner, Some(t), shed, price));
+                }
                 (None, _) => {
                     let class = consumer.shed_class;
                     let weight =

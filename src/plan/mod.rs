@@ -1,20 +1,31 @@
 //! The optimiser: a bundle and its inputs become an allocation (planner.md).
 
 mod aggregate;
+mod baseline;
+mod breaches;
 mod budget;
+mod document;
+mod effects;
+mod entry;
 mod exclusive;
 mod families;
+mod flows;
 mod generator;
 mod goals;
 mod grid;
 mod infeasible;
 mod levels;
 mod load;
+mod measured;
 mod model;
+mod money;
 mod network;
 mod obligation;
 mod prepare;
+mod reasons;
 mod renewable;
+mod resting;
+mod rounding;
 mod rules;
 mod scene;
 mod semicontinuous;
@@ -26,6 +37,7 @@ mod supply;
 mod tariff;
 mod terminal;
 mod vehicle;
+mod words;
 mod zone;
 
 #[cfg(test)]
@@ -34,3 +46,5 @@ mod known;
 mod testing;
 #[cfg(test)]
 mod tests;
+
+pub use entry::{Options, PlanFailure, plan};

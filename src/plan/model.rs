@@ -150,6 +150,10 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) limits: Vec<(Col, Owner)>,
     /// Link flows by step: at the sending end forward, and back.
     pub(super) links: Vec<(Vec<Aff>, Vec<Aff>)>,
+    /// Priced breaches: whose, when, how much, currency for each unit.
+    pub(super) priced: Vec<(Owner, Option<usize>, Col, f64)>,
+    /// Flows by origin.
+    pub(super) tagged: super::supply::Tagged,
     /// For states that began outside what an owner asks: the step up to which they still may be.
     outside: BTreeMap<(Owner, What), usize>,
 }
@@ -194,6 +198,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             idle: Vec::new(),
             limits: Vec::new(),
             links: Vec::new(),
+            priced: Vec::new(),
+            tagged: super::supply::Tagged::default(),
             outside: BTreeMap::new(),
         }
     }
@@ -292,6 +298,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         step: Option<usize>,
         wish: Wish,
     ) -> (Option<Col>, Option<Col>) {
+        let (lo, hi) = self.tightened(owner, lo, hi);
         let (least, most) = self.range(aff);
         if wish == Wish::No && !self.gives(owner) {
             self.hold(owner, aff, lo, hi);
@@ -311,7 +318,10 @@ impl<'s, 'a> Builder<'s, 'a> {
         });
         for col in [missing, excess].into_iter().flatten() {
             match wish {
-                Wish::Priced(price) => self.money.push((Part::Breach, col, price)),
+                Wish::Priced(price) => {
+                    self.money.push((Part::Breach, col, price));
+                    self.priced.push((owner, step, col, price));
+                }
                 Wish::No | Wish::Free => {
                     self.breaches.push(Breach {
                         col,
@@ -325,6 +335,12 @@ impl<'s, 'a> Builder<'s, 'a> {
             }
         }
         (missing, excess)
+    }
+
+    /// An interval narrowed by its statement's margin, never to nothing.
+    fn tightened(&self, owner: Owner, lo: f64, hi: f64) -> (f64, f64) {
+        let margin = self.scene.margin(owner.statement);
+        if margin <= 0.0 || hi - lo <= 2.0 * margin { (lo, hi) } else { (lo + margin, hi - margin) }
     }
 
     /// `lo <= aff <= hi` with no way out.
@@ -355,7 +371,7 @@ impl<'s, 'a> Builder<'s, 'a> {
     /// A declared rating as a column: `0..most`, and beyond it in the mode that asks what would have
     /// to give way.
     pub(super) fn rated(&mut self, owner: Owner, lo: f64, most: f64, step: usize) -> Aff {
-        let col = self.program.col(lo, most);
+        let col = self.program.col(lo, (most - self.scene.margin(owner.statement)).max(lo));
         let mut aff = Aff::of(col);
         if self.mode == Mode::Bare {
             let beyond = self.program.col(0.0, BEYOND);

@@ -225,10 +225,11 @@ pub(super) struct Scene<'a> {
     pub(super) stays: BTreeMap<Device, Vec<Stay>>,
     /// Restricted origins.
     pub(super) origins: Vec<Origins>,
-    /// Devices whose power some statement asks for, so that they are decided.
-    pub(super) decided: std::collections::BTreeSet<Device>,
     /// Devices that stay at this power, kW, because nothing asks anything of them.
     pub(super) resting: BTreeMap<Device, f64>,
+    /// By how much a statement's limit is tightened, in its own unit, so that it still holds after
+    /// rounding to registers.
+    pub(super) margins: BTreeMap<Statement, f64>,
 }
 
 impl<'a> Scene<'a> {
@@ -255,8 +256,8 @@ impl<'a> Scene<'a> {
             charges: Vec::new(),
             stays: BTreeMap::new(),
             origins: Vec::new(),
-            decided: std::collections::BTreeSet::new(),
             resting: BTreeMap::new(),
+            margins: BTreeMap::new(),
         }
     }
 
@@ -275,6 +276,11 @@ impl<'a> Scene<'a> {
         let series =
             (self.series.get(&SigRef::Member(id, member))).or_else(|| self.series.get(&SigRef::Only(id)));
         series.and_then(|s| s.get(t)).copied().unwrap_or(0.0)
+    }
+
+    /// How much tighter a statement's limit is kept than it says.
+    pub(super) fn margin(&self, statement: Statement) -> f64 {
+        self.margins.get(&statement).copied().unwrap_or(0.0)
     }
 
     /// What the rules leave of a device's attribute in step `t`; the physical range where none speaks.

@@ -36,6 +36,7 @@ pub(super) fn add(
             b.mode = mode;
             if let Some(col) = missing {
                 b.money.push((Part::End, col, price));
+                b.priced.push((owner, None, col, price));
             }
         }
     }

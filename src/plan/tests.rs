@@ -1,6 +1,6 @@
 //! Optima worked out by hand, one for each family.
 
-use super::scene::{Allowance, Ask, Due, DueKind, Owner, PeakCharge, Running, Stay, Total, What};
+use super::scene::{Allowance, Ask, Due, DueKind, Origins, Owner, PeakCharge, Running, Stay, Total, What};
 use super::solve::Failure;
 use super::testing::*;
 use crate::ir::*;
@@ -470,4 +470,38 @@ fn further_goals_spend_only_what_they_may() {
     // the optimum is 0.8; a tenth more buys 0.8 kWh in the dear hour
     let solved = run(&scene).unwrap();
     close(&values(&solved, g, &Attr::Import), &[7.2, 0.8]);
+}
+
+#[test]
+fn a_restricted_taker_gets_only_what_it_may() {
+    let mut s = site();
+    let g = grid(&mut s, "20", "20");
+    let model = Model::Renewable { rated: rat("3"), output: None, must_take: false };
+    let pv = device(&mut s, "pv", Role::Producer, "pv", model);
+    let b = store(&mut s, "b", "10", "5", End::Free);
+    let ev = flexible(&mut s, "ev", &[("0", "8")], consumer());
+    load(&mut s, "l", "1");
+    let mut scene = scene(&s, &[0.1, 0.4], 0.05);
+    scene.levels.insert(b, 0.0);
+    scene.dues.push(Due {
+        owner: owner(2),
+        device: ev,
+        kind: DueKind::Deliver(5.0),
+        steps: 0..2,
+        beyond: 0.0,
+        whole: 5.0,
+    });
+    for step in 0..2 {
+        scene.origins.push(Origins { owner: owner(1), device: ev, step, from: vec![pv] });
+    }
+    // the sun's 3 kW an hour go to the vehicle, up to the 5 kWh it is owed; the load is bought
+    let solved = run(&scene).unwrap();
+    let power = values(&solved, ev, &Attr::Power);
+    assert!(power.iter().all(|p| *p <= 3.0 + 1e-6) && (power.iter().sum::<f64>() - 5.0).abs() < 1e-6);
+    assert!(values(&solved, g, &Attr::Import)[0] > 0.5);
+    // with nothing allowed it gets nothing: the delivery of the lower class is breached
+    for origins in &mut scene.origins {
+        origins.from.clear();
+    }
+    close(&values(&run(&scene).unwrap(), ev, &Attr::Power), &[0.0, 0.0]);
 }

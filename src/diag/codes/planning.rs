@@ -29,4 +29,6 @@ codes! {
     /// The optimiser ended without an answer: it met a time limit that was set, or numbers too far
     /// apart to compute with. Look for ratings or prices that are many orders apart.
     SOLVER_STOPPED = 1009, Open, "the optimiser gave up";
+    /// A plan may only reach over instants at which its policy is valid.
+    OUTSIDE_VALID = 1010, Finding, "the plan reaches beyond the policy's validity";
 }

@@ -1,0 +1,116 @@
+//! What the same horizon costs with nobody deciding (planner.md 14): stores idle, vehicles at full
+//! power from arrival, heating and cooling at the near edge of the band, nothing shed.
+
+use super::document::Facts;
+use super::prepare::grids;
+use super::scene::{DueKind, Scene};
+use crate::ir::{Attr, Device, Model, Need, Zone};
+use crate::quantity::Rat;
+
+/// Its decided money, currency; `None` with several grids, where nobody says who would carry what.
+pub(super) fn cost(facts: &Facts<'_, '_, '_, '_>) -> Option<Rat> {
+    let scene = facts.solved.model.scene;
+    let site = scene.site;
+    let grids = grids(site);
+    let [(grid, tariff)] = grids.as_slice() else { return None };
+    let mut net = vec![0.0; scene.len()];
+    for family in &site.families {
+        for device in family.all().devices() {
+            for (t, sum) in net.iter_mut().enumerate() {
+                *sum += match &family.model {
+                    Model::Consumer(c) => match &c.need {
+                        Need::Load(s) | Need::Needs(s) => scene.signal(*s, device.index, t),
+                        Need::Constant(p) => p.to_f64(),
+                        Need::None => scene.resting.get(&device).copied().unwrap_or(0.0),
+                    },
+                    Model::Renewable { rated, output, .. } => {
+                        let rated = rated.to_f64();
+                        -output.map_or(rated, |s| scene.signal(s, device.index, t)).clamp(0.0, rated)
+                    }
+                    _ => 0.0,
+                };
+            }
+            if matches!(&family.model, Model::Consumer(c) if c.need == Need::None) {
+                obliged(scene, device, &mut net);
+            }
+        }
+    }
+    for zone in &site.zones {
+        thermal(scene, zone, &mut net);
+    }
+    let prices = scene.prices.get(&tariff.id)?;
+    let mut cost = 0.0;
+    for (t, power) in net.iter().enumerate() {
+        let hours = scene.hours(t);
+        let price = if *power >= 0.0 { prices.import.get(t)? } else { prices.export.get(t)? };
+        cost += power * hours * price;
+    }
+    for charge in scene.charges.iter().filter(|c| c.grid == *grid) {
+        let peak = (charge.intervals.iter())
+            .map(|(steps, known)| {
+                known
+                    + steps
+                        .iter()
+                        .map(|(t, share)| net.get(*t).map_or(0.0, |p| p.max(0.0)) * share)
+                        .sum::<f64>()
+            })
+            .fold(0.0, f64::max);
+        cost += charge.price * (peak - charge.known).max(0.0);
+    }
+    Rat::from_f64_snapped(cost, 9)
+}
+
+/// Deliveries and runs at full power as early as they can.
+fn obliged(scene: &Scene<'_>, device: Device, net: &mut [f64]) {
+    let most = scene.physical(device, &Attr::Power).last().map_or(0.0, |p| p.1);
+    for due in scene.dues.iter().filter(|d| d.device == device) {
+        let mut left = match due.kind {
+            DueKind::Deliver(energy) => energy,
+            DueKind::Run { hours, .. } => hours * most,
+        };
+        for t in due.steps.clone() {
+            let hours = scene.hours(t);
+            let here = match scene.stays.get(&device) {
+                Some(stays) => stays.iter().find(|s| s.steps.contains(&t)).map_or(0.0, |s| s.power.min(most)),
+                None => most,
+            };
+            let power = here.min(left / hours.max(1e-9)).max(0.0);
+            if let Some(sum) = net.get_mut(t) {
+                *sum += power;
+            }
+            left -= power * hours;
+        }
+    }
+}
+
+/// A thermostat that heats to the band's lower edge and cools to its upper one.
+fn thermal(scene: &Scene<'_>, zone: &Zone, net: &mut [f64]) {
+    let Some(mut now) = scene.temperatures.get(&zone.id).copied() else { return };
+    let (ua, c) = (zone.heat_loss.to_f64(), zone.heat_capacity.to_f64());
+    for (t, sum) in net.iter_mut().enumerate() {
+        let hours = scene.hours(t);
+        let a = (-ua * hours / c).exp();
+        let outdoor = zone.outdoor.map_or(now, |s| scene.signal(s, 1, t));
+        let gains = zone.gains.map_or(0.0, |s| scene.signal(s, 1, t));
+        let free = a * now + (1.0 - a) * (outdoor + gains / ua);
+        let band = scene.bands.get(&zone.id).and_then(|b| b.get(t)).copied().flatten();
+        let (lo, hi) = band.unwrap_or((zone.range.0.to_f64(), zone.range.1.to_f64()));
+        let wanted = free.clamp(lo, hi);
+        let mut heat = (wanted - free) * ua / (1.0 - a).max(1e-12);
+        let mut done = 0.0;
+        for family in &scene.site.families {
+            let Model::Consumer(consumer) = &family.model else { continue };
+            let serves = if heat > 0.0 { consumer.heats } else { consumer.cools };
+            if serves != Some(zone.id) || heat == 0.0 {
+                continue;
+            }
+            let cop = if consumer.cop.is_empty() { 1.0 } else { super::zone::table(&consumer.cop, outdoor) };
+            let most = family.hull(&Attr::Power).map_or(0.0, |(_, h)| h.to_f64()) * f64::from(family.len());
+            let power = (heat.abs() / cop).min(most);
+            *sum += power;
+            done += power * cop * heat.signum();
+            heat -= power * cop * heat.signum();
+        }
+        now = free + done * (1.0 - a) / ua;
+    }
+}

@@ -1,0 +1,279 @@
+//! The plan document: commands, what follows from them by exact simulation, money, reasons, and
+//! everything that must be said beside them.
+
+use std::collections::BTreeMap;
+
+use super::effects::Told;
+use super::entry::{gap, parts};
+use super::goals::Gaps;
+use super::model::Part;
+use super::prepare::Known;
+use super::rounding::Command;
+use super::scene::Scene;
+use super::solve::Solved;
+use super::{baseline, breaches, flows, money, reasons};
+use crate::bundle::profile::Identity;
+use crate::bundle::{
+    Bundle, CommandSeries, Document, Expectation, ExpectedLevel, Gap, GroupSeries, Hash, PlanDocument, Split,
+    Status, tool,
+};
+use crate::calendar::Instant;
+use crate::ir::{Attr, Device, Family, Model, Need, Statement};
+use crate::quantity::Rat;
+use crate::verify::{Case, Miss, simulate};
+
+/// Everything that a document is made from.
+pub(super) struct Facts<'f, 'k, 's, 'a> {
+    pub(super) bundle: &'f Bundle,
+    pub(super) known: &'f Known<'k>,
+    pub(super) solved: &'f Solved<'s, 'a>,
+    pub(super) commands: &'f [Command],
+    pub(super) told: &'f Told,
+    pub(super) notes: &'f [String],
+    pub(super) gaps: Gaps,
+    pub(super) study: bool,
+    pub(super) expires: Option<Instant>,
+}
+
+/// The document, verified.
+///
+/// # Errors
+/// What the verifier finds wrong with the rounded plan.
+pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Vec<Miss>> {
+    let known = facts.known;
+    let (commands, groups) = series(facts);
+    let sessions = stays(known);
+    let trajectory = simulate(&Case {
+        site: known.site,
+        steps: &known.steps,
+        given: &known.on,
+        state: known.state,
+        sessions: &sessions,
+        commands: &commands,
+        groups: &groups,
+    })?;
+    let mut sums = money::of(known, &trajectory);
+    let breaches = breaches::of(facts, &trajectory);
+    sums.breach = breaches.iter().filter_map(|b| b.money.clone()).sum();
+    money::close(&mut sums);
+    sums.model_cost = Rat::from_f64_snapped(model_cost(facts.solved), 9);
+    sums.unmanaged = baseline::cost(facts);
+    let gap_money = gap(facts.solved);
+    let gross = parts(facts.solved).get(&Part::Import).copied().unwrap_or(0.0).abs();
+    let ratio = if gross > 1e-9 { gap_money / gross } else { 0.0 };
+    let until = known.until();
+    let document = PlanDocument {
+        schema: PlanDocument::SCHEMA.to_owned(),
+        tool: tool(),
+        site: known.site.name.clone(),
+        valid: known.site.valid,
+        bundle: facts.bundle.id.clone(),
+        inputs: known.inputs.files().to_vec(),
+        from: known.from(),
+        expires: facts.expires.unwrap_or(until).min(until),
+        sequence: known.state.sequence.saturating_add(1),
+        follows: known.state.follows.clone(),
+        expect: expectations(facts, &commands),
+        steps: known.steps.clone(),
+        commands,
+        groups,
+        state: known.state.clone(),
+        given: known.on.series(known.site),
+        sessions,
+        derived: trajectory.series(known.site),
+        flows: flows::of(facts.solved, &trajectory),
+        money: sums,
+        reasons: reasons::of(facts),
+        presumes: known.on.presumes().to_vec(),
+        assumptions: assumptions(facts),
+        overrides: facts.told.overrides.clone(),
+        breaches,
+        void: facts.told.void.clone(),
+        status: if gap_money <= facts.gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible },
+        gap: Gap {
+            money: Rat::from_f64_snapped(gap_money, 9).unwrap_or_default(),
+            ratio: Rat::from_f64_snapped(ratio, 9).unwrap_or_default(),
+        },
+        reproducible: !facts.solved.climb.stopped,
+        study: facts.study,
+        id: Hash::default(),
+    }
+    .seal();
+    Ok(document)
+}
+
+/// The optimum's own cost, unrounded, currency.
+fn model_cost(solved: &Solved<'_, '_>) -> f64 {
+    parts(solved).values().sum()
+}
+
+/// The vehicles' stays that meet the plan.
+fn stays(known: &Known<'_>) -> Vec<crate::bundle::Session> {
+    let meets = |s: &&crate::bundle::Session| s.arrival < known.until() && s.departure > known.from();
+    known.inputs.sessions().iter().filter(meets).cloned().collect()
+}
+
+/// Commands as series: single devices one by one, equal ones as a set.
+fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries>) {
+    let site = facts.known.site;
+    let (mut single, mut groups) = (Vec::new(), Vec::new());
+    for command in facts.commands {
+        let members =
+            facts.solved.model.units.get(command.unit).map(|u| u.members.as_slice()).unwrap_or_default();
+        let unit = if command.attr == Attr::On { "" } else { "kW" }.to_owned();
+        let one = |device: Device, counts: Vec<i64>| CommandSeries {
+            device: site.device_name(device),
+            attr: command.attr.clone(),
+            form: command.form,
+            unit: unit.clone(),
+            step: command.step.clone(),
+            counts,
+        };
+        let Some(first) = members.first().copied() else { continue };
+        let Some(family) = site.family(first.family) else { continue };
+        let decided = matches!(&family.model, Model::Consumer(c) if c.need == Need::None);
+        if members.len() == 1 {
+            single.push(one(first, command.counts.clone()));
+        } else if decided {
+            groups.push(GroupSeries {
+                family: family.name.clone(),
+                members: ranges(members),
+                attr: command.attr.clone(),
+                form: command.form,
+                unit,
+                step: command.step.clone(),
+                running: running(command),
+                totals: command.counts.clone(),
+                split: Split::First,
+            });
+        } else {
+            // equal producers and equal needs share evenly, what remains goes to the first
+            let n = i64::try_from(members.len()).unwrap_or(i64::MAX);
+            for (place, device) in members.iter().enumerate() {
+                let place = i64::try_from(place).unwrap_or(i64::MAX);
+                let share = |total: &i64| total.div_euclid(n) + i64::from(place < total.rem_euclid(n));
+                single.push(one(*device, command.counts.iter().map(share).collect()));
+            }
+        }
+    }
+    (single, groups)
+}
+
+/// Members that run; none where nothing flows.
+fn running(command: &Command) -> Vec<u32> {
+    command.counts.iter().zip(&command.running).map(|(total, n)| if *total == 0 { 0 } else { *n }).collect()
+}
+
+/// Consecutive members as ranges.
+fn ranges(members: &[Device]) -> Vec<(u32, u32)> {
+    let mut found: Vec<(u32, u32)> = Vec::new();
+    for device in members {
+        match found.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(device.index) => *last = device.index,
+            _ => found.push((device.index, device.index)),
+        }
+    }
+    found
+}
+
+/// What must be found in the field before anything is written.
+fn expectations(facts: &Facts<'_, '_, '_, '_>, commands: &[CommandSeries]) -> Vec<Expectation> {
+    let known = facts.known;
+    let site = known.site;
+    let mut found = Vec::new();
+    for device in site.devices() {
+        let name = site.device_name(device);
+        let Some(family) = site.family(device.family) else { continue };
+        let commanded = commands.iter().any(|c| c.device == name) || in_group(facts, family, device);
+        let Some(profile) = family.profile.as_ref().filter(|_| commanded) else { continue };
+        let found_profile = facts.bundle.profiles.get(profile);
+        let level = match &family.model {
+            Model::Store(store) => known.state.level(site, device).ok().map(|level| ExpectedLevel {
+                level,
+                // a twentieth of what it holds: beyond that the plan no longer fits
+                tolerance: &store.capacity * &Rat::ratio(1, 20).unwrap_or_default(),
+            }),
+            _ => None,
+        };
+        found.push(Expectation {
+            device: name,
+            profile: Some(profile.clone()),
+            profile_hash: found_profile.and_then(|p| Hash::parse(&p.hash())),
+            identity: found_profile
+                .map(|p| match p.identity {
+                    Identity::None => "none".to_owned(),
+                    Identity::Points(_) => "registers".to_owned(),
+                })
+                .unwrap_or_default(),
+            control: family.control,
+            level,
+        });
+    }
+    found
+}
+
+fn in_group(facts: &Facts<'_, '_, '_, '_>, family: &Family, device: Device) -> bool {
+    facts.commands.iter().any(|c| {
+        let unit = facts.solved.model.units.get(c.unit);
+        unit.is_some_and(|u| u.members.len() > 1 && u.members.contains(&device)) && device.family == family.id
+    })
+}
+
+/// What else was taken for granted, in words.
+fn assumptions(facts: &Facts<'_, '_, '_, '_>) -> Vec<String> {
+    let known = facts.known;
+    let site = known.site;
+    let mut found = facts.notes.to_vec();
+    for family in &site.families {
+        if let Model::Store(store) = &family.model
+            && store.end == crate::ir::End::Default
+        {
+            let price =
+                super::terminal::shortfall_price(&facts.solved.model) / store.efficiency_charge.to_f64();
+            found.push(format!(
+                "`{}` ends with at least its level at the start; each kWh less is priced at {price:.4} {}/kWh, the horizon's highest import price over its charging efficiency",
+                family.name, site.currency
+            ));
+        }
+    }
+    if !facts.solved.model.scene.origins.is_empty() {
+        found.push("origins on a shared bus are accounting: electrons are not told apart".to_owned());
+    }
+    if facts.study {
+        found.push("a study beyond 7 days is never applied: its levels end with the site's goals, and among equal plans none is preferred".to_owned());
+    }
+    found
+}
+
+/// Margins after these misses: each statement that does not hold is kept a little tighter than it
+/// missed.
+pub(super) fn tighter(misses: &[Miss], margins: &BTreeMap<Statement, f64>) -> BTreeMap<Statement, f64> {
+    let mut next = margins.clone();
+    for statement in misses.iter().filter_map(|m| m.statement) {
+        let margin = next.entry(statement).or_insert(0.0);
+        // doubled each time from two default register steps on
+        *margin = if *margin == 0.0 { 0.002 } else { *margin * 4.0 };
+    }
+    next
+}
+
+/// What the fixed needs would cost from the grid, currency.
+pub(super) fn gross_needs(scene: &Scene<'_>) -> f64 {
+    let price =
+        |t: usize| scene.prices.values().filter_map(|p| p.import.get(t).copied()).fold(0.0_f64, f64::max);
+    let mut sum = 0.0;
+    for family in &scene.site.families {
+        let Model::Consumer(consumer) = &family.model else { continue };
+        for device in family.all().devices() {
+            for t in 0..scene.len() {
+                let power = match &consumer.need {
+                    Need::Load(s) | Need::Needs(s) => scene.signal(*s, device.index, t),
+                    Need::Constant(p) => p.to_f64(),
+                    Need::None => 0.0,
+                };
+                sum += power * scene.hours(t) * price(t);
+            }
+        }
+    }
+    sum
+}

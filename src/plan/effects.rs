@@ -1,0 +1,647 @@
+//! What the rules ask in each step: the evaluator's answers as sets, totals, obligations, wishes and
+//! origins of the scene.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::prepare::Known;
+use super::scene::{Ask, Due, DueKind, Origins, Owner, Pieces, Scene, Total, What};
+use super::steps;
+use crate::bundle::{Override, Void};
+use crate::calendar::Instant;
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::eval::{
+    Asked, Decision, Demand, DeviceSet, EffectRef, Environment, Evaluator, Reading, Status, Truth, Unit,
+};
+use crate::ir::{
+    Attr, ClassId, Device, EffectKind, Family, Guard, HeldId, MemberRange, Model, Rule, Site, Statement,
+};
+use crate::quantity::Rat;
+
+/// What the rules leave to say beside the scene.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Effects that a higher class leaves no room for.
+    pub(super) overrides: Vec<Override>,
+    /// Obligations that ask nothing.
+    pub(super) void: Vec<Void>,
+}
+
+/// Puts the rules into the scene.
+///
+/// # Errors
+/// EVL1001 for each statement that the planner cannot honour yet.
+pub(super) fn apply(known: &Known<'_>, scene: &mut Scene<'_>) -> Result<Told, Diagnostics> {
+    let mut told = Told::default();
+    if known.site.rules.is_empty() {
+        return Ok(told);
+    }
+    refuse(known.site)?;
+    let decisions = decisions(known)?;
+    let mut work = Work { known, scene, overridden: BTreeMap::new() };
+    for (t, decision) in decisions.iter().enumerate() {
+        work.sets(t, decision);
+        work.single(t, decision);
+        work.wishes(t, decision)?;
+        work.origins(t, decision);
+    }
+    work.averages(&decisions);
+    work.totals(&decisions);
+    work.obligations(&decisions, &mut told);
+    told.overrides = work.overrides();
+    Ok(told)
+}
+
+/// Statements whose meaning is settled but which no plan honours yet.
+fn refuse(site: &Site) -> Result<(), Diagnostics> {
+    let mut findings = Diagnostics::new();
+    for rule in &site.rules {
+        for effect in &rule.effects {
+            let what = match &effect.kind {
+                EffectKind::Follow { .. } => "`follow`",
+                EffectKind::Run { .. } if rule.at_most_every_s.is_some() => "`run` with `at most every`",
+                EffectKind::Deliver { .. } | EffectKind::Run { .. } | EffectKind::Supply { .. }
+                    if effect.preferably =>
+                {
+                    "`preferably` on an obligation or an origin"
+                }
+                EffectKind::Choice { .. } if effect.preferably => "`preferably` on a choice",
+                _ => continue,
+            };
+            findings.push(
+                Diagnostic::error(
+                    codes::NOT_PLANNED_YET,
+                    effect.span,
+                    format!("understood, not planned yet: {what}"),
+                )
+                .because(format!("rule `{}` asks `{}`", rule.name, effect.text)),
+            );
+        }
+    }
+    if findings.is_empty() { Ok(()) } else { Err(findings) }
+}
+
+/// The evaluator's answer at the beginning of each step. Latches and `for d` bits go on from the
+/// state as the forecast lets them.
+fn decisions(known: &Known<'_>) -> Result<Vec<Decision>, Diagnostics> {
+    let site = known.site;
+    let mut latches: BTreeSet<crate::ir::LatchId> =
+        site.latches.iter().filter(|l| known.state.latched(&l.name)).map(|l| l.id).collect();
+    let mut since: BTreeMap<HeldId, Instant> =
+        (site.held.iter()).filter_map(|h| Some((h.id, *known.state.held.get(&h.name)?))).collect();
+    let measured = super::measured::at_start(known);
+    let evaluator = Evaluator::new(site, known.calendar);
+    let held = held_guards(site);
+    let mut found = Vec::with_capacity(known.steps.len());
+    for (t, step) in known.steps.iter().enumerate() {
+        let mut env = Environment::new(step.start);
+        for (signal, value) in known.on.readings(t) {
+            let reading = value.map_or(Reading::Unknown, |v| Reading::Known(v.clone()));
+            env.values.insert(signal.clone(), reading);
+        }
+        if t == 0 {
+            env.values.extend(measured.iter().map(|(s, v)| (s.clone(), Reading::Known(v.clone()))));
+        }
+        env.latches.clone_from(&latches);
+        for (id, for_s, inner) in &held {
+            if evaluator.truth(inner, None, &env) == Truth::True {
+                let start = *since.entry(*id).or_insert(step.start);
+                if step.start.since(start) >= *for_s {
+                    env.held.insert(*id);
+                }
+            } else {
+                since.remove(id);
+            }
+        }
+        if t > 0 {
+            super::measured::refuse_open(known, &evaluator, &env)?;
+        }
+        latches = evaluator.step_latches(&env, &BTreeSet::new());
+        found.push(evaluator.evaluate(&env));
+    }
+    Ok(found)
+}
+
+/// The `for d` bits of the rules with their guards.
+fn held_guards(site: &Site) -> Vec<(HeldId, i64, &Guard)> {
+    fn walk<'g>(site: &Site, guard: &'g Guard, out: &mut Vec<(HeldId, i64, &'g Guard)>) {
+        match guard {
+            Guard::Held(id, inner) => {
+                if let Some(held) = site.held.get(id.index()) {
+                    out.push((*id, held.for_s, inner));
+                }
+                walk(site, inner, out);
+            }
+            Guard::Not(inner) | Guard::Quantified { body: inner, .. } => walk(site, inner, out),
+            Guard::All(parts) | Guard::Any(parts) => parts.iter().for_each(|part| walk(site, part, out)),
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    for rule in &site.rules {
+        walk(site, &rule.when, &mut out);
+        if let Some(until) = &rule.until {
+            walk(site, until, &mut out);
+        }
+    }
+    out
+}
+
+/// A window of the clock with the steps that fill it.
+type Window = (Vec<(usize, f64)>, f64);
+
+struct Work<'w, 'k, 'a> {
+    known: &'w Known<'k>,
+    scene: &'w mut Scene<'a>,
+    /// Steps in which an effect is overridden on a unit, and by whom.
+    overridden: BTreeMap<(EffectRef, Unit), (ClassId, Vec<EffectRef>, Vec<usize>)>,
+}
+
+impl Work<'_, '_, '_> {
+    fn site(&self) -> &Site {
+        self.known.site
+    }
+
+    fn owner(&self, effect: EffectRef, class: ClassId) -> Owner {
+        Owner { statement: Statement::Effect(effect.instance.rule, effect.index), class: Some(class) }
+    }
+
+    /// Resolved sets, where they are narrower than physics.
+    fn sets(&mut self, t: usize, decision: &Decision) {
+        let steps = self.scene.len();
+        for (unit, set) in &decision.resolved {
+            match unit {
+                Unit::Zone(zone) => {
+                    let (lo, hi) = zone_hull(set);
+                    let Some(physical) =
+                        self.site().zone(*zone).map(|z| (z.range.0.to_f64(), z.range.1.to_f64()))
+                    else {
+                        continue;
+                    };
+                    let here = vec![(lo.max(physical.0), hi.min(physical.1))];
+                    let series = (self.scene.sets.entry(What::Zone(*zone)))
+                        .or_insert_with(|| vec![vec![physical]; steps]);
+                    if let Some(slot) = series.get_mut(t) {
+                        *slot = here;
+                    }
+                }
+                Unit::Devices(range) => {
+                    for (attr, numbers) in &set.numbers {
+                        let here: Pieces =
+                            numbers.pieces().iter().map(|(lo, hi)| (lo.to_f64(), hi.to_f64())).collect();
+                        for device in range.devices() {
+                            let physical = self.scene.physical(device, attr);
+                            let what = What::Device(device, attr.clone());
+                            if here == physical && !self.scene.sets.contains_key(&what) {
+                                continue;
+                            }
+                            let series = self.scene.sets.entry(what).or_insert_with(|| vec![physical; steps]);
+                            if let Some(slot) = series.get_mut(t) {
+                                slot.clone_from(&here);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Every effect in force by itself, for when something has to give way, and for reasons.
+    fn single(&mut self, t: usize, decision: &Decision) {
+        for outcome in &decision.outcomes {
+            match &outcome.status {
+                Status::InForce => {}
+                Status::Overridden { by } => {
+                    let key = (outcome.effect, outcome.unit);
+                    let entry =
+                        self.overridden.entry(key).or_insert_with(|| (outcome.class, by.clone(), Vec::new()));
+                    entry.2.push(t);
+                    continue;
+                }
+                Status::Dropped(_) => continue,
+            }
+            if outcome.averaged_s.is_some() {
+                continue;
+            }
+            let owner = self.owner(outcome.effect, outcome.class);
+            self.asks(t, owner, outcome.unit, &outcome.demand, None);
+        }
+    }
+
+    fn asks(&mut self, t: usize, owner: Owner, unit: Unit, demand: &Demand, wish: Option<Option<f64>>) {
+        let mut made = Vec::new();
+        match unit {
+            Unit::Zone(zone) => {
+                let Some(declared) = self.site().zone(zone) else { return };
+                let physical = (declared.range.0.to_f64(), declared.range.1.to_f64());
+                if let Some((lo, hi)) = interval(demand, physical) {
+                    made.push((What::Zone(zone), lo, hi, physical.1 - physical.0));
+                }
+            }
+            Unit::Devices(range) => {
+                for device in range.devices() {
+                    let Some(family) = self.known.site.family(device.family) else { continue };
+                    for (attr, lo, hi) in parts(family, demand) {
+                        let width = family.hull(&attr).map_or(1.0, |(l, h)| h.to_f64() - l.to_f64());
+                        made.push((What::Device(device, attr), lo, hi, width));
+                    }
+                }
+            }
+        }
+        for (what, lo, hi, width) in made {
+            self.scene.asks.push(Ask {
+                owner,
+                what,
+                step: t,
+                lo,
+                hi,
+                width,
+                preference: wish.is_some(),
+                price: wish.flatten(),
+            });
+        }
+    }
+
+    fn wishes(&mut self, t: usize, decision: &Decision) -> Result<(), Diagnostics> {
+        for wish in &decision.preferences {
+            let owner = self.owner(wish.effect, wish.class);
+            let price = wish.price.as_ref().map(Rat::to_f64);
+            match &wish.asked {
+                Asked::Demand(demand) => {
+                    for unit in &wish.units {
+                        self.asks(t, owner, *unit, demand, Some(price));
+                    }
+                }
+                Asked::Total { attr, lo, hi } => {
+                    let ranges: Vec<MemberRange> = (wish.units.iter())
+                        .filter_map(|u| match u {
+                            Unit::Devices(range) => Some(*range),
+                            Unit::Zone(_) => None,
+                        })
+                        .collect();
+                    let bounds = (lo.as_ref().map(Rat::to_f64), hi.as_ref().map(Rat::to_f64));
+                    let hours = self.scene.hours(t);
+                    self.total(owner, &ranges, attr, bounds, (vec![(t, 1.0)], hours), Some(price));
+                }
+                // refused before
+                Asked::Deliver(_) | Asked::Run { .. } | Asked::Supply { .. } | Asked::Follow(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn origins(&mut self, t: usize, decision: &Decision) {
+        for origins in &decision.origins {
+            let Unit::Devices(range) = origins.unit else { continue };
+            let Some(first) = origins.by.first() else { continue };
+            let class = self.site().rule(first.instance.rule).map_or(crate::ir::SAFETY, |r| r.class);
+            let owner = self.owner(*first, class);
+            let from: Vec<Device> = origins.allowed.iter().flat_map(|r| r.devices()).collect();
+            for device in range.devices() {
+                self.scene.origins.push(Origins { owner, device, step: t, from: from.clone() });
+            }
+        }
+    }
+
+    /// Effects on a mean over the clock: they bind where they hold in every step of a window.
+    fn averages(&mut self, decisions: &[Decision]) {
+        type Key = (EffectRef, MemberRange, Attr, i64);
+        let mut by: BTreeMap<Key, (ClassId, BTreeMap<usize, (f64, f64)>)> = BTreeMap::new();
+        for (t, decision) in decisions.iter().enumerate() {
+            for outcome in &decision.outcomes {
+                let (Some(over), Status::InForce, Unit::Devices(range)) =
+                    (outcome.averaged_s, &outcome.status, outcome.unit)
+                else {
+                    continue;
+                };
+                let Some(family) = self.known.site.family(range.family) else { continue };
+                for (attr, lo, hi) in parts(family, &outcome.demand) {
+                    let entry = by
+                        .entry((outcome.effect, range, attr, over))
+                        .or_insert_with(|| (outcome.class, BTreeMap::new()));
+                    entry.1.insert(t, (lo, hi));
+                }
+            }
+        }
+        for ((effect, range, attr, over), (class, bounds)) in by {
+            let owner = self.owner(effect, class);
+            for (window, lo, hi) in self.windows(over, &bounds) {
+                for device in range.devices() {
+                    let one = MemberRange { first: device.index, last: device.index, ..range };
+                    self.total(owner, &[one], &attr, (lo, hi), window.clone(), None);
+                }
+            }
+        }
+    }
+
+    fn totals(&mut self, decisions: &[Decision]) {
+        type Key = (EffectRef, Vec<MemberRange>, Attr, Option<i64>);
+        let mut by: BTreeMap<Key, (ClassId, BTreeMap<usize, (f64, f64)>)> = BTreeMap::new();
+        for (t, decision) in decisions.iter().enumerate() {
+            for total in decision.totals.iter().filter(|x| x.status == Status::InForce) {
+                let lo = total.lo.as_ref().map_or(f64::NEG_INFINITY, Rat::to_f64);
+                let hi = total.hi.as_ref().map_or(f64::INFINITY, Rat::to_f64);
+                let key = (total.effect, total.members.clone(), total.attr.clone(), total.averaged_s);
+                by.entry(key).or_insert_with(|| (total.class, BTreeMap::new())).1.insert(t, (lo, hi));
+            }
+        }
+        for ((effect, members, attr, over), (class, bounds)) in by {
+            let owner = self.owner(effect, class);
+            match over {
+                Some(over) => {
+                    for (window, lo, hi) in self.windows(over, &bounds) {
+                        self.total(owner, &members, &attr, (lo, hi), window, None);
+                    }
+                }
+                None => {
+                    for (t, (lo, hi)) in bounds {
+                        let window = (vec![(t, 1.0)], self.scene.hours(t));
+                        self.total(owner, &members, &attr, (Some(lo), Some(hi)), window, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The windows of a mean with the time-weighted bounds, where every step of a window has them.
+    /// Of a window that began before the plan the rest obeys the bound by itself.
+    fn windows(
+        &self,
+        over: i64,
+        bounds: &BTreeMap<usize, (f64, f64)>,
+    ) -> Vec<(Window, Option<f64>, Option<f64>)> {
+        let known = self.known;
+        let mut found = Vec::new();
+        for (begin, end) in steps::intervals(known.calendar, over, known.from(), known.until()) {
+            let inside = known.within(begin.max(known.from()), end.min(known.until()));
+            if inside.is_empty() || !inside.clone().all(|t| bounds.contains_key(&t)) {
+                continue;
+            }
+            let hours: f64 = inside.clone().map(|t| self.scene.hours(t)).sum();
+            let shares: Vec<(usize, f64)> = inside.map(|t| (t, self.scene.hours(t) / hours)).collect();
+            let mean = |pick: &dyn Fn(&(f64, f64)) -> f64| -> f64 {
+                shares.iter().map(|(t, share)| bounds.get(t).map_or(0.0, pick) * share).sum()
+            };
+            found.push(((shares.clone(), hours), Some(mean(&|b| b.0)), Some(mean(&|b| b.1))));
+        }
+        found
+    }
+
+    fn total(
+        &mut self,
+        owner: Owner,
+        members: &[MemberRange],
+        attr: &Attr,
+        (lo, hi): (Option<f64>, Option<f64>),
+        (steps, hours): Window,
+        wish: Option<Option<f64>>,
+    ) {
+        let group: Vec<(Device, Attr)> =
+            members.iter().flat_map(|r| r.devices()).map(|d| (d, attr.clone())).collect();
+        let width: f64 = (members.iter())
+            .filter_map(|r| {
+                let family = self.known.site.family(r.family)?;
+                let (l, h) = family.hull(attr).unwrap_or((Rat::ZERO, Rat::ONE));
+                Some((h.to_f64() - l.to_f64()) * (f64::from(r.last - r.first) + 1.0))
+            })
+            .sum();
+        let place = match self.scene.groups.iter().position(|g| *g == group) {
+            Some(place) => place,
+            None => {
+                self.scene.groups.push(group);
+                self.scene.groups.len() - 1
+            }
+        };
+        self.scene.totals.push(Total {
+            owner,
+            group: place,
+            steps,
+            known: 0.0,
+            lo: lo.unwrap_or(f64::NEG_INFINITY),
+            hi: hi.unwrap_or(f64::INFINITY),
+            width,
+            hours,
+            preference: wish.is_some(),
+            price: wish.flatten(),
+        });
+    }
+
+    /// `deliver` and `run`: the guard counts where a window opens; work done before is an input.
+    fn obligations(&mut self, decisions: &[Decision], told: &mut Told) {
+        let known = self.known;
+        let (from, until) = (known.from(), known.until());
+        for rule in &known.site.rules {
+            for effect in &rule.effects {
+                let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &effect.kind
+                else {
+                    continue;
+                };
+                for (opens, closes) in known.calendar.obligation_windows(window, from, until) {
+                    let t = if opens <= from { 0 } else { known.within(opens, closes).start };
+                    let Some(decision) = decisions.get(t) else { continue };
+                    let due: Vec<_> = (decision.obligations.iter())
+                        .filter(|o| o.effect.instance.rule == rule.id && o.effect.index == effect.index)
+                        .collect();
+                    for obligation in due {
+                        for device in obligation.members.iter().flat_map(|r| r.devices()) {
+                            self.due(rule, obligation, device, (opens, closes), told);
+                        }
+                    }
+                    // owed since the window opened, although the guard no longer holds
+                    if opens < from {
+                        self.owed(rule, effect, decision, (opens, closes), told);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An obligation whose guard held when its window opened before the plan begins.
+    fn owed(
+        &mut self,
+        rule: &Rule,
+        effect: &crate::ir::Effect,
+        decision: &Decision,
+        window: (Instant, Instant),
+        told: &mut Told,
+    ) {
+        if decision.is_active(rule.id) {
+            return;
+        }
+        let asked = match &effect.kind {
+            EffectKind::Deliver { energy, .. } => match energy.as_constant() {
+                Some(energy) => Asked::Deliver(energy.clone()),
+                None => return,
+            },
+            EffectKind::Run { for_s, uninterrupted, .. } => {
+                Asked::Run { for_s: *for_s, uninterrupted: *uninterrupted }
+            }
+            _ => return,
+        };
+        for device in self
+            .known
+            .site
+            .target_members(&effect.target)
+            .iter()
+            .flat_map(|r| r.devices())
+            .collect::<Vec<_>>()
+        {
+            if self.known.state.done(self.known.site, rule.id, device).owed == Some(true) {
+                let obligation = crate::eval::Obligation {
+                    effect: EffectRef { instance: crate::eval::Instance::of(rule.id), index: effect.index },
+                    class: rule.class,
+                    members: Vec::new(),
+                    asked: asked.clone(),
+                    open: Vec::new(),
+                };
+                self.due(rule, &obligation, device, window, told);
+            }
+        }
+    }
+
+    fn due(
+        &mut self,
+        rule: &Rule,
+        obligation: &crate::eval::Obligation,
+        device: Device,
+        (opens, closes): (Instant, Instant),
+        told: &mut Told,
+    ) {
+        let known = self.known;
+        let (from, until) = (known.from(), known.until());
+        let done =
+            if opens < from { known.state.done(known.site, rule.id, device) } else { Default::default() };
+        if done.owed == Some(false) {
+            return;
+        }
+        let steps = known.within(opens.max(from), closes.min(until));
+        #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
+        let beyond = closes.since(until).max(0) as f64 / 3600.0;
+        let owner = self.owner(obligation.effect, obligation.class);
+        let (kind, whole) = match &obligation.asked {
+            Asked::Deliver(energy) => {
+                let so_far = done.energy.as_ref().map_or(0.0, |q| q.value.to_f64());
+                let mut energy_left = (energy.to_f64() - so_far).max(0.0);
+                if let Some(stays) = self.scene.stays.get(&device) {
+                    let here: Vec<_> = (stays.iter())
+                        .filter(|s| s.steps.start < steps.end && steps.start < s.steps.end)
+                        .collect();
+                    if here.is_empty() {
+                        told.void.push(Void {
+                            statement: super::words::statement(known.site, owner.statement),
+                            device: known.site.device_name(device),
+                            because: format!(
+                                "no vehicle is there between {} and {}",
+                                known.calendar.show(opens),
+                                known.calendar.show(closes)
+                            ),
+                        });
+                        return;
+                    }
+                    let room: f64 = here.iter().map(|s| s.room).sum();
+                    energy_left = energy_left.min(room);
+                }
+                (DueKind::Deliver(energy_left), energy.to_f64())
+            }
+            Asked::Run { for_s, uninterrupted } => {
+                let ran = done.ran.as_ref().map_or(0.0, |q| q.value.to_f64()) / 3600.0;
+                #[expect(clippy::cast_precision_loss, reason = "runs are far shorter than 2^53 s")]
+                let whole = *for_s as f64 / 3600.0;
+                let begun = *uninterrupted && ran > 0.0 && ran < whole;
+                let hours = (whole - ran).max(0.0);
+                (DueKind::Run { hours, uninterrupted: *uninterrupted, begun }, whole)
+            }
+            _ => return,
+        };
+        self.scene.dues.push(Due { owner, device, kind, steps, beyond, whole });
+    }
+
+    /// Overridden effects as runs of steps.
+    fn overrides(&self) -> Vec<Override> {
+        let site = self.known.site;
+        let mut found = Vec::new();
+        for ((effect, unit), (class, by, steps)) in &self.overridden {
+            for (first, last) in super::words::runs(steps) {
+                found.push(Override {
+                    statement: super::words::statement(
+                        site,
+                        Statement::Effect(effect.instance.rule, effect.index),
+                    ),
+                    class: site.class(*class).map(|c| c.name.clone()).unwrap_or_default(),
+                    by: (by.iter())
+                        .map(|b| super::words::statement(site, Statement::Effect(b.instance.rule, b.index)))
+                        .collect(),
+                    of: super::words::unit(site, *unit),
+                    first,
+                    last,
+                });
+            }
+        }
+        found
+    }
+}
+
+/// The interval that a demand asks of a zone's temperature.
+fn interval(demand: &Demand, (least, most): (f64, f64)) -> Option<(f64, f64)> {
+    match demand {
+        Demand::Bound { attr: Attr::Temperature | Attr::Setpoint, lo, hi } => {
+            Some((lo.as_ref().map_or(least, Rat::to_f64), hi.as_ref().map_or(most, Rat::to_f64)))
+        }
+        Demand::Choice { attr: Attr::Temperature | Attr::Setpoint, set } => {
+            set.hull().map(|(lo, hi)| (lo.to_f64(), hi.to_f64()))
+        }
+        _ => None,
+    }
+}
+
+/// What a demand asks of each power direction of a device.
+fn parts(family: &Family, demand: &Demand) -> Vec<(Attr, f64, f64)> {
+    let free = (f64::NEG_INFINITY, f64::INFINITY);
+    let directions = match &family.model {
+        Model::Store(_) => Some((Attr::Discharge, Attr::Charge)),
+        Model::Grid { .. } => Some((Attr::Import, Attr::Export)),
+        _ => None,
+    };
+    let bound = |attr: &Attr, lo: f64, hi: f64| -> Vec<(Attr, f64, f64)> {
+        match (attr, &directions) {
+            (Attr::Power, Some((plus, minus))) => vec![
+                (plus.clone(), lo.max(0.0), hi.max(0.0)),
+                (minus.clone(), (-hi).max(0.0), (-lo).max(0.0)),
+            ],
+            _ => vec![(attr.clone(), lo, hi)],
+        }
+    };
+    match demand {
+        Demand::Bound { attr, lo, hi } => {
+            bound(attr, lo.as_ref().map_or(free.0, Rat::to_f64), hi.as_ref().map_or(free.1, Rat::to_f64))
+        }
+        Demand::Choice { attr, set } => {
+            set.hull().map(|(lo, hi)| bound(attr, lo.to_f64(), hi.to_f64())).unwrap_or_default()
+        }
+        Demand::Switch(false) | Demand::Connect(false) => match directions {
+            Some((plus, minus)) => vec![(plus, 0.0, 0.0), (minus, 0.0, 0.0)],
+            None => vec![(Attr::Power, 0.0, 0.0)],
+        },
+        Demand::Switch(true) => {
+            // on is the part above a gap at zero; without a gap it asks for no power
+            let pieces = family.ranges.get(&Attr::Power).map(Vec::as_slice).unwrap_or_default();
+            match pieces {
+                [(off, same), (lo, _), ..] if off.is_zero() && same.is_zero() => {
+                    vec![(Attr::Power, lo.to_f64(), free.1)]
+                }
+                _ => Vec::new(),
+            }
+        }
+        Demand::Connect(true) => Vec::new(),
+    }
+}
+
+/// What a zone's set leaves of its temperature: the setpoint is where the temperature goes.
+fn zone_hull(set: &DeviceSet) -> (f64, f64) {
+    let mut hull = (f64::NEG_INFINITY, f64::INFINITY);
+    for attr in [Attr::Temperature, Attr::Setpoint] {
+        if let Some((lo, hi)) = set.numbers.get(&attr).and_then(crate::eval::IntervalSet::hull) {
+            hull = (hull.0.max(lo.to_f64()), hull.1.min(hi.to_f64()));
+        }
+    }
+    hull
+}

@@ -1,0 +1,260 @@
+//! `plan`: from the documents to the document.
+
+use super::goals::{Gaps, Kind};
+use super::model::Part;
+use super::prepare::{self, Known};
+use super::scene::Scene;
+use super::solve::{Failure, Solved, solve};
+use super::solver::{SolverOptions, Stop};
+use super::{document, effects, resting, rounding, steps, words};
+use crate::bundle::{Bundle, PlanDocument, State};
+use crate::calendar::{Calendar, Instant};
+use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
+use crate::inputs::Inputs;
+use crate::ir::Site;
+use crate::quantity::{Rat, Type};
+
+/// What the caller chooses.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// First instant.
+    pub from: Instant,
+    /// How far the plan reaches, s; the site's horizon where not given.
+    pub horizon_s: Option<i64>,
+    /// Wall-clock limit of the optimiser, s. A plan that met it is not repeatable and says so.
+    pub time_limit_s: Option<f64>,
+    /// When hosts stop accepting the plan; the horizon's end where not given.
+    pub expires: Option<Instant>,
+}
+
+impl Options {
+    /// From an instant over the site's horizon.
+    #[must_use]
+    pub const fn from(from: Instant) -> Self {
+        Self { from, horizon_s: None, time_limit_s: None, expires: None }
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone)]
+pub struct PlanFailure {
+    /// What is wrong, with the statements concerned.
+    pub findings: Diagnostics,
+    /// Whether statements that cannot hold together are the reason (exit 1), rather than an input.
+    pub infeasible: bool,
+}
+
+impl From<Diagnostics> for PlanFailure {
+    fn from(findings: Diagnostics) -> Self {
+        Self { findings, infeasible: false }
+    }
+}
+
+impl From<Diagnostic> for PlanFailure {
+    fn from(finding: Diagnostic) -> Self {
+        Self { findings: std::iter::once(finding).collect(), infeasible: false }
+    }
+}
+
+/// Seconds beyond which a plan is a study (planner.md 27).
+const STUDY_S: i64 = 7 * 86_400;
+/// How often limits are tightened and the plan made again, where rounding breaks one.
+const TIGHTENINGS: usize = 3;
+
+/// Makes a plan.
+///
+/// # Errors
+/// EVL1001 for statements that no plan honours yet, EVL1002 with the statements that cannot hold
+/// together, EVL1003 and EVL1005 for what state and inputs lack, EVL1006 for a quantity without a
+/// limit, EVL1007 where no plan survives rounding, EVL1008 for steps that do not fit, EVL1009 where
+/// the optimiser gave up.
+pub fn plan(
+    bundle: &Bundle,
+    inputs: &Inputs,
+    state: &State,
+    options: &Options,
+) -> Result<PlanDocument, PlanFailure> {
+    let site = &bundle.site;
+    unhonoured(site)?;
+    let calendar = Calendar::new(site)?;
+    let horizon = options.horizon_s.unwrap_or(site.horizon_s);
+    let (first, last) = calendar.valid();
+    if options.from < first || options.from.plus(horizon) > last {
+        return Err(Diagnostic::error(
+            codes::OUTSIDE_VALID,
+            site.span,
+            format!(
+                "the policy is valid from {} to {}, and the plan would reach from {} to {}",
+                calendar.show(first),
+                calendar.show(last),
+                calendar.show(options.from),
+                calendar.show(options.from.plus(horizon))
+            ),
+        )
+        .help("choose `--from` and `horizon` within `valid`, or renew the policy")
+        .into());
+    }
+    let steps = steps::cut(site, &calendar, inputs, options.from, horizon)?;
+    let on = inputs.on(site, &calendar, state, &steps)?;
+    let known = Known { site, calendar: &calendar, inputs, state, steps, on };
+    let (mut scene, mut notes) = prepare::scene(&known)?;
+    let told = effects::apply(&known, &mut scene)?;
+    resting::rest(&known, &mut scene, &mut notes);
+    let study = horizon > STUDY_S;
+    let gaps = gaps(site, &scene, study);
+    let solver = SolverOptions { gap: 0.0, time_limit: options.time_limit_s };
+    let mut rounds = 0;
+    loop {
+        let solved = solve(&scene, gaps, &solver).map_err(|f| failure(&known, f))?;
+        let commands = rounding::commands(&known, &solved);
+        let made = document::assemble(&document::Facts {
+            bundle,
+            known: &known,
+            solved: &solved,
+            commands: &commands,
+            told: &told,
+            notes: &notes,
+            gaps,
+            study,
+            expires: options.expires,
+        });
+        match made {
+            Ok(document) => return Ok(document),
+            Err(misses) => {
+                let margins = document::tighter(&misses, &scene.margins);
+                drop(solved);
+                rounds += 1;
+                if rounds > TIGHTENINGS || margins == scene.margins {
+                    return Err(rounding_failure(&known, &misses));
+                }
+                scene.margins = margins;
+            }
+        }
+    }
+}
+
+fn unhonoured(site: &Site) -> Result<(), PlanFailure> {
+    let findings: Diagnostics = (site.unhonoured.iter())
+        .filter(|u| u.plan)
+        .map(|u| {
+            Diagnostic::error(
+                codes::NOT_PLANNED_YET,
+                u.span,
+                format!("understood, not planned yet: {}", u.what),
+            )
+        })
+        .collect();
+    if findings.is_empty() { Ok(()) } else { Err(findings.into()) }
+}
+
+/// The target gap: the manifest's, else the greater of 0.01 and 0.01 % of what the fixed needs would
+/// cost from the grid.
+fn gaps(site: &Site, scene: &Scene<'_>, study: bool) -> Gaps {
+    let money = site.settings.max_gap_money.as_ref().map_or(0.01, Rat::to_f64);
+    let ratio = site.settings.max_gap_ratio.as_ref().map(Rat::to_f64);
+    let ratio = match (ratio, &site.settings.max_gap_money) {
+        (Some(ratio), _) => ratio,
+        (None, Some(_)) => 0.0,
+        (None, None) => 0.0001,
+    };
+    Gaps { money: money.max(ratio * document::gross_needs(scene)), tie_break: !study }
+}
+
+fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
+    let site = known.site;
+    match failure {
+        Failure::Infeasible(conflict) => {
+            let mut members = conflict.members.iter();
+            let Some(first) = members.next() else {
+                return PlanFailure {
+                    findings: std::iter::once(Diagnostic::nowhere(
+                        codes::INFEASIBLE,
+                        Severity::Error,
+                        "no plan exists: what the devices physically are cannot be balanced, whatever gives way",
+                    ))
+                    .collect(),
+                    infeasible: true,
+                };
+            };
+            let (name, text, span) = words::facts(site, first.owner.statement);
+            let sentence = words::gives_way(known, first);
+            let many = conflict.members.len() > 1;
+            let message = if many {
+                format!("no plan exists: {} statements cannot hold together", conflict.members.len())
+            } else {
+                format!("no plan exists: `{name}` cannot hold")
+            };
+            let mut finding = Diagnostic::error(codes::INFEASIBLE, span, message)
+                .says(if text.is_empty() { sentence.clone() } else { format!("`{text}`") })
+                .because(sentence);
+            for member in members {
+                let (_, text, span) = words::facts(site, member.owner.statement);
+                finding = finding.label(span, format!("`{text}`")).because(words::gives_way(known, member));
+            }
+            if many {
+                finding =
+                    finding.because("each of them would do alone; together they are an irreducible set");
+            }
+            let least = conflict.members.iter().min_by(|a, b| a.amount.total_cmp(&b.amount));
+            if let Some(least) = least {
+                let (name, _, _) = words::facts(site, least.owner.statement);
+                finding = finding.help(format!("the least change: {} ({name})", words::relax(known, least)));
+            }
+            PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true }
+        }
+        Failure::Unbounded => {
+            Diagnostic::error(codes::UNBOUNDED, site.span, "nothing limits what the plan could earn")
+                .help("give every producer, store, grid and link a rating")
+                .into()
+        }
+        Failure::Stopped(Stop::Time) => Diagnostic::nowhere(
+            codes::SOLVER_STOPPED,
+            Severity::Error,
+            "the time limit ended before any plan was found",
+        )
+        .help("allow more time, or leave the limit out")
+        .into(),
+        Failure::Stopped(Stop::Numerics) => Diagnostic::nowhere(
+            codes::SOLVER_STOPPED,
+            Severity::Error,
+            "the optimiser gave up on the numbers of this model",
+        )
+        .help("look for ratings, efficiencies or prices that are many orders of magnitude apart")
+        .into(),
+    }
+}
+
+fn rounding_failure(known: &Known<'_>, misses: &[crate::verify::Miss]) -> PlanFailure {
+    let first = misses.first();
+    let span = first.and_then(|m| m.span).unwrap_or(known.site.span);
+    let mut finding =
+        Diagnostic::error(codes::ROUNDING, span, "no plan survives rounding to what registers can hold");
+    for miss in misses.iter().take(5) {
+        finding = finding.because(miss.finding(&known.steps, |at| known.calendar.show(at)).message);
+    }
+    finding.help("loosen the limit by a register step, or give the device a finer register").into()
+}
+
+/// Money of a solution by part, currency.
+pub(super) fn parts(solved: &Solved<'_, '_>) -> std::collections::BTreeMap<Part, f64> {
+    let mut parts = solved.model.constant.clone();
+    for (part, col, price) in &solved.model.money {
+        let x = solved.climb.x.get(col.index()).copied().unwrap_or(0.0);
+        *parts.entry(*part).or_default() += x * price;
+    }
+    parts
+}
+
+/// What the money level came to, with its proven gap.
+pub(super) fn gap(solved: &Solved<'_, '_>) -> f64 {
+    solved.level(Kind::Money).map_or(0.0, |l| (l.value - l.bound).max(0.0))
+}
+
+/// The name by which amounts of a statement are measured.
+pub(super) fn unit_of(ty: Type) -> &'static str {
+    match ty {
+        Type::Energy => "kWh",
+        Type::Temperature | Type::TemperatureDifference => "K",
+        _ => "kW",
+    }
+}

@@ -1,0 +1,125 @@
+//! Why a value is what it is: the statements whose limits it meets, or the price.
+
+use std::collections::BTreeMap;
+
+use super::document::Facts;
+use super::goals::Kind;
+use super::solver::Col;
+use super::words;
+use crate::bundle::{CommandForm, Reason};
+use crate::ir::{Attr, Model, Statement};
+
+/// A limit that moves the money by less than this for one unit does not decide.
+const BINDING: f64 = 1e-7;
+
+/// Reasons of every commanded attribute, as runs of steps with the same reason.
+pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
+    let solved = facts.solved;
+    let model = &solved.model;
+    let site = facts.known.site;
+    let mut limits: BTreeMap<Col, Vec<Statement>> = BTreeMap::new();
+    for (col, owner) in &model.limits {
+        limits.entry(*col).or_default().push(owner.statement);
+    }
+    let mut asked: BTreeMap<(&super::scene::What, usize), Vec<(Statement, f64, f64)>> = BTreeMap::new();
+    for ask in &model.scene.asks {
+        asked.entry((&ask.what, ask.step)).or_default().push((ask.owner.statement, ask.lo, ask.hi));
+    }
+    let reduced = solved.level(Kind::Money).map(|l| l.reduced.as_slice()).unwrap_or_default();
+    let mut found = Vec::new();
+    for command in facts.commands {
+        let Some(device) = model.units.get(command.unit).and_then(|u| u.members.first()).copied() else {
+            continue;
+        };
+        let Some(family) = site.family(device.family) else { continue };
+        let attr = if command.attr == Attr::On { Attr::Power } else { command.attr.clone() };
+        let what = super::scene::What::Device(device, attr.clone());
+        let mut runs: Vec<Reason> = Vec::new();
+        for t in 0..model.scene.len() {
+            let Some(aff) = model.attr(device, &attr, t) else { continue };
+            let value = aff.value(&solved.climb.x);
+            let mut statements: Vec<Statement> = Vec::new();
+            for (statement, lo, hi) in asked.get(&(&what, t)).into_iter().flatten() {
+                if (value - lo).abs() < 1e-6 || (value - hi).abs() < 1e-6 {
+                    statements.push(*statement);
+                }
+            }
+            for (col, _) in &aff.terms {
+                let binds = reduced.get(col.index()).is_some_and(|r| r.abs() > BINDING);
+                if binds {
+                    statements.extend(limits.get(col).into_iter().flatten().copied());
+                }
+            }
+            for due in model.scene.dues.iter().filter(|d| d.device == device && d.steps.contains(&t)) {
+                if value > 1e-6 {
+                    statements.push(due.owner.statement);
+                }
+            }
+            statements.sort_unstable();
+            statements.dedup();
+            let text = sentence(facts, family, &command.form, device, &attr, t, value, &statements);
+            let step = u32::try_from(t).unwrap_or(u32::MAX);
+            match runs.last_mut() {
+                Some(last)
+                    if last.text == text
+                        && last.statements.iter().map(|s| s.statement).eq(statements.iter().copied()) =>
+                {
+                    last.last = step;
+                }
+                _ => runs.push(Reason {
+                    device: site.device_name(device),
+                    attr: command.attr.clone(),
+                    first: step,
+                    last: step,
+                    statements: statements.iter().map(|s| words::statement(site, *s)).collect(),
+                    text,
+                }),
+            }
+        }
+        found.extend(runs);
+    }
+    found
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, and each is a different thing")]
+fn sentence(
+    facts: &Facts<'_, '_, '_, '_>,
+    family: &crate::ir::Family,
+    form: &CommandForm,
+    device: crate::ir::Device,
+    attr: &Attr,
+    t: usize,
+    value: f64,
+    statements: &[Statement],
+) -> String {
+    if !statements.is_empty() {
+        let names: Vec<String> =
+            (statements.iter()).map(|s| format!("`{}`", words::facts(facts.known.site, *s).0)).collect();
+        return format!("{} decides", names.join(", "));
+    }
+    if facts.solved.model.scene.resting.contains_key(&device) {
+        return "nothing asks anything of it: it stays at its default".to_owned();
+    }
+    let scene = facts.solved.model.scene;
+    let price = scene.prices.values().next().and_then(|p| p.import.get(t).copied());
+    let currency = &facts.known.site.currency;
+    match (&family.model, form) {
+        (Model::Renewable { .. }, _) => {
+            let column = facts.solved.model.attr(device, attr, t).and_then(|a| a.column());
+            let available = column.map_or(value, |c| facts.solved.model.program.bounds(c).1);
+            if value >= available - 1e-6 {
+                "everything it gives is used".to_owned()
+            } else {
+                "taking more would cost money".to_owned()
+            }
+        }
+        _ if value.abs() < 1e-6 => match price {
+            Some(price) => format!("idle: nothing is gained at {price:.4} {currency}/kWh"),
+            None => "idle".to_owned(),
+        },
+        _ => match price {
+            Some(price) => format!("the cheapest way at {price:.4} {currency}/kWh"),
+            None => "the cheapest way".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,42 @@
+//! Consumers that nothing asks anything of: they stay at their default, never at zero by
+//! optimisation (planner.md 1).
+
+use std::collections::BTreeSet;
+
+use super::prepare::Known;
+use super::scene::{Scene, What};
+use crate::ir::{Attr, Device, Model, Need};
+
+/// Fixes them, and says so.
+pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
+    let mut asked: BTreeSet<Device> = scene.dues.iter().map(|d| d.device).collect();
+    for ask in scene.asks.iter().filter(|a| a.preference && a.lo > 0.0) {
+        if let What::Device(device, _) = &ask.what {
+            asked.insert(*device);
+        }
+    }
+    for total in scene.totals.iter().filter(|t| t.lo > 0.0) {
+        if let Some(group) = scene.groups.get(total.group) {
+            asked.extend(group.iter().map(|(device, _)| *device));
+        }
+    }
+    for family in &known.site.families {
+        let Model::Consumer(consumer) = &family.model else { continue };
+        let served = consumer.need != Need::None || consumer.heats.is_some() || consumer.cools.is_some();
+        if served || consumer.sessions.is_some() {
+            continue;
+        }
+        let default = consumer.default_power.as_ref().map_or(0.0, crate::quantity::Rat::to_f64);
+        let mut resting = 0_u32;
+        for device in family.all().devices().filter(|d| !asked.contains(d)) {
+            scene.resting.insert(device, default);
+            resting += 1;
+        }
+        if resting > 0 && family.hull(&Attr::Power).is_some_and(|(_, hi)| hi.is_positive()) {
+            notes.push(format!(
+                "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
+                family.name
+            ));
+        }
+    }
+}

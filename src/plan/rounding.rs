@@ -1,0 +1,378 @@
+//! From the optimum to whole register steps (planner.md 20): error diffusion along time, so that
+//! what one step rounds off the next makes good; obligations and heat upward; stores never beyond
+//! their band. What still misses is found by exact verification, and the limits are tightened by it.
+
+use std::collections::BTreeMap;
+
+use super::prepare::Known;
+use super::scene::{DueKind, What};
+use super::solve::Solved;
+use crate::bundle::{CommandForm, register_step};
+use crate::ir::{Attr, Consumer, Device, End, Family, Model, Need, Store};
+use crate::quantity::Rat;
+
+/// Below this, kW, the optimum means zero.
+const ZERO: f64 = 1e-7;
+
+/// One commanded attribute of a unit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Command {
+    /// Place of the unit among the model's.
+    pub(super) unit: usize,
+    /// Attribute.
+    pub(super) attr: Attr,
+    /// What it means to the device.
+    pub(super) form: CommandForm,
+    /// Register step, kW (1 for `on`).
+    pub(super) step: Rat,
+    /// Register steps by plan step: of the whole unit.
+    pub(super) counts: Vec<i64>,
+    /// Members that run, by plan step.
+    pub(super) running: Vec<u32>,
+}
+
+/// Rounds a solution to commands.
+pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Command> {
+    let mut found = Vec::new();
+    for (unit, members) in solved.model.units.iter().enumerate() {
+        let Some(device) = members.members.first().copied() else { continue };
+        let Some(family) = known.site.family(device.family) else { continue };
+        let round = Round { known, solved, unit, device, family };
+        match &family.model {
+            Model::Renewable { rated, must_take: false, .. } => found.push(round.curtailed(rated)),
+            Model::Generator { .. } => found.push(round.power(CommandForm::Fixed, Side::Nearest)),
+            Model::Store(store) => found.extend(round.store(store)),
+            Model::Consumer(consumer) => found.extend(round.consumer(consumer)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// To which side a command is rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Energy as near as can be.
+    Nearest,
+    /// Never less energy than the optimum.
+    Up,
+}
+
+struct Round<'r, 's, 'a> {
+    known: &'r Known<'r>,
+    solved: &'r Solved<'s, 'a>,
+    unit: usize,
+    device: Device,
+    family: &'r Family,
+}
+
+impl Round<'_, '_, '_> {
+    fn members(&self) -> usize {
+        self.solved.model.units.get(self.unit).map_or(1, |u| u.members.len())
+    }
+
+    /// Values of the whole unit, by step.
+    fn values(&self, attr: &Attr) -> Vec<f64> {
+        let series = self.solved.model.attrs.get(&(self.unit, attr.clone()));
+        let value = |aff: &super::model::Aff| {
+            let v = aff.value(&self.solved.climb.x);
+            if v.abs() < ZERO { 0.0 } else { (v * 1e9).round() / 1e9 }
+        };
+        series.map(|s| s.iter().map(value).collect()).unwrap_or_default()
+    }
+
+    fn step(&self, attr: &Attr) -> Rat {
+        register_step(self.family, attr)
+    }
+
+    /// The pieces of one member's attribute in step `t`, in register steps rounded inward.
+    fn whole(&self, attr: &Attr, t: usize, step: f64) -> Vec<(i64, i64)> {
+        (self.solved.model.scene.set(self.device, attr, t).into_iter())
+            .map(|(lo, hi)| (ceil(lo / step), floor(hi / step)))
+            .filter(|(lo, hi)| lo <= hi)
+            .collect()
+    }
+
+    fn series(&self, attr: Attr, form: CommandForm, step: Rat, counts: Vec<i64>) -> Command {
+        let running = match self.solved.model.attrs.get(&(self.unit, Attr::On)) {
+            Some(on) if self.members() > 1 => {
+                on.iter().map(|a| count(a.value(&self.solved.climb.x))).collect()
+            }
+            _ => vec![u32::try_from(self.members()).unwrap_or(u32::MAX); counts.len()],
+        };
+        Command { unit: self.unit, attr, form, step, counts, running }
+    }
+
+    /// A producer that may be curtailed: at its rating where it is not.
+    fn curtailed(&self, rated: &Rat) -> Command {
+        let step = self.step(&Attr::Power);
+        let unit = step.to_f64();
+        let n = f64::from(count_of(self.members()));
+        let values = self.values(&Attr::Power);
+        let counts = (values.iter().enumerate())
+            .map(|(t, v)| {
+                let top = self.solved.model.attrs.get(&(self.unit, Attr::Power)).and_then(|s| s.get(t));
+                let available = top.and_then(super::model::Aff::column).map_or(0.0, |c| self.available(c));
+                let full =
+                    self.whole(&Attr::Power, t, unit).last().map_or(floor(rated.to_f64() / unit), |p| p.1);
+                let most = i64::from(count_of(self.members())).saturating_mul(full);
+                if *v >= available - 1e-6 { most } else { ((v / unit).round() as i64).clamp(0, most) }
+            })
+            .collect();
+        let _ = n;
+        self.series(Attr::Power, CommandForm::AtMost, step, counts)
+    }
+
+    fn available(&self, col: super::solver::Col) -> f64 {
+        self.solved.model.program.bounds(col).1
+    }
+
+    /// A power that is commanded as it is.
+    fn power(&self, form: CommandForm, side: Side) -> Command {
+        let step = self.step(&Attr::Power);
+        let unit = step.to_f64();
+        let values = self.values(&Attr::Power);
+        let members = i64::from(count_of(self.members()));
+        let on = self.solved.model.attrs.get(&(self.unit, Attr::On));
+        let mut owed = 0.0;
+        let mut counts = Vec::with_capacity(values.len());
+        for (t, v) in values.iter().enumerate() {
+            let hours = self.solved.model.scene.hours(t).max(1e-9);
+            if *v <= ZERO {
+                counts.push(0);
+                continue;
+            }
+            let wanted = v + owed / hours;
+            let nearest = match side {
+                Side::Nearest => (wanted / unit).round() as i64,
+                Side::Up => ceil(wanted / unit),
+            };
+            let running = on
+                .and_then(|s| s.get(t))
+                .map(|a| a.value(&self.solved.climb.x).round())
+                .filter(|n| *n > 0.0 && members > 1)
+                .map_or(members, |n| n as i64);
+            let each = *v / (running as f64);
+            let counted = self.fit(t, unit, each, nearest, running);
+            owed += (v - counted as f64 * unit) * hours;
+            counts.push(counted);
+        }
+        self.series(Attr::Power, form, step, counts)
+    }
+
+    /// A count moved into the piece of the set in which the optimum lies.
+    fn fit(&self, t: usize, unit: f64, each: f64, count: i64, running: i64) -> i64 {
+        let pieces = self.whole(&Attr::Power, t, unit);
+        let distance = |p: &(i64, i64)| {
+            let (lo, hi) = (p.0 as f64 * unit, p.1 as f64 * unit);
+            (lo - each).max(each - hi).max(0.0)
+        };
+        let piece = (pieces.iter().filter(|p| p.1 > 0)).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        match piece {
+            Some((lo, hi)) => count.clamp(lo.saturating_mul(running), hi.saturating_mul(running)),
+            None => count.max(0),
+        }
+    }
+
+    fn consumer(&self, consumer: &Consumer) -> Option<Command> {
+        match consumer.need {
+            Need::None => {}
+            _ if consumer.shed_class.is_some() || consumer.shed_price.is_some() => {
+                return Some(self.shed());
+            }
+            _ => return None,
+        }
+        let due = self.solved.model.scene.dues.iter().any(|d| d.device == self.device);
+        let thermal = consumer.heats.is_some() || consumer.cools.is_some();
+        let side = if due || thermal { Side::Up } else { Side::Nearest };
+        let points = self.points();
+        let switch = points && !self.family.command_step.contains_key(&Attr::Power);
+        if switch && self.members() == 1 {
+            let on = self.values(&Attr::Power).iter().map(|v| i64::from(*v > ZERO)).collect();
+            return Some(self.series(Attr::On, CommandForm::Fixed, Rat::ONE, on));
+        }
+        Some(self.power(CommandForm::Fixed, side))
+    }
+
+    /// Whether it is on at one power or off.
+    fn points(&self) -> bool {
+        self.family
+            .ranges
+            .get(&Attr::Power)
+            .is_some_and(|pieces| pieces.len() == 2 && pieces.iter().all(|(lo, hi)| lo == hi))
+    }
+
+    /// A need that may be shed: at most what is served; at its rating where nothing is shed.
+    fn shed(&self) -> Command {
+        let step = self.step(&Attr::Power);
+        let unit = step.to_f64();
+        let counts = (self.values(&Attr::Power).iter().enumerate())
+            .map(|(t, v)| {
+                let series = self.solved.model.attrs.get(&(self.unit, Attr::Power)).and_then(|s| s.get(t));
+                let need = series.map_or(0.0, |a| a.constant);
+                if *v >= need - 1e-6 {
+                    let rated = self.family.hull(&Attr::Power).map_or(need, |(_, hi)| hi.to_f64());
+                    ceil(rated.max(need) / unit).saturating_mul(i64::from(count_of(self.members())))
+                } else {
+                    floor(v / unit)
+                }
+            })
+            .collect();
+        self.series(Attr::Power, CommandForm::AtMost, step, counts)
+    }
+
+    /// Both directions of a store, following the optimum's level within its band.
+    fn store(&self, store: &Store) -> [Command; 2] {
+        let scene = self.solved.model.scene;
+        let capacity = store.capacity.to_f64();
+        let (eta_c, eta_d) = (store.efficiency_charge.to_f64(), store.efficiency_discharge.to_f64());
+        let kept = 1.0 - store.self_discharge.to_f64();
+        let steps = [Attr::Charge, Attr::Discharge].map(|a| self.step(&a));
+        let units = [steps[0].to_f64(), steps[1].to_f64()];
+        let (charge, discharge) = (self.values(&Attr::Charge), self.values(&Attr::Discharge));
+        let levels: Vec<f64> = self.values(&Attr::ChargeLevel).iter().map(|r| r * capacity).collect();
+        let begin = scene.levels.get(&self.device).copied().unwrap_or(0.0);
+        let mut level = begin;
+        let mut counts = [vec![0_i64; charge.len()], vec![0_i64; charge.len()]];
+        let band = |t: usize| -> (f64, f64) {
+            let set = scene.sets.get(&What::Device(self.device, Attr::ChargeLevel)).and_then(|s| s.get(t));
+            let (lo, hi) = set
+                .and_then(|s| super::renewable::hull(s))
+                .unwrap_or((store.level_min.to_f64(), store.level_max.to_f64()));
+            (lo.max(store.level_min.to_f64()) * capacity, hi.min(store.level_max.to_f64()) * capacity)
+        };
+        for t in 0..charge.len() {
+            let hours = scene.hours(t).max(1e-9);
+            let (c, d) = (charge.get(t).copied().unwrap_or(0.0), discharge.get(t).copied().unwrap_or(0.0));
+            let rest = level * kept.powf(hours);
+            let want = levels.get(t).copied().unwrap_or(rest);
+            let (lo, hi) = band(t);
+            if c >= d && c > ZERO {
+                let unit = units[0];
+                let gain = eta_c * hours * unit;
+                let mut n = ((want - rest) / gain).round() as i64;
+                n = self.within(&Attr::Charge, t, unit, n);
+                if rest + n as f64 * gain > hi + 1e-12 && want <= hi + 1e-9 {
+                    n -= 1;
+                } else if rest + (n as f64) * gain < lo - 1e-12 && want >= lo - 1e-9 {
+                    n += 1;
+                }
+                n = n.max(0);
+                level = rest + n as f64 * gain;
+                if let Some(slot) = counts[0].get_mut(t) {
+                    *slot = n;
+                }
+            } else if d > ZERO {
+                let unit = units[1];
+                let loss = hours * unit / eta_d;
+                let mut n = ((rest - want) / loss).round() as i64;
+                n = self.within(&Attr::Discharge, t, unit, n);
+                if rest - (n as f64) * loss < lo - 1e-12 && want >= lo - 1e-9 {
+                    n -= 1;
+                }
+                n = n.max(0);
+                level = rest - n as f64 * loss;
+                if let Some(slot) = counts[1].get_mut(t) {
+                    *slot = n;
+                }
+            } else {
+                level = rest;
+            }
+        }
+        self.finish(store, begin, level, units, &mut counts, (&charge, &discharge));
+        let [c, d] = counts;
+        let [sc, sd] = steps;
+        [
+            self.series(Attr::Charge, CommandForm::Fixed, sc, c),
+            self.series(Attr::Discharge, CommandForm::Fixed, sd, d),
+        ]
+    }
+
+    /// Makes good at the end what rounding left below an asked end level.
+    fn finish(
+        &self,
+        store: &Store,
+        begin: f64,
+        level: f64,
+        units: [f64; 2],
+        counts: &mut [Vec<i64>; 2],
+        (charge, discharge): (&[f64], &[f64]),
+    ) {
+        let capacity = store.capacity.to_f64();
+        let asked = match &store.end {
+            End::AtLeast(x) | End::Exactly(x) => x.to_f64() * capacity,
+            End::ExactlyStart => begin,
+            End::Default => {
+                // the optimum may have chosen to pay for less
+                let last = self.values(&Attr::ChargeLevel).last().copied().unwrap_or(0.0) * capacity;
+                if last < begin - 1e-6 {
+                    return;
+                }
+                begin
+            }
+            End::Worth(_) | End::Free => return,
+        };
+        let scene = self.solved.model.scene;
+        let (eta_c, eta_d) = (store.efficiency_charge.to_f64(), store.efficiency_discharge.to_f64());
+        let mut missing = asked - level;
+        // the latest change disturbs the fewest levels
+        for t in (0..charge.len()).rev() {
+            if missing <= 1e-12 {
+                return;
+            }
+            let hours = scene.hours(t).max(1e-9);
+            if discharge.get(t).is_some_and(|d| *d > ZERO) {
+                let loss = hours * units[1] / eta_d;
+                if let Some(slot) = counts[1].get_mut(t) {
+                    let fewer = ceil(missing / loss - 1e-9).min(*slot);
+                    *slot -= fewer;
+                    missing -= fewer as f64 * loss;
+                }
+            } else if charge.get(t).is_some_and(|c| *c > ZERO) {
+                let gain = eta_c * hours * units[0];
+                let now = counts[0].get(t).copied().unwrap_or(0);
+                let more = ceil(missing / gain - 1e-9);
+                let fits = self.within(&Attr::Charge, t, units[0], now + more) - now;
+                if let Some(slot) = counts[0].get_mut(t) {
+                    *slot += fits.max(0);
+                }
+                missing -= fits.max(0) as f64 * gain;
+            }
+        }
+    }
+
+    fn within(&self, attr: &Attr, t: usize, unit: f64, count: i64) -> i64 {
+        let pieces = self.whole(attr, t, unit);
+        match (pieces.first(), pieces.last()) {
+            (Some(first), Some(last)) => count.clamp(first.0.min(last.1), last.1),
+            _ => 0,
+        }
+    }
+}
+
+/// What is owed to a device in all, kWh; for messages.
+pub(super) fn owed(solved: &Solved<'_, '_>) -> BTreeMap<Device, f64> {
+    let mut by: BTreeMap<Device, f64> = BTreeMap::new();
+    for due in &solved.model.scene.dues {
+        if let DueKind::Deliver(energy) = due.kind {
+            *by.entry(due.device).or_default() += energy;
+        }
+    }
+    by
+}
+
+fn ceil(x: f64) -> i64 {
+    (x - 1e-9).ceil() as i64
+}
+
+fn floor(x: f64) -> i64 {
+    (x + 1e-9).floor() as i64
+}
+
+fn count(x: f64) -> u32 {
+    x.round().max(0.0) as u32
+}
+
+fn count_of(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
