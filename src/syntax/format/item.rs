@@ -108,10 +108,18 @@ fn property(property: &Property) -> Unit {
     }
     let mut before: Option<&Arg> = None;
     for one in args {
-        let mut next = arg(one);
-        if before.is_some_and(|before| runs_together(before, &next)) {
-            next = format!("({next})");
-        }
+        let next = match &one.kind {
+            ArgKind::Value(low) | ArgKind::Range(low, _) => {
+                let first = text::value(low);
+                let apart = match before {
+                    Some(before) => runs_together(before, &first) || is_switch(&first),
+                    None if property.key.is_some() => is_switch(&first),
+                    None => looks_like_a_key(&first),
+                };
+                arg(one, apart)
+            }
+            _ => arg(one, false),
+        };
         if !out.is_empty() {
             out.push(' ');
         }
@@ -134,20 +142,40 @@ fn runs_together(before: &Arg, next: &str) -> bool {
     };
     let value =
         matches!(before.kind, ArgKind::Value(_) | ArgKind::Range(..) | ArgKind::Bound(_) | ArgKind::When(_));
-    let word = next.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-    let word = next.get(..word).unwrap_or("");
+    let word = leading_word(next);
     let unit = next.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '%');
     (number && unit && crate::syntax::could_be_unit(word)) || (value && next.starts_with('-'))
 }
 
-fn arg(arg: &Arg) -> String {
+/// Whether a value begins like the small words `on` and `off`.
+fn is_switch(value: &str) -> bool {
+    matches!(leading_word(value), "on" | "off")
+}
+
+/// Whether a value at the beginning of a row would be read as a key.
+fn looks_like_a_key(value: &str) -> bool {
+    let word = leading_word(value);
+    let behind = value.get(word.len()..).unwrap_or("");
+    let goes_on = behind.starts_with(['.', '(', '['])
+        || [" + ", " - ", " * ", " / "].iter().any(|op| behind.starts_with(op));
+    word.starts_with(|c: char| !c.is_ascii_digit()) && !goes_on
+}
+
+fn leading_word(value: &str) -> &str {
+    let len = value.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+    value.get(..len).unwrap_or("")
+}
+
+/// One piece behind a key; `apart` puts its first value into parentheses.
+fn arg(arg: &Arg, apart: bool) -> String {
+    let first = |value| if apart { format!("({})", text::value(value)) } else { text::value(value) };
     match &arg.kind {
-        ArgKind::Value(value) => text::value(value),
+        ArgKind::Value(value) => first(value),
         ArgKind::Word(word) => word.text.clone(),
         ArgKind::Range(low, high) => {
             let between =
                 if is_plain_number(&low.kind) && is_plain_number(&high.kind) { ".." } else { " .. " };
-            format!("{}{between}{}", text::value(low), text::value(high))
+            format!("{}{between}{}", first(low), text::value(high))
         }
         ArgKind::Pair(one, other) => format!("{} / {}", text::quantity(one), text::quantity(other)),
         ArgKind::Bound(bound) => text::bound(bound, Wording::PROPERTY),

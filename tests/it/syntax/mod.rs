@@ -66,5 +66,7 @@ fn the_example_page_has_one_form() {
     assert_eq!(shape(&parse(&once).0), shape(&parse(BY_EXAMPLE).0));
 }
 
+mod constructs;
 mod errors;
 mod hostile;
+mod laws;
