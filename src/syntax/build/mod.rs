@@ -58,6 +58,7 @@ fn parts<'t>(piece: Piece<'t>) -> impl Iterator<Item = Piece<'t>> {
                 | Rule::dots
                 | Rule::colon
                 | Rule::eq
+                | Rule::times_sign
                 | Rule::comma
                 | Rule::separator
                 | Rule::EOI

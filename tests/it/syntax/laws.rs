@@ -91,7 +91,7 @@ impl Writer<'_> {
             0 => self.name(),
             1 => self.quantity(),
             2 => self.of(&["\"a text\"", "\"say \\\"x\\\" \\\\ // no comment\"", "\"{\""]),
-            3 => self.of(&["true", "false", "on", "off"]),
+            3 => self.of(&["true", "false"]),
             4 => self.of(&["2026-07-14", "2024-02-29"]),
             5 => self.time(),
             6 => self.instant(),
@@ -105,9 +105,10 @@ impl Writer<'_> {
     }
 
     fn sum(&mut self) -> String {
-        let factor = |w: &mut Self| {
-            let minus = w.of(&["", "", "", "- "]);
-            format!("{minus}{}", w.primary())
+        let factor = |w: &mut Self| match w.choose(6) {
+            4 => format!("-{}", w.name()),
+            5 => w.deeper("-a", |w| format!("-({})", w.expr())),
+            _ => w.primary(),
         };
         let mut out = factor(self);
         for _ in 0..self.choose(3) {
@@ -296,7 +297,7 @@ impl Writer<'_> {
     }
 
     fn property(&mut self) -> String {
-        let key = self.of(&["limit", "on", "charge", "from", "end", "a", "by", "port", "during_x", "phases"]);
+        let key = self.of(&["limit", "on", "charge", "from", "end", "a", "port", "during_x", "phases"]);
         match self.choose(22) {
             0 => "3 phase".to_owned(),
             1 => "main <-> riser".to_owned(),
