@@ -113,7 +113,7 @@ impl SourceCode for Source<'_> {
         let shown: SourceSpan = (start, slice.len()).into();
         let path = clean(file.path());
         let column = file.position(u32::try_from(span.offset()).unwrap_or(u32::MAX)).column as usize - 1;
-        Ok(Box::new(MietteSpanContents::new_named(path, slice, shown, first, column, file.line_count())))
+        Ok(Box::new(MietteSpanContents::new_named(path, slice, shown, first, column, last + 1 - first)))
     }
 }
 

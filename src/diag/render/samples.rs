@@ -30,6 +30,8 @@ pub(crate) fn all() -> (SourceMap, Diagnostics) {
         )
         .rests_on(span(b, savings, "assume grün"), "the assumption")
         .help("give one of them a higher priority, or end `drift_up` where `precool` begins"),
+        Diagnostic::error(codes::DUPLICATE_NAME, span(a, comfort, "offices"), "labels far apart in one file")
+            .label(span(a, comfort, "edition"), "here too"),
         Diagnostic::warning(codes::DEAD_RULE, span(a, comfort, "precool"), "rule `precool` can never act")
             .because("`weather.temperature` is declared up to 25 degC"),
         Diagnostic::note(codes::UNKNOWN_NAME, span(b, savings, "grün"), "colour \u{1b}[32m of `grün`").says("here"),

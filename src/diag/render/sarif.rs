@@ -181,7 +181,7 @@ mod tests {
         let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
         let results = run["results"].as_array().unwrap();
         let notifications = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
-        assert_eq!((results.len(), notifications.len()), (4, 1));
+        assert_eq!((results.len(), notifications.len()), (5, 1));
         for result in results {
             let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
             assert_eq!(rules[index]["id"], result["ruleId"]);
