@@ -9,9 +9,13 @@ use crate::calendar::Instant;
 use crate::diag::{Code, Diagnostic, Severity, codes};
 use crate::ir::Signatures;
 use crate::system::System;
+use crate::verify::verify;
 
 use super::endpoint::is_loopback;
 use super::journal::Past;
+
+/// Most further reasons that are told about a plan that does not hold.
+const MOST_MISSES: usize = 5;
 
 /// What the runtime reads beside a plan.
 #[derive(Debug, Clone)]
@@ -208,5 +212,26 @@ impl Papers {
             ));
         }
         Ok(step)
+    }
+
+    /// Verifies the plan exactly against the bundle: whoever made it can only have chosen among what the
+    /// policy allows.
+    ///
+    /// # Errors
+    /// EVL1106 with what does not hold, or EVL1001.
+    pub fn obeys(&self, plan: &PlanDocument) -> Result<(), Box<Diagnostic>> {
+        let verdict = verify(&self.bundle, plan);
+        let findings: Vec<Diagnostic> =
+            verdict.misses.iter().map(|miss| miss.finding(&plan.steps, |at| at.to_string())).collect();
+        let Some(first) = findings.first() else { return Ok(()) };
+        // the texts of the policy are not at hand here, so nothing can be drawn over them
+        let mut finding = Diagnostic::nowhere(first.code, Severity::Error, first.message.clone());
+        for other in findings.iter().skip(1).take(MOST_MISSES) {
+            finding = finding.because(format!("also {}: {}", other.code, other.message));
+        }
+        if let Some(rest) = findings.len().checked_sub(1 + MOST_MISSES).filter(|rest| *rest > 0) {
+            finding = finding.because(format!("and {rest} more"));
+        }
+        Err(Box::new(finding.help("`evl verify` shows everything; make the plan again with `evl plan`")))
     }
 }

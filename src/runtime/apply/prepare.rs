@@ -50,6 +50,7 @@ pub(super) async fn prepare<'a>(
     report.now = Some(now);
     report.now_given = options.now.is_some();
     let step = papers.accept(plan, now, journal.past())?;
+    papers.obeys(plan)?;
     let span =
         plan.steps.get(step).copied().ok_or_else(|| error(codes::STALE, "the plan has no such step"))?;
     report.step = Some(step + 1);

@@ -225,6 +225,10 @@ async fn bad_plans_are_refused_before_the_field_is_asked() {
     let refused = evl::bundle::PlanDocument::read(edited.as_bytes()).unwrap_err();
     assert_eq!(refused.code, codes::TAMPERED);
 
+    let beyond = [("pack", Attr::Charge, CommandForm::Fixed, 1200)];
+    let report = host.apply(&papers, &plan(&papers, 5, &beyond)).await;
+    assert_eq!(ends(&report), (ExitCode::Findings, vec![codes::PLAN_VIOLATES]));
+
     let far = inventory_text(1, 1).replace("127.0.0.1", "192.0.2.1");
     let far = super::yard::papers(yard(), &far);
     let report = host.apply(&far, &plan(&far, 5, &usual())).await;
@@ -243,7 +247,7 @@ async fn an_overtaken_plan_is_refused_and_the_accepted_one_is_not() {
     assert_eq!(host.apply(&papers, &new).await.exit_code(), ExitCode::Success);
     assert_eq!(ends(&host.apply(&papers, &old).await), (ExitCode::Findings, vec![codes::OLD_SEQUENCE]));
     let mut twin = plan(&papers, 2, &commands);
-    twin.expires = twin.expires.plus(1);
+    twin.assumptions.push("another plan of the same sequence".to_owned());
     assert_eq!(
         ends(&host.apply(&papers, &twin.seal()).await),
         (ExitCode::Findings, vec![codes::OLD_SEQUENCE])

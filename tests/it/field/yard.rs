@@ -12,12 +12,14 @@ use evl::bundle::{
 };
 use evl::calendar::Instant;
 use evl::diag::{Code, ExitCode};
+use evl::inputs::OnSteps;
 use evl::ir::testkit::{rat, site, span};
 use evl::ir::*;
 use evl::runtime::apply::{Options, apply};
 use evl::runtime::load::Papers;
 use evl::runtime::report::Report;
 use evl::system::{Access, Entry, FileError, Kind, Lock, RealSystem, Stream, System};
+use evl::verify::{Case, simulate};
 
 /// First instant of every plan here: 2026-07-14T12:00:00Z.
 pub(super) const FROM: Instant = Instant(1_784_030_400);
@@ -83,12 +85,15 @@ pub(super) fn yard() -> Site {
     }
     let grid =
         Model::Grid { import: rat("30"), export: rat("30"), tariff: None, carbon: None, carbon_feed: None };
-    let utility = family(&s, "utility", Role::Producer, grid);
+    let mut utility = family(&s, "utility", Role::Producer, grid);
+    utility.ranges.insert(Attr::Import, vec![(rat("0"), rat("30"))]);
+    utility.ranges.insert(Attr::Export, vec![(rat("0"), rat("30"))]);
     s.families.push(utility);
     let pv = Model::Renewable { rated: rat("10"), output: None, must_take: false };
     let mut solar = family(&s, "solar", Role::Producer, pv);
     solar.gateway = Some(GatewayId(0));
     solar.profile = Some("sunspec/inverter".into());
+    solar.command_step.insert(Attr::Power, rat("0.01"));
     solar.ranges.insert(Attr::Power, vec![(rat("0"), rat("10"))]);
     s.families.push(solar);
     let store = Store {
@@ -108,6 +113,8 @@ pub(super) fn yard() -> Site {
     let mut pack = family(&s, "pack", Role::Storage, Model::Store(Box::new(store)));
     pack.gateway = Some(GatewayId(1));
     pack.profile = Some("sunspec/battery".into());
+    pack.command_step.insert(Attr::Charge, rat("0.005"));
+    pack.command_step.insert(Attr::Discharge, rat("0.005"));
     pack.ranges.insert(Attr::Charge, vec![(rat("0"), rat("5"))]);
     pack.ranges.insert(Attr::Discharge, vec![(rat("0"), rat("5"))]);
     s.families.push(pack);
@@ -128,6 +135,7 @@ pub(super) fn yard() -> Site {
     let mut charger = family(&s, "charger", Role::Consumer, Model::Consumer(Box::new(consumer)));
     charger.gateway = Some(GatewayId(1));
     charger.profile = Some("heidelberg/energy-control".into());
+    charger.command_step.insert(Attr::Power, rat("0.069"));
     charger.ranges.insert(Attr::Power, vec![(rat("0"), rat("0")), (rat("4.14"), rat("11.04"))]);
     s.families.push(charger);
     s
@@ -194,8 +202,8 @@ pub(super) fn papers(site: Site, inventory: &str) -> Papers {
     Papers::new(bundle, inventory).unwrap()
 }
 
-/// One command for all four steps: device, attribute, form, whole steps of 0.01 kW (0.069 for the
-/// wallbox, 1 for truth values).
+/// One command for all four steps: device, attribute, form, whole steps of 0.01 kW (0.005 for the
+/// battery, 0.069 for the wallbox, 1 for truth values).
 pub(super) type Command<'a> = (&'a str, Attr, CommandForm, i64);
 
 pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> PlanDocument {
@@ -206,16 +214,17 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
             device: (*device).to_owned(),
             attr: attr.clone(),
             form: *form,
-            unit: "kW".to_owned(),
+            unit: if matches!(attr, Attr::On | Attr::Connected) { "" } else { "kW" }.to_owned(),
             step: match (*device, attr) {
                 (_, Attr::On | Attr::Connected) => rat("1"),
                 ("charger", _) => rat("0.069"),
+                ("pack", _) => rat("0.005"),
                 _ => rat("0.01"),
             },
             counts: vec![*count; 4],
         })
         .collect();
-    PlanDocument {
+    let mut document = PlanDocument {
         schema: PlanDocument::SCHEMA.to_owned(),
         tool: evl::bundle::tool(),
         site: "yard".to_owned(),
@@ -233,7 +242,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         given: Vec::new(),
         derived: Vec::new(),
         flows: Vec::new(),
-        money: Money::default(),
+        money: Money { currency: "USD".to_owned(), ..Money::default() },
         reasons: Vec::new(),
         presumes: Vec::new(),
         assumptions: Vec::new(),
@@ -242,7 +251,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         void: Vec::new(),
         sessions: Vec::new(),
         state: serde_json::from_value(
-            serde_json::json!({ "schema": "evl.state/1", "site": "yard", "at": FROM }),
+            serde_json::json!({ "schema": "evl.state/1", "site": "yard", "at": FROM, "sequence": sequence - 1, "levels": { "pack": "5.5 kWh" } }),
         )
         .unwrap(),
         status: Status::Optimal,
@@ -250,8 +259,21 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         reproducible: true,
         study: false,
         id: Hash::default(),
+    };
+    let site = &papers.bundle.site;
+    if let Ok(given) = OnSteps::from_plan(site, &document) {
+        let case = Case {
+            site,
+            steps: &document.steps,
+            given: &given,
+            state: &document.state,
+            sessions: &document.sessions,
+            commands: &document.commands,
+            groups: &document.groups,
+        };
+        document.derived = simulate(&case).map(|trajectory| trajectory.series(site)).unwrap_or_default();
     }
-    .seal()
+    document.seal()
 }
 
 /// Says that the first rule decided a command.
@@ -276,7 +298,7 @@ pub(super) fn because_of_safety(mut plan: PlanDocument, device: &str, attr: Attr
 pub(super) fn usual() -> Vec<Command<'static>> {
     vec![
         ("solar", Attr::Power, CommandForm::AtMost, 450),
-        ("pack", Attr::Charge, CommandForm::Fixed, 200),
+        ("pack", Attr::Charge, CommandForm::Fixed, 400),
         ("pack", Attr::Discharge, CommandForm::Fixed, 0),
         ("charger", Attr::Power, CommandForm::Fixed, 160),
     ]
