@@ -25,6 +25,7 @@ mod native;
 #[path = "it/show.rs"]
 mod show;
 
+#[cfg(test)]
 #[cfg(feature = "solver")]
 #[path = "it/spec.rs"]
 mod spec;

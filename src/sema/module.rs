@@ -29,6 +29,7 @@ pub(super) fn load(
         members: BTreeMap::new(),
         modules: BTreeMap::new(),
         expanded: 0,
+        broken: BTreeSet::new(),
     };
     loader.run();
     loader.statements
@@ -52,6 +53,8 @@ struct Loader<'r, 's> {
     /// modules by dotted name
     modules: BTreeMap<String, Found>,
     expanded: usize,
+    /// modules that could not be read
+    broken: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,6 +129,14 @@ impl Loader<'_, '_> {
 
     fn local_modules(&mut self, prefix: &str, items: &[Item]) {
         for item in items {
+            if let ItemKind::Broken(broken) = &item.kind
+                && broken.keyword.as_ref().is_some_and(|k| k.text == "module")
+                && let Some(name) = &broken.name
+            {
+                let file = prefix.rsplit('.').next() == Some(name.text.as_str());
+                let dotted = if file { prefix.to_owned() } else { name.text.clone() };
+                self.broken.insert(dotted);
+            }
             if let ItemKind::Module(module) = &item.kind {
                 let name = if prefix.is_empty() {
                     module.name.text.clone()
@@ -263,6 +274,9 @@ impl Loader<'_, '_> {
             }
         }
         let Some(found) = self.modules.get(&dotted).cloned() else {
+            if self.broken.contains(&dotted) {
+                return;
+            }
             let finding = Diagnostic::error(
                 codes::UNKNOWN_IMPORT,
                 node.module.span,

@@ -98,14 +98,13 @@ impl Names {
     /// for what a module brought (`shaving.limit_evs`).
     pub(super) fn find(&self, name: &ast::Name) -> Option<(Entity, usize)> {
         let first = name.parts.first()?;
-        if let Some(entity) = self.get(&first.ident.text) {
-            return Some((entity, 1));
+        let plain = self.get(&first.ident.text).map(|entity| (entity, 1));
+        if !matches!(plain, None | Some((Entity::Module, _))) {
+            return plain;
         }
-        let second = name.parts.get(1)?;
-        if first.index.is_some() {
-            return None;
-        }
-        self.get(&format!("{}.{}", first.ident.text, second.ident.text)).map(|entity| (entity, 2))
+        let Some(second) = name.parts.get(1).filter(|_| first.index.is_none()) else { return plain };
+        let joined = self.get(&format!("{}.{}", first.ident.text, second.ident.text)).map(|entity| (entity, 2));
+        joined.or(plain)
     }
 
     /// Whether some statement could not be read.
