@@ -252,7 +252,7 @@ impl Compiler<'_> {
         let mut finding = Diagnostic::error(
             codes::TYPE_MISMATCH,
             whole,
-            format!("cannot {word} a {} and a {}", a.ty, b.ty),
+            format!("cannot {word} {} and {}", a.ty.a(), b.ty.a()),
         )
         .label(first, side(a.ty))
         .label(second, side(b.ty));
@@ -321,7 +321,7 @@ impl Compiler<'_> {
             let finding = Diagnostic::error(
                 codes::TYPE_MISMATCH,
                 whole,
-                format!("cannot {word} a {} {join} a {}", a.ty, b.ty),
+                format!("cannot {word} {} {join} {}", a.ty.a(), b.ty.a()),
             )
             .label(first, side(a.ty))
             .label(second, side(b.ty));
@@ -492,7 +492,11 @@ impl Compiler<'_> {
                     self.error(
                         codes::TYPE_MISMATCH,
                         span,
-                        format!("`{word}` is a {first} for some members of `{name}` and a {ty} for others"),
+                        format!(
+                            "`{word}` is {} for some members of `{name}` and {} for others",
+                            first.a(),
+                            ty.a()
+                        ),
                     );
                     return None;
                 }
@@ -527,7 +531,7 @@ fn side(ty: Type) -> String {
     match ty {
         Type::Power => "a power: a rate".to_owned(),
         Type::Energy => "an energy: an amount".to_owned(),
-        _ => format!("a {ty}"),
+        _ => ty.a(),
     }
 }
 

@@ -282,7 +282,7 @@ impl<'a> Compiler<'a> {
                 let finding = Diagnostic::error(
                     codes::TYPE_MISMATCH,
                     span,
-                    format!("the feed `{name}` brings a {ty}, and a {want} is needed here"),
+                    format!("the feed `{name}` brings {}, and {} is needed here", ty.a(), want.a()),
                 )
                 .label(at, "its unit");
                 self.push(finding);
@@ -299,7 +299,11 @@ impl<'a> Compiler<'a> {
                 self.error(
                     codes::TYPE_MISMATCH,
                     span,
-                    format!("the feed `{name}` brings a {first} elsewhere, and a {ty} is needed here"),
+                    format!(
+                        "the feed `{name}` brings {} elsewhere, and {} is needed here",
+                        first.a(),
+                        ty.a()
+                    ),
                 );
                 return None;
             }
@@ -356,7 +360,7 @@ impl<'a> Compiler<'a> {
                 self.error(
                     codes::TYPE_MISMATCH,
                     span,
-                    format!("a {ty} cannot be written in a unit of {}", u.ty),
+                    format!("{} cannot be written in a unit of {}", ty.a(), u.ty),
                 );
                 None
             }

@@ -96,7 +96,7 @@ impl Compiler<'_> {
         let finding = Diagnostic::error(
             codes::TYPE_MISMATCH,
             span,
-            format!("`{text}` is a {ty}, and a condition is needed here"),
+            format!("`{text}` is {}, and a condition is needed here", ty.a()),
         );
         self.push(finding.help("compare it, for example with `>`"));
     }
@@ -254,10 +254,10 @@ impl Compiler<'_> {
         let mut finding = Diagnostic::error(
             codes::TYPE_MISMATCH,
             spans.0.to(spans.1),
-            format!("a {a} is compared with a {b}"),
+            format!("{} is compared with {}", a.a(), b.a()),
         )
-        .label(spans.0, format!("a {a}"))
-        .label(spans.1, format!("a {b}"));
+        .label(spans.0, a.a())
+        .label(spans.1, b.a());
         if let Some(help) = super::value::confusion(a, b) {
             finding = finding.help(help);
         }
@@ -548,7 +548,7 @@ fn holds(value: &Rat, op: Cmp) -> bool {
 
 fn kind_of(value: &Val) -> String {
     match value {
-        Val::Num(num) => format!("a {}", num.ty),
+        Val::Num(num) => num.ty.a(),
         Val::Truth(_) => "a condition".to_owned(),
         Val::Symbol(..) => "a word".to_owned(),
         Val::Count(..) => "a count".to_owned(),

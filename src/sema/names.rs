@@ -103,7 +103,8 @@ impl Names {
             return plain;
         }
         let Some(second) = name.parts.get(1).filter(|_| first.index.is_none()) else { return plain };
-        let joined = self.get(&format!("{}.{}", first.ident.text, second.ident.text)).map(|entity| (entity, 2));
+        let joined =
+            self.get(&format!("{}.{}", first.ident.text, second.ident.text)).map(|entity| (entity, 2));
         joined.or(plain)
     }
 

@@ -259,7 +259,7 @@ impl<'a> Compiler<'a> {
                 self.constant_of(expr, want)
             }
             _ => {
-                self.bad_value(args, &format!("a {want}"));
+                self.bad_value(args, &want.a());
                 None
             }
         }

@@ -762,7 +762,7 @@ impl Compiler<'_> {
                 self.error(
                     codes::AGGREGATE,
                     span,
-                    format!("a sum over a time is taken of a power, and `{inner}` is a {ty}"),
+                    format!("a sum over a time is taken of a power, and `{inner}` is {}", ty.a()),
                 );
                 return None;
             }

@@ -409,7 +409,7 @@ pub(super) fn fits(value: &Expr, kind: &TypeName, currency: &str) -> Result<(), 
         _ => return Ok(()),
     };
     let kelvin = found == Type::TemperatureDifference && want == Type::Temperature;
-    if found == want || kelvin { Ok(()) } else { Err(format!("a {want}, and this is a {found}")) }
+    if found == want || kelvin { Ok(()) } else { Err(format!("{}, and this is {}", want.a(), found.a())) }
 }
 
 /// The type of a quantity by its name in a module's parameters.

@@ -146,7 +146,7 @@ impl Compiler<'_> {
             let finding = Diagnostic::error(
                 codes::MISSING_UNIT,
                 span,
-                format!("this is a {want}, and the number has no unit"),
+                format!("this is {}, and the number has no unit", want.a()),
             );
             self.push(finding.help(format!("write the unit, for example `{unit}`")));
             return;
@@ -154,13 +154,14 @@ impl Compiler<'_> {
         let mut finding = Diagnostic::error(
             codes::TYPE_MISMATCH,
             span,
-            format!("a {want} is needed here, and this is a {found}"),
+            format!("{} is needed here, and this is {}", want.a(), found.a()),
         )
-        .says(format!("a {found}"));
+        .says(found.a());
         if let Some(help) = confusion(found, want) {
             finding = finding.help(help);
         } else if want.has_unit() {
-            finding = finding.help(format!("a {want} is written in `{}`", want.shown_unit(&self.currency)));
+            finding =
+                finding.help(format!("{} is written in `{}`", want.a(), want.shown_unit(&self.currency)));
         }
         self.push(finding);
     }
@@ -291,6 +292,13 @@ impl Compiler<'_> {
 }
 
 impl Type {
+    /// With its article: `an energy`.
+    pub(super) fn a(self) -> String {
+        let name = self.name();
+        let article = if name.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        format!("{article} {name}")
+    }
+
     /// Whether its values are written with a unit.
     pub(super) const fn has_unit(self) -> bool {
         !matches!(
