@@ -456,7 +456,7 @@ impl Calendar {
                 *range = (range.0.min(value), range.1.max(value));
             };
             for day in self.valid.0..self.valid.0 + 366 {
-                let sun = self.to_readings(self.sun_computed(place, day));
+                let Some(sun) = self.sun_reading(day) else { continue };
                 stretch(&mut all.rise, sun.rise - day * DAY);
                 stretch(&mut all.set, sun.set - day * DAY);
                 stretch(&mut all.length, sun.set - sun.rise);

@@ -32,24 +32,27 @@ const ZENITH: f64 = 90.833;
 /// The sun at a place on the solar day `solar_day`: the day number whose noon in local mean solar
 /// time lies within the civil day that is asked for.
 pub(super) fn sun(latitude: f64, longitude: f64, solar_day: i64) -> SunDay {
-    let (noon, before, after) =
-        (transit(longitude, solar_day), transit(longitude, solar_day - 1), transit(longitude, solar_day + 1));
+    let noon = transit(longitude, solar_day);
     let edge = |sign: f64| {
         let mut at = noon;
-        let mut arc = hour_angle(latitude, noon);
-        // the declination at the event itself, not at noon
+        let mut arc = None;
+        // the sun's place at the event itself, not at noon
         for _ in 0..3 {
-            let Arc::Hours(seconds) = arc else { break };
-            at = mean_noon(longitude, solar_day) - equation_of_time(at) + sign * seconds;
-            if let refined @ Arc::Hours(_) = hour_angle(latitude, at) {
-                arc = refined;
+            let sun = position(at);
+            if let Arc::Hours(seconds) = hour_angle(latitude, &sun) {
+                arc = Some(seconds);
             }
+            let Some(seconds) = arc else { break };
+            at = mean_noon(longitude, solar_day) - sun.equation_of_time + sign * seconds;
         }
         at
     };
-    match hour_angle(latitude, noon) {
+    match hour_angle(latitude, &position(noon)) {
         Arc::Hours(_) => SunDay { rise: minute(edge(-1.0)), set: minute(edge(1.0)) },
-        Arc::Always => SunDay { rise: minute((before + noon) / 2.0), set: minute((noon + after) / 2.0) },
+        Arc::Always => {
+            let (before, after) = (transit(longitude, solar_day - 1), transit(longitude, solar_day + 1));
+            SunDay { rise: minute((before + noon) / 2.0), set: minute((noon + after) / 2.0) }
+        }
         Arc::Never => SunDay { rise: minute(noon), set: minute(noon) },
     }
 }
@@ -77,7 +80,8 @@ fn mean_noon(longitude: f64, solar_day: i64) -> f64 {
 /// True solar noon.
 fn transit(longitude: f64, solar_day: i64) -> f64 {
     let mean = mean_noon(longitude, solar_day);
-    mean - equation_of_time(mean - equation_of_time(mean))
+    let near = mean - position(mean).equation_of_time;
+    mean - position(near).equation_of_time
 }
 
 /// How long before and after noon the sun is up.
@@ -90,11 +94,10 @@ enum Arc {
     Never,
 }
 
-fn hour_angle(latitude: f64, at: f64) -> Arc {
+fn hour_angle(latitude: f64, sun: &Sun) -> Arc {
     let phi = latitude.clamp(-90.0, 90.0) * RADIANS;
-    let (sin_declination, cos_declination, _) = position(at);
-    let above = cos(ZENITH * RADIANS) - sin(phi) * sin_declination;
-    let scale = cos(phi) * cos_declination;
+    let above = cos(ZENITH * RADIANS) - sin(phi) * sun.sin_declination;
+    let scale = cos(phi) * sun.cos_declination;
     if above >= scale {
         Arc::Never
     } else if above <= -scale {
@@ -104,13 +107,15 @@ fn hour_angle(latitude: f64, at: f64) -> Arc {
     }
 }
 
-/// True minus mean solar time, s.
-fn equation_of_time(at: f64) -> f64 {
-    position(at).2
+/// Where the sun is.
+struct Sun {
+    sin_declination: f64,
+    cos_declination: f64,
+    /// True minus mean solar time, s.
+    equation_of_time: f64,
 }
 
-/// Sine and cosine of the sun's declination, and the equation of time in s.
-fn position(at: f64) -> (f64, f64, f64) {
+fn position(at: f64) -> Sun {
     // centuries since 2000-01-01T12:00Z
     let t = (at - 946_728_000.0) / (36_525.0 * DAY as f64);
     let mean_longitude = (280.466_46 + t * (36_000.769_83 + 0.000_303_2 * t)) * RADIANS;
@@ -132,7 +137,7 @@ fn position(at: f64) -> (f64, f64, f64) {
         + 4.0 * eccentricity * y * sin(anomaly) * cos(2.0 * mean_longitude)
         - 0.5 * y * y * sin(4.0 * mean_longitude)
         - 1.25 * eccentricity * eccentricity * sin(2.0 * anomaly);
-    (sin_declination, cos_declination, radians / RADIANS * SECONDS_PER_DEGREE)
+    Sun { sin_declination, cos_declination, equation_of_time: radians / RADIANS * SECONDS_PER_DEGREE }
 }
 
 /// Sine, by Taylor's series after reduction to a quarter turn.
@@ -145,14 +150,20 @@ fn sin(x: f64) -> f64 {
         x = -PI - x;
     }
     let square = x * x;
-    let (mut term, mut sum, mut n) = (x, x, 1.0);
-    while n < 23.0 {
-        term *= -square / ((n + 1.0) * (n + 2.0));
-        sum += term;
-        n += 2.0;
-    }
-    sum
+    x * SIN.iter().fold(0.0, |sum, term| sum * square + term)
 }
+
+/// (-1)^k / (2k + 1)! for k from 11 down to 0.
+const SIN: [f64; 12] = {
+    let mut terms = [1.0; 12];
+    let mut k = 1;
+    while k < 12 {
+        let n = (2 * k) as f64;
+        terms[11 - k] = -terms[12 - k] / (n * (n + 1.0));
+        k += 1;
+    }
+    terms
+};
 
 fn cos(x: f64) -> f64 {
     sin(x + PI / 2.0)
@@ -165,14 +176,20 @@ fn atan(x: f64) -> f64 {
         x /= 1.0 + (1.0 + x * x).sqrt();
     }
     let square = x * x;
-    let (mut power, mut sum, mut n) = (x, 0.0, 1.0);
-    while n < 31.0 {
-        sum += power / n;
-        power *= -square;
-        n += 2.0;
-    }
-    8.0 * sum
+    8.0 * x * ATAN.iter().fold(0.0, |sum, term| sum * square + term)
 }
+
+/// (-1)^k / (2k + 1) for k from 15 down to 0.
+const ATAN: [f64; 16] = {
+    let mut terms = [1.0; 16];
+    let mut k = 1;
+    while k < 16 {
+        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        terms[15 - k] = sign / (2 * k + 1) as f64;
+        k += 1;
+    }
+    terms
+};
 
 /// Arc cosine of -1 < x < 1.
 fn acos(x: f64) -> f64 {

@@ -40,9 +40,10 @@ fn both(a: Bounds, b: &Bounds) -> Bounds {
 }
 
 impl Resolution<'_> {
-    /// What a class may violate: totals that it bounds or whose members it touches while they are
-    /// bounded, and zones whose heaters or coolers it touches.
-    pub(super) fn joints(&self, class: ClassId, touched: &[usize]) -> Vec<Joint> {
+    /// What a class violates: of the totals that it bounds or whose members it touches while they
+    /// are bounded, and the zones whose heaters or coolers it touches, those that do not hold. What
+    /// holds within what is left holds physically and for each effect alone.
+    pub(super) fn hard_joints(&self, class: ClassId, touched: &[usize]) -> Vec<Joint> {
         let of_class = self.totals.iter().filter(|item| item.total.class == class);
         let mut joints: BTreeSet<Joint> = of_class.map(|item| Joint::Total(item.key)).collect();
         for info in touched.iter().filter_map(|unit| self.evaluator.layout.units.get(*unit)) {
@@ -50,7 +51,11 @@ impl Resolution<'_> {
             joints.extend(bounded.map(|key| Joint::Total(*key)));
             joints.extend(info.zones.iter().map(|zone| Joint::Zone(*zone)));
         }
-        joints.into_iter().collect()
+        let fails = |joint: &Joint| {
+            let effects = self.candidates(*joint, |of| of == class);
+            !self.holds(*joint, Base::Left, &effects)
+        };
+        joints.into_iter().filter(fails).collect()
     }
 
     fn units_of(&self, joint: Joint) -> Vec<usize> {

@@ -125,17 +125,29 @@ impl<'e> Resolution<'e> {
                 touched.push(*unit);
             }
         }
+        // what fits together into what is left neither conflicts nor is overridden: the common case
+        let mut planned: BTreeMap<usize, DeviceSet> = BTreeMap::new();
+        let mut hard: Vec<usize> = Vec::new();
         for unit in &touched {
+            match self.left_of(*unit).and_then(|left| self.fit(left, &self.standing(class, *unit))) {
+                Some(next) => {
+                    planned.insert(*unit, next);
+                }
+                None => hard.push(*unit),
+            }
+        }
+        for unit in &hard {
             self.conflicts_on(class, *unit);
         }
-        let joints = self.joints(class, &touched);
+        let joints = self.hard_joints(class, &touched);
         self.joint_conflicts(class, &joints);
-        for unit in &touched {
+        for unit in &hard {
             self.overrides_on(class, *unit);
         }
         self.joint_overrides(class, &joints);
         for unit in touched {
-            self.narrow(class, unit);
+            let next = planned.remove(&unit).filter(|_| joints.is_empty());
+            self.narrow(class, unit, next);
         }
         self.narrow_totals(class);
     }
@@ -250,10 +262,11 @@ impl<'e> Resolution<'e> {
         (!set.is_empty()).then_some(set)
     }
 
-    fn narrow(&mut self, class: ClassId, unit: usize) {
+    /// Narrows what is left of a unit to `next`, or to what the standing effects leave.
+    fn narrow(&mut self, class: ClassId, unit: usize, next: Option<DeviceSet>) {
         let standing = self.standing(class, unit);
         let Some(left) = self.left_of(unit) else { return };
-        let Some(next) = self.fit(left, &standing) else { return };
+        let Some(next) = next.or_else(|| self.fit(left, &standing)) else { return };
         let means = |at: &usize| self.items.get(*at).is_some_and(|item| item.outcome.averaged_s.is_some());
         if self.instant.contains_key(&unit) || standing.iter().any(means) {
             let before = self.instant.get(&unit).unwrap_or(left).clone();

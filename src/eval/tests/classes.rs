@@ -107,7 +107,7 @@ fn s12_a_zone_is_not_heated_and_cooled_at_once() {
 #[test]
 fn s13_what_alone_misses_the_rest_is_overridden_alone() {
     let (site, decision) = rules(LOAD, &[(0, most("4")), (3, least("6")), (3, most("3"))]);
-    assert!(decision.conflicts.is_empty() == false, "r1 and r2 clash in their class");
+    assert!(!decision.conflicts.is_empty(), "r1 and r2 clash in their class");
     let (site_two, decision_two) = rules(LOAD, &[(0, most("4")), (3, least("6")), (3, least("2"))]);
     assert_eq!(overridden(&site_two, &decision_two), "r1");
     assert!(decision_two.conflicts.is_empty());
