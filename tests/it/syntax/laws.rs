@@ -24,7 +24,7 @@ impl Writer<'_> {
 
     fn of(&mut self, all: &[&str]) -> String {
         let at = self.choose(all.len());
-        all[at].to_owned()
+        all.get(at).copied().unwrap_or_default().to_owned()
     }
 
     fn maybe(&mut self, one: impl FnOnce(&mut Self) -> String) -> String {
@@ -435,5 +435,40 @@ proptest! {
         prop_assert!(!broken || !findings.is_empty(), "a broken statement without a word about it\n{}", text);
         let once = formatted(&text);
         prop_assert_eq!(formatted(&once), once);
+    }
+}
+
+/// All policy texts of the repository.
+#[expect(clippy::disallowed_methods, reason = "the test reads the repository's own files")]
+fn policies(folder: &std::path::Path, found: &mut Vec<(std::path::PathBuf, String)>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            policies(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "evl") {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            found.push((path, text));
+        }
+    }
+}
+
+#[test]
+fn the_laws_hold_for_every_policy_of_the_repository() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["examples", "policies", "tests"] {
+        policies(&root.join(folder), &mut found);
+    }
+    assert!(found.len() > 10, "only {} policies found", found.len());
+    for (path, text) in found {
+        let once = formatted(&text);
+        assert_eq!(formatted(&once), once, "{}", path.display());
+        let (file, findings) = parse(&text);
+        if findings.is_empty() {
+            let (again, _) = parse(&once);
+            assert_eq!(shape(&again), shape(&file), "{}", path.display());
+            assert_eq!(again.comments.len(), file.comments.len(), "{}", path.display());
+        }
     }
 }
