@@ -70,3 +70,16 @@ mod constructs;
 mod errors;
 mod hostile;
 mod laws;
+
+#[test]
+fn every_example_of_the_reference_reads() {
+    let page = include_str!("../../../docs/language.md");
+    let mut blocks = 0;
+    for block in page.split("```evl\n").skip(1) {
+        let text = block.split("```").next().unwrap_or("");
+        let (_, findings) = parse(text);
+        assert_eq!(show(text, &findings), "", "{text}");
+        blocks += 1;
+    }
+    assert!(blocks > 10);
+}
