@@ -37,3 +37,4 @@ mod syntax;
 #[cfg(feature = "gateway")]
 #[path = "it/field/mod.rs"]
 mod field;
+mod witness;

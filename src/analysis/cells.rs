@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{
-    Device, EffectKind, FamilyId, Guard, Lin, MemberRange, PermitTarget, SigRef, SignalSource, Site, Target,
+    Device, EffectKind, ExpectWhat, FamilyId, Guard, Lin, MemberRange, PermitTarget, SigRef, SignalSource, Site, Target,
 };
 
 /// The cells of a site.
@@ -49,6 +49,14 @@ impl Cells {
             }
         }
         site.budgets.iter().for_each(|budget| cuts.target(&budget.scope));
+        for expect in site.tests.iter().flat_map(|test| &test.expect) {
+            if let ExpectWhat::Within { target, .. }
+            | ExpectWhat::Switch(target, _)
+            | ExpectWhat::Connect(target, _) = &expect.what
+            {
+                cuts.target(target);
+            }
+        }
         let lens = site.families.iter().map(|f| (f.id, f.len())).collect();
         let starts = cuts.starts.into_iter().map(|(f, s)| (f, s.into_iter().collect())).collect();
         Self { starts, lens }

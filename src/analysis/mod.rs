@@ -10,6 +10,7 @@ mod cells;
 mod encode;
 mod formula;
 mod index;
+mod policy_test;
 mod questions;
 mod run;
 mod shape;
@@ -21,6 +22,8 @@ mod witness;
 mod testkit;
 #[cfg(test)]
 mod tests;
+
+pub use policy_test::{TestReport, run_tests};
 
 use std::collections::BTreeSet;
 
@@ -121,7 +124,7 @@ fn unhonoured(site: &Site) -> Vec<Diagnostic> {
 /// What clean verdicts rest on: every assumption, and the range of every signal that a rule reads.
 fn rests_on(site: &Site, ground: &ask::Ground, index: &index::Index) -> Vec<String> {
     let mut words: Vec<String> =
-        site.assumptions.iter().map(|assumption| format!("assumed: {}", assumption.text)).collect();
+        site.assumptions.iter().map(|assumption| questions::assumed(&assumption.text)).collect();
     let mut read: BTreeSet<SignalId> = BTreeSet::new();
     for instance in index.instances.values() {
         read.extend(questions::own_signals(std::slice::from_ref(&instance.active)));

@@ -171,6 +171,13 @@ impl Body {
         several(&self.numbers) || self.modes.iter().any(|m| several(&m.numbers))
     }
 
+    /// The ends of a number's pieces, in all modes.
+    pub(crate) fn ends(&self, attr: &Attr) -> Vec<Rat> {
+        let modes = self.modes.iter().filter_map(|mode| mode.numbers.get(attr)).flatten();
+        let pieces = modes.chain(self.numbers.get(attr).into_iter().flatten());
+        pieces.flat_map(|(lo, hi)| [lo.clone(), hi.clone()]).collect()
+    }
+
     /// The least value of a number while the device is on.
     pub(crate) fn least_on(&self, attr: &Attr) -> Option<Rat> {
         let on = self.modes.iter().filter(|mode| mode.on);

@@ -69,6 +69,15 @@ impl<'s> Policy<'s> {
         self.rests_on = report.rests_on;
     }
 
+    /// Runs the policy's tests.
+    pub(super) fn test(&mut self) {
+        let Some((site, _)) = &self.compiled else { return };
+        let report = analysis::run_tests(site, &CheckInputs::default());
+        self.findings.extend(report.findings);
+        self.counts.push(("tests".to_owned(), (report.passed + report.failed) as u64));
+        self.counts.push(("questions".to_owned(), report.questions));
+    }
+
     /// What was found, with the manifest's lint levels and waivers applied.
     pub(super) fn outcome(self) -> (String, Outcome) {
         let Self { system, repository, shown, compiled, findings, counts, rests_on, .. } = self;

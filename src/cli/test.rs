@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::output;
+use super::output::{self, Outcome};
+use super::policy::Policy;
 use crate::diag::ExitCode;
 use crate::system::System;
 
@@ -16,6 +17,17 @@ pub(super) struct Args {
     flags: output::Flags,
 }
 
-pub(super) fn run(_args: &Args, system: &dyn System) -> ExitCode {
-    super::not_joined(system, "test")
+pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
+    let mut all = Outcome::default();
+    for path in &args.paths {
+        match Policy::open(path, system) {
+            Ok(mut policy) => {
+                policy.test();
+                let (shown, outcome) = policy.outcome();
+                all.add(&shown, outcome);
+            }
+            Err(finding) => all.findings.push(*finding),
+        }
+    }
+    output::report(system, &args.flags, all)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::open;
+use super::{assumed, open};
 use crate::analysis::ask::Ground;
 use crate::analysis::encode::{Footprint, PartKind, domains};
 use crate::analysis::formula::{Bit, Formula};
@@ -60,9 +60,9 @@ fn component_of(
             if *holds { bit } else { bit.negate() }
         }));
         let now = solver.literal(&now);
-        let mut assumed = all.clone();
-        assumed.push(now);
-        let answer = solver.ask(&assumed);
+        let mut with = all.clone();
+        with.push(now);
+        let answer = solver.ask(&with);
         if answer == Answer::Sat {
             continue;
         }
@@ -87,9 +87,9 @@ fn component_of(
         let mut finding = Diagnostic::error(codes::EMPTY_ENVIRONMENT, span, message)
             .help("widen a declared range, or weaken one of the assumptions");
         if let Some((first, rest)) = assumptions.split_first() {
-            finding = finding.says(format!("assumed: {}", first.text));
+            finding = finding.says(assumed(&first.text));
             for other in rest {
-                finding = finding.label(other.span, format!("assumed: {}", other.text));
+                finding = finding.label(other.span, assumed(&other.text));
             }
         }
         findings.push(finding.witness(ground.atoms.calendar().show(group.at), ""));

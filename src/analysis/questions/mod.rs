@@ -97,10 +97,15 @@ pub(crate) fn rests_on_assumptions(
         if let Some(PartKind::Assumption(index)) = ground.environment.parts.get(part).map(|p| p.kind)
             && let Some(assumption) = ground.site.assumptions.get(index)
         {
-            finding = finding.rests_on(assumption.span, format!("assumed: {}", assumption.text));
+            finding = finding.rests_on(assumption.span, assumed(&assumption.text));
         }
     }
     finding
+}
+
+/// An assumption in words.
+pub(crate) fn assumed(text: &str) -> String {
+    format!("assumed: {}", text.strip_prefix("assume").unwrap_or(text).trim_start())
 }
 
 /// The solver gave up.

@@ -27,6 +27,15 @@ pub(crate) enum Answer {
     Unknown,
 }
 
+/// Values of numbers and truth values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Assignment {
+    /// Numbers.
+    pub(crate) nums: BTreeMap<Num, Rat>,
+    /// Truth values.
+    pub(crate) bits: BTreeMap<Bit, bool>,
+}
+
 /// A literal that switches clauses on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Literal(u32);
@@ -281,6 +290,31 @@ impl Solver {
             }
         }
         kept
+    }
+
+    /// Some assignment under the assumptions: for looking at, never for printing, since another
+    /// run may find another one.
+    pub(crate) fn assignment(
+        &mut self,
+        assumed: &[Literal],
+        nums: &BTreeSet<Num>,
+        bits: &BTreeSet<Bit>,
+    ) -> Option<Assignment> {
+        if self.ask(assumed) != Answer::Sat {
+            return None;
+        }
+        let model = self.inner.get_model()?;
+        let mut assignment = Assignment::default();
+        for num in nums {
+            let real = self.real(*num);
+            let value = parse_numeral(&model.eval(&real, true)?.to_string())?;
+            assignment.nums.insert(*num, value);
+        }
+        for bit in bits {
+            let term = self.bool(*bit);
+            assignment.bits.insert(*bit, model.eval(&term, true)?.as_bool()?);
+        }
+        Some(assignment)
     }
 
     /// The value of a number in every assignment that satisfies the assumptions, where there is

@@ -8,6 +8,15 @@ codes! {
     PROOF_FAILS = 801, Finding, "a `prove` statement fails";
     /// In some situation this site allows what its baseline does not.
     BASELINE = 802, Finding, "the site does not conform to its baseline";
+    /// A policy test expects what does not hold in some situation that its `given` leaves open. Signals,
+    /// latches and `for` bits that are not given keep all their possible values, and the expectation
+    /// must hold for all of them: the shown situation is one in which it does not. Give more, or
+    /// mend the policy.
+    TEST_FAILS = 803, Finding, "a policy test fails";
+    /// The `given` of a test describes no possible situation: a value outside its declared range, a
+    /// price that the tariff does not have at that instant, a latch that cannot be set, or something
+    /// that an assumption excludes. Every expectation about it would hold, so it proves nothing.
+    IMPOSSIBLE_GIVEN = 804, Finding, "a test is given an impossible situation";
     /// The solver gave up on a question within its fixed effort, twice. The statement is neither proven
     /// nor refuted. Splitting its guard, or narrowing the ranges of its signals, usually helps.
     OPEN_QUESTION = 899, Open, "the solver gave up on a question";

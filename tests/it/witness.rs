@@ -1,0 +1,166 @@
+//! Every witness is a `test` block that, pasted into the policy, reproduces the clash.
+
+use std::path::Path;
+
+use evl::analysis::{self, CheckInputs};
+use evl::repo::Repository;
+use evl::sema;
+use evl::system::MemorySystem;
+
+const SITE: &str = r#"edition 2026
+site s { timezone "Europe/Berlin", location 52.5 N 13.4 E, currency EUR, step 15 min, horizon 24 h, valid 2026-01-01 .. 2026-12-31, signatures none }
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer grid : grid { on main, import up to 100 kW, export up to 100 kW, tariff tou }
+storage pack : battery { on main, capacity 100 kWh, charge up to 40 kW, discharge up to 40 kW, efficiency 95 % / 95 %, charge_level 10 % .. 90 % }
+consumer pump : pump { on main, demand 0 kW .. 10 kW }
+consumer charger[1..4] : ev_charger { on main, demand one of { 0 kW, 1.4 kW .. 11 kW } }
+consumer heater : heater { on main, demand one of { 0 kW, 5 kW }, heats rooms, cop 1 }
+consumer cooler : hvac { on main, demand one of { 0 kW, 5 kW }, cools rooms, cop 3 }
+control  smoke : smoke_sensor { reads ppm 0 .. 1000, poll 2 s, max_age 6 s }
+zone rooms { heat_capacity 40 kWh/K, heat_loss 1 kW/K, temperature 18 degC .. 28 degC }
+group evs = consumer where kind = ev_charger
+schedule open_hours = weekdays 08:00..18:00
+schedule dark = daily sunset..sunrise
+weather { temperature -20 degC .. 42 degC, irradiance 0 .. 1200 W/m2 }
+assume weather.irradiance = 0 W/m2 during dark
+tariff tou { import { 0.40 EUR/kWh during weekdays 16:00..20:00, 0.20 EUR/kWh otherwise } }
+"#;
+
+/// Policies with one clash each, and its code.
+const CLASHES: &[(&str, &str, &str)] = &[
+    (
+        "a setpoint",
+        "EVL0301",
+        "rule warm in comfort { when weather.temperature > 30 degC then set rooms.setpoint to 26 degC }
+         rule cool in comfort { when during open_hours then set rooms.setpoint to 21 degC }",
+    ),
+    (
+        "a price",
+        "EVL0301",
+        "rule dear in economy { when price.import > 0.30 EUR/kWh then limit pump to 2 kW }
+         rule hot in economy { when weather.temperature > 35 degC then set pump.power to 8 kW }",
+    ),
+    (
+        "the coming hours",
+        "EVL0301",
+        "rule ahead in economy { when max(price.import, next 2 h) > 0.30 EUR/kWh and price.import < 0.30 EUR/kWh then turn off pump }
+         rule hot in economy { when max(weather.temperature, next 3 h) > 35 degC then turn on pump }",
+    ),
+    (
+        "a latch",
+        "EVL0301",
+        "rule alarm in safety { when smoke.ppm > 70 until smoke.ppm < 35 then turn off pump }
+         rule wet in safety { when weather.temperature < 0 degC then set pump.power to 5 kW }",
+    ),
+    (
+        "a lost reading",
+        "EVL0301",
+        "rule alarm in safety { when smoke.ppm > 1000 then turn off pump }
+         rule wet in safety { when weather.temperature < 0 degC then set pump.power to 5 kW }",
+    ),
+    (
+        "a reading that has held",
+        "EVL0301",
+        "rule long in economy { when weather.temperature > 30 degC for 1 h then turn off pump }
+         rule wet in economy { when weather.irradiance > 500 W/m2 then turn on pump }",
+    ),
+    (
+        "two directions",
+        "EVL0303",
+        "rule fill in economy { when price.import < 0.30 EUR/kWh then set pack.charge to 20 kW }
+         rule empty in economy { when weather.temperature > 30 degC then set pack.discharge to 20 kW }",
+    ),
+    (
+        "heat and cold",
+        "EVL0303",
+        "rule heat in comfort { when weather.temperature < 20 degC then turn on heater }
+         rule cool in comfort { when weather.irradiance > 600 W/m2 then turn on cooler }",
+    ),
+    (
+        "a total",
+        "EVL0301",
+        "rule fast in comfort { when during open_hours then set evs to 8 kW each }
+         rule fleet in comfort { limit evs to 20 kW together }",
+    ),
+    (
+        "origins",
+        "EVL0301",
+        "rule green in economy { supply pump from pack }
+         rule grey in economy { when weather.temperature > 30 degC then supply pump from grid }",
+    ),
+];
+
+fn compile(policy: &str) -> (evl::ir::Site, evl::diag::SourceMap) {
+    let system = MemorySystem::new().file("site/policy.evl", format!("{SITE}{policy}"));
+    let repository = Repository::open(&system, Path::new("site")).unwrap();
+    let compiled = sema::compile(&repository);
+    let findings: Vec<String> =
+        compiled.findings.iter().filter(|f| f.severity == evl::diag::Severity::Error).map(|f| f.message.clone()).collect();
+    assert_eq!(findings, Vec::<String>::new(), "{policy}");
+    (compiled.site.unwrap(), compiled.sources)
+}
+
+fn found(policy: &str) -> Vec<(String, String, String)> {
+    let (site, _) = compile(policy);
+    let report = analysis::check(&site, &CheckInputs::default());
+    report
+        .findings
+        .iter()
+        .map(|f| {
+            let witness = f.witness.clone();
+            let (when, test) = witness.map(|w| (w.when, w.test)).unwrap_or_default();
+            (format!("{} {}", f.code, f.message), when, test)
+        })
+        .collect()
+}
+
+#[test]
+fn pasting_a_witness_reproduces_the_clash() {
+    for (name, code, policy) in CLASHES {
+        let findings = found(policy);
+        assert_eq!(findings.len(), 1, "{name}: {findings:#?}");
+        let (message, _, test) = &findings[0];
+        assert!(message.starts_with(code), "{name}: {message}");
+        let (site, _) = compile(&format!("{policy}\n{test}\n"));
+        let report = analysis::run_tests(&site, &CheckInputs::default());
+        let why: Vec<_> = report.findings.iter().map(|f| (&f.message, &f.witness)).collect();
+        assert_eq!((report.passed, report.failed), (1, 0), "{name}: {test}\n{why:#?}");
+        // the same situation without the second rule shows nothing
+        let quiet = test.replace("expect conflict", "expect no conflict\n// ");
+        let (site, _) = compile(&format!("{policy}\n{quiet}\n"));
+        let report = analysis::run_tests(&site, &CheckInputs::default());
+        assert_eq!((report.passed, report.failed), (0, 1), "{name}: {quiet}");
+    }
+}
+
+#[test]
+fn witnesses_are_the_same_on_every_run() {
+    for (name, _, policy) in CLASHES {
+        assert_eq!(found(policy), found(policy), "{name}");
+    }
+}
+
+#[test]
+fn witnesses_are_simple() {
+    let all: Vec<String> = CLASHES.iter().flat_map(|(_, _, policy)| found(policy)).map(|(_, when, _)| when).collect();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn a_test_holds_for_all_values_that_it_does_not_give() {
+    let policy = "rule dear in economy { when price.import > 0.30 EUR/kWh then limit pump to 2 kW }
+        rule hot in comfort { when weather.temperature > 35 degC then set pump.power to 8 kW }";
+    let run = |test: &str| {
+        let (site, _) = compile(&format!("{policy}\ntest \"t\" {{ {test} }}"));
+        let report = analysis::run_tests(&site, &CheckInputs::default());
+        report.findings.iter().map(|f| f.code.to_string()).collect::<Vec<_>>()
+    };
+    let peak = "given Thu 2026-01-01 17:00";
+    assert_eq!(run(&format!("{peak}, weather.temperature 20 degC expect pump at most 2 kW, active dear")), [""; 0]);
+    assert_eq!(run(&format!("{peak} expect pump at most 2 kW")), ["EVL0803"]);
+    assert_eq!(run(&format!("{peak}, weather.temperature 36 degC expect overridden dear")), [""; 0]);
+    assert_eq!(run(&format!("{peak}, price.import 0.20 EUR/kWh expect pump at most 2 kW")), ["EVL0804"]);
+    assert_eq!(run("given weather.temperature 20 degC expect pump at most 10 kW"), [""; 0]);
+    assert_eq!(run("given weather.temperature 20 degC expect inactive dear"), ["EVL0803"]);
+}
