@@ -37,4 +37,6 @@ mod syntax;
 #[cfg(feature = "gateway")]
 #[path = "it/field/mod.rs"]
 mod field;
+#[cfg(feature = "solver")]
+#[path = "it/witness.rs"]
 mod witness;

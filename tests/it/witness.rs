@@ -18,7 +18,7 @@ consumer charger[1..4] : ev_charger { on main, demand one of { 0 kW, 1.4 kW .. 1
 consumer heater : heater { on main, demand one of { 0 kW, 5 kW }, heats rooms, cop 1 }
 consumer cooler : hvac { on main, demand one of { 0 kW, 5 kW }, cools rooms, cop 3 }
 control  smoke : smoke_sensor { reads ppm 0 .. 1000, poll 2 s, max_age 6 s }
-zone rooms { heat_capacity 40 kWh/K, heat_loss 1 kW/K, temperature 18 degC .. 28 degC }
+zone rooms { heat_capacity 40 kWh/K, heat_loss 1 kW/K, temperature 18 degC .. 28 degC in comfort }
 group evs = consumer where kind = ev_charger
 schedule open_hours = weekdays 08:00..18:00
 schedule dark = daily sunset..sunrise
@@ -150,7 +150,7 @@ fn witnesses_are_simple() {
 #[test]
 fn a_test_holds_for_all_values_that_it_does_not_give() {
     let policy = "rule dear in economy { when price.import > 0.30 EUR/kWh then limit pump to 2 kW }
-        rule hot in comfort { when weather.temperature > 35 degC then set pump.power to 8 kW }";
+        rule hot in contract { when weather.temperature > 35 degC then set pump.power to 8 kW }";
     let run = |test: &str| {
         let (site, _) = compile(&format!("{policy}\ntest \"t\" {{ {test} }}"));
         let report = analysis::run_tests(&site, &CheckInputs::default());

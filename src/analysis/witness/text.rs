@@ -41,9 +41,12 @@ fn exact(value: &Rat, ty: Type, currency: &str) -> String {
 fn facts(site: &Site, situation: &Situation, only: Option<&BTreeSet<SignalId>>) -> Vec<String> {
     let mut signals: Vec<(&str, u32, String)> = Vec::new();
     let wanted = |id: &SignalId| only.is_none_or(|only| only.contains(id));
+    // what a lost reading would have shown is not known
+    let lost = |id: &SignalId, member: u32| situation.bits.get(&Bit::Known(*id, member)) == Some(&false);
     for (num, value) in &situation.nums {
         if let Num::Signal(id, member) = num
             && wanted(id)
+            && !lost(id, *member)
             && let Some(signal) = site.signal(*id)
         {
             let text =
@@ -54,7 +57,7 @@ fn facts(site: &Site, situation: &Situation, only: Option<&BTreeSet<SignalId>>) 
     let mut memory = Vec::new();
     for (bit, value) in &situation.bits {
         match bit {
-            Bit::Truth(id, member) if wanted(id) => {
+            Bit::Truth(id, member) if wanted(id) && !lost(id, *member) => {
                 if let Some(signal) = site.signal(*id) {
                     signals.push((
                         &signal.name,
@@ -63,7 +66,7 @@ fn facts(site: &Site, situation: &Situation, only: Option<&BTreeSet<SignalId>>) 
                     ));
                 }
             }
-            Bit::Symbol(id, member, symbol) if *value && wanted(id) => {
+            Bit::Symbol(id, member, symbol) if *value && wanted(id) && !lost(id, *member) => {
                 if let Some(signal) = site.signal(*id)
                     && let Domain::Symbols(words) = &signal.domain
                     && let Some(word) = words.get(*symbol as usize)
