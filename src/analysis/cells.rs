@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{
-    Device, EffectKind, ExpectWhat, FamilyId, Guard, Lin, MemberRange, PermitTarget, SigRef, SignalSource, Site, Target,
+    Device, EffectKind, ExpectWhat, FamilyId, Guard, Lin, MemberRange, PermitTarget, SigRef, SignalSource,
+    Site, Target,
 };
 
 /// The cells of a site.

@@ -456,9 +456,7 @@ impl<'r> Runner<'r, '_> {
             !subjects.is_empty()
                 && subjects.iter().all(|subject| self.set(decision, *subject).is_some_and(|set| test(&set)))
         };
-        let clashes = || {
-            decision.conflicts.iter().filter(|conflict| conflict.clash != Clash::BeyondDevice)
-        };
+        let clashes = || decision.conflicts.iter().filter(|conflict| conflict.clash != Clash::BeyondDevice);
         match &expect.what {
             ExpectWhat::Within { target, attr, lo, hi, share: Share::Each } => {
                 every(target, Some(attr), &|set| {
@@ -500,7 +498,8 @@ impl<'r> Runner<'r, '_> {
         let members = site.target_members(target);
         let (mut least, mut most) = (Rat::ZERO, Rat::ZERO);
         for (device, count) in self.cells.of_ranges(&members) {
-            let hull = decision.device(site, device).and_then(|set| set.number(attr)).and_then(|set| set.hull());
+            let hull =
+                decision.device(site, device).and_then(|set| set.number(attr)).and_then(|set| set.hull());
             let Some((a, b)) = hull else { return false };
             let count = Rat::int(i64::from(count));
             least += &(&a * &count);

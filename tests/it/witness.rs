@@ -95,8 +95,12 @@ fn compile(policy: &str) -> (evl::ir::Site, evl::diag::SourceMap) {
     let system = MemorySystem::new().file("site/policy.evl", format!("{SITE}{policy}"));
     let repository = Repository::open(&system, Path::new("site")).unwrap();
     let compiled = sema::compile(&repository);
-    let findings: Vec<String> =
-        compiled.findings.iter().filter(|f| f.severity == evl::diag::Severity::Error).map(|f| f.message.clone()).collect();
+    let findings: Vec<String> = compiled
+        .findings
+        .iter()
+        .filter(|f| f.severity == evl::diag::Severity::Error)
+        .map(|f| f.message.clone())
+        .collect();
     assert_eq!(findings, Vec::<String>::new(), "{policy}");
     (compiled.site.unwrap(), compiled.sources)
 }
@@ -143,7 +147,8 @@ fn witnesses_are_the_same_on_every_run() {
 
 #[test]
 fn witnesses_are_simple() {
-    let all: Vec<String> = CLASHES.iter().flat_map(|(_, _, policy)| found(policy)).map(|(_, when, _)| when).collect();
+    let all: Vec<String> =
+        CLASHES.iter().flat_map(|(_, _, policy)| found(policy)).map(|(_, when, _)| when).collect();
     insta::assert_snapshot!(all.join("\n"));
 }
 
@@ -157,7 +162,10 @@ fn a_test_holds_for_all_values_that_it_does_not_give() {
         report.findings.iter().map(|f| f.code.to_string()).collect::<Vec<_>>()
     };
     let peak = "given Thu 2026-01-01 17:00";
-    assert_eq!(run(&format!("{peak}, weather.temperature 20 degC expect pump at most 2 kW, active dear")), [""; 0]);
+    assert_eq!(
+        run(&format!("{peak}, weather.temperature 20 degC expect pump at most 2 kW, active dear")),
+        [""; 0]
+    );
     assert_eq!(run(&format!("{peak} expect pump at most 2 kW")), ["EVL0803"]);
     assert_eq!(run(&format!("{peak}, weather.temperature 36 degC expect overridden dear")), [""; 0]);
     assert_eq!(run(&format!("{peak}, price.import 0.20 EUR/kWh expect pump at most 2 kW")), ["EVL0804"]);
