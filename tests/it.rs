@@ -1,40 +1,50 @@
-//! All suites, one binary.
+//! All suites, one binary. (Each stands under `cfg(test)`, so that lints know helpers for tests.)
 
 #[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/acceptance/mod.rs"]
 mod acceptance;
 
 #[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/check_input.rs"]
 mod check_input;
 
+#[cfg(test)]
 #[path = "it/cli.rs"]
 mod cli;
 
 #[cfg(feature = "gateway")]
+#[cfg(test)]
 #[path = "it/driver.rs"]
 mod driver;
 
 #[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/fmt.rs"]
 mod fmt;
 
+#[cfg(test)]
 #[path = "it/native.rs"]
 mod native;
 
+#[cfg(test)]
 #[path = "it/show.rs"]
 mod show;
 
 #[cfg(test)]
 #[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/spec.rs"]
 mod spec;
 
 #[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/syntax/mod.rs"]
 mod syntax;
 
 #[cfg(feature = "gateway")]
+#[cfg(test)]
 #[path = "it/field/mod.rs"]
 mod field;
 #[cfg(feature = "solver")]

@@ -19,7 +19,8 @@ mod rows;
 mod session;
 #[cfg(feature = "solver")]
 mod stamp;
-#[cfg(all(test, feature = "solver"))]
+#[cfg(test)]
+#[cfg(feature = "solver")]
 mod tests;
 mod track;
 

@@ -1,7 +1,10 @@
 //! A plan as people read it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use evl::bundle::Bundle;
+use evl::bundle::inventory::Inventory;
 use evl::bundle::{
     Breach, CommandForm, CommandSeries, DemandMoney, Document, Gap, GroupSeries, Hash, InputHash, Money,
     PlanDocument, Presumption, Quantity, Reason, Series, Split, State, StatementRef, Status, Step,
@@ -170,4 +173,24 @@ fn an_edited_or_missing_plan_is_refused() {
     assert_eq!(see(&system, "evl show plan.json"), (ExitCode::Findings, String::new()));
     assert!(system.said().contains("EVL1102"), "{}", system.said());
     assert_eq!(see(&system, "evl show none.json"), (ExitCode::Failure, String::new()));
+}
+
+#[test]
+fn a_plan_of_another_site_does_not_verify_and_missing_papers_are_a_failure() {
+    let bundle =
+        Bundle::new(evl::ir::testkit::site(), BTreeMap::new(), &Inventory::default(), BTreeMap::new());
+    let system = MemorySystem::new().file("plan.json", sample().bytes()).file("site.bundle", bundle.bytes());
+    let (exit, report) = see(&system, "evl verify plan.json --format json");
+    assert_eq!(exit, ExitCode::Findings);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let codes: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["code"].as_str().unwrap())
+        .collect();
+    assert!(codes.contains(&"EVL1103"), "{codes:?}");
+    let alone = MemorySystem::new().file("plan.json", sample().bytes());
+    assert_eq!(see(&alone, "evl verify plan.json").0, ExitCode::Failure);
+    assert!(alone.printed().contains("EVL0002"), "{}", alone.printed());
 }
