@@ -274,3 +274,86 @@ pub fn worse(state: &Breaches, found: &Breaches, planned: &Breaches) -> Vec<Stri
         .map(|(name, excess)| format!("{name} exceeded by {} kW", excess.to_decimal(3)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::testkit::{rat, span};
+    use crate::ir::{Bus, LinkId};
+
+    fn link(from: u32, to: u32, capacity: &str) -> Link {
+        Link {
+            id: LinkId(0),
+            name: "rectifier".into(),
+            from: BusId(from),
+            to: BusId(to),
+            both: true,
+            capacity: rat(capacity),
+            capacity_back: rat(capacity),
+            efficiency: rat("0.5"),
+            wear: (Rat::ZERO, Rat::ZERO),
+            span: span(0),
+        }
+    }
+
+    /// A grid on bus 0, a device `a` there and a device `b` on bus 1 behind a link.
+    fn limits() -> Limits {
+        let bus = |id: u32, name: &str, limit: &str, member: &str| BusLimit {
+            name: name.into(),
+            bus: BusId(id),
+            limit: rat(limit),
+            members: vec![member.into()],
+        };
+        Limits {
+            buses: vec![bus(0, "main", "30", "a"), bus(1, "riser", "12", "b")],
+            tree: tree(&[link(0, 1, "20")], BusId(0)),
+            grids: vec![GridLimit {
+                name: "utility".into(),
+                bus: BusId(0),
+                import: rat("25"),
+                export: rat("5"),
+            }],
+            totals: Vec::new(),
+        }
+    }
+
+    fn state(a: (&str, &str), b: (&str, &str)) -> Powers {
+        let claim = |(lo, hi): (&str, &str)| Claim { lo: rat(lo), hi: rat(hi) };
+        Powers::from([("a".to_owned(), claim(a)), ("b".to_owned(), claim(b))])
+    }
+
+    fn words(powers: &Powers) -> Vec<String> {
+        limits().breaches(powers).iter().map(|(name, by)| format!("{name} {by}")).collect()
+    }
+
+    #[test]
+    fn the_link_bears_its_loss_on_the_sending_side() {
+        // 8 kW taken behind a link of one half need 16 kW before it
+        assert_eq!(words(&state(("-9", "-9"), ("-8", "-8"))), Vec::<String>::new());
+        assert_eq!(words(&state(("-10", "-10"), ("-8", "-8"))), ["import of `utility` 1"]);
+        assert_eq!(words(&state(("0", "0"), ("-11", "-11"))), ["link `rectifier` back 2"]);
+        // 12 kW given behind it arrive as 6
+        assert_eq!(words(&state(("0", "0"), ("12", "12"))), ["export of `utility` 1"]);
+    }
+
+    #[test]
+    fn every_value_of_an_interval_counts() {
+        assert_eq!(
+            words(&state(("-40", "10"), ("0", "0"))),
+            ["bus `main` 20", "export of `utility` 5", "import of `utility` 15"]
+        );
+    }
+
+    #[test]
+    fn a_ring_of_links_is_no_tree() {
+        let ring = [link(0, 1, "1"), link(1, 2, "1"), link(2, 0, "1")];
+        assert_eq!(tree(&ring, BusId(0)).len(), 2);
+    }
+
+    #[test]
+    fn worse_is_measured_against_both_ends() {
+        let at = |kw: &str| Breaches::from([("bus `main`".to_owned(), rat(kw))]);
+        assert_eq!(worse(&at("3"), &at("2"), &at("4")), Vec::<String>::new());
+        assert_eq!(worse(&at("3"), &at("2"), &Breaches::new()), ["bus `main` exceeded by 3 kW"]);
+    }
+}

@@ -1,9 +1,10 @@
-//! What an apply, a status or a release did and found, as JSON and as words.
+//! What an apply, a status or a release did and found, as JSON (schema in `docs/schema/field.json`) and
+//! as words.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::journal::Outcome;
 use crate::calendar::Instant;
@@ -101,6 +102,7 @@ pub struct Report {
     /// what else happened, in order
     pub notes: Vec<String>,
     /// findings
+    #[serde(serialize_with = "briefly")]
     pub findings: Vec<Diagnostic>,
     /// registers that were written and confirmed
     pub registers_written: u32,
@@ -109,6 +111,27 @@ pub struct Report {
     pub safe_command: Option<String>,
     /// exit code
     pub exit: u8,
+}
+
+/// A finding that lies in no file, as reports carry it.
+#[derive(Serialize)]
+struct Brief<'a> {
+    code: Code,
+    severity: Severity,
+    message: &'a str,
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}
+
+fn briefly<S: Serializer>(findings: &[Diagnostic], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(findings.iter().map(|finding| Brief {
+        code: finding.code,
+        severity: finding.severity,
+        message: &finding.message,
+        notes: &finding.notes,
+        help: finding.help.as_deref(),
+    }))
 }
 
 impl Report {
@@ -248,5 +271,64 @@ impl Report {
             writeln!(out, "  to make things safe: {command}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::codes;
+
+    fn keys(value: &serde_json::Value) -> Vec<&str> {
+        value.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    /// Every key that a report can carry is in the published schema, and every key of the schema can be
+    /// carried.
+    #[test]
+    fn the_schema_is_the_published_one() {
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../../docs/schema/field.json")).unwrap();
+        let mut report = Report::new("evl.apply/1", "yard");
+        report.plan = Some("sha256:00".to_owned());
+        report.sequence = Some(1);
+        report.step = Some(1);
+        report.span = Some((Instant(0), Instant(900)));
+        report.now = Some(Instant(1));
+        report.safe_command = Some("evl release --all".to_owned());
+        report
+            .findings
+            .push(Diagnostic::nowhere(codes::LOCKED, Severity::Error, "m").because("because").help("help"));
+        report.devices.push(DeviceReport {
+            device: "solar".to_owned(),
+            gateway: "roof".to_owned(),
+            identity: "claimed serial 1".to_owned(),
+            before: "unknown".to_owned(),
+            after: "off".to_owned(),
+            until: Some(Instant(900)),
+            registers: vec![Register { point: "limit".to_owned(), old: 1, new: 2 }],
+            outcome: Some(Outcome::Done),
+            detail: "verified".to_owned(),
+            safety: true,
+            notes: vec!["note".to_owned()],
+        });
+        let reason = "LOCAL".to_owned();
+        report.excluded.push(ExcludedReport {
+            device: "pack".to_owned(),
+            code: codes::LOCAL_CONTROL,
+            reason,
+        });
+        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        let mut of = |value: &serde_json::Value, place: &serde_json::Value| {
+            let (mut carried, mut published) = (keys(value), keys(&place["properties"]));
+            carried.sort_unstable();
+            published.sort_unstable();
+            assert_eq!(carried, published);
+        };
+        of(&json, &schema);
+        of(&json["devices"][0], &schema["$defs"]["device"]);
+        of(&json["devices"][0]["registers"][0], &schema["$defs"]["register"]);
+        of(&json["excluded"][0], &schema["$defs"]["excluded"]);
+        of(&json["findings"][0], &schema["$defs"]["finding"]);
     }
 }
