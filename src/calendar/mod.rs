@@ -74,6 +74,18 @@ pub enum GapReason {
     NoSuchReading,
 }
 
+impl GapReason {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::SetForward => "the clock is set forward over it",
+            Self::NotTwice => "the clock shows it only once",
+            Self::NoSuchReading => "there is no such time",
+        }
+    }
+}
+
 /// Civil time at one site.
 #[derive(Debug)]
 pub struct Calendar {

@@ -2,10 +2,23 @@
 
 use std::path::PathBuf;
 
-use crate::diag::ExitCode;
-use crate::system::System;
+use serde_json::json;
+
+use super::output;
+use super::policy::Policy;
+use crate::bundle::{Document, PlanDocument, State, Status};
+use crate::calendar::{Calendar, Instant};
+use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, codes};
+use crate::ir::{CivilInstant, Site};
+use crate::plan::{self, Options};
+use crate::quantity::{Rat, Type, show};
+use crate::repo::date;
+use crate::system::{Access, DOCUMENT_CAP, System};
 
 /// Plan: the cheapest allocation of producers to consumers that obeys the policy
+///
+/// The policy is checked first; with errors or open questions there is no plan. Exit code 3: a
+/// verified plan was written, but its gap is above the manifest's `max_gap`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The site folder
@@ -20,11 +33,166 @@ pub(super) struct Args {
     /// Where to write the plan
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// End the search after so many seconds; the plan then says that it is not reproducible
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    time_limit: Option<u32>,
+    /// Exit code 1 where a higher class overrides an effect or anything is not met in full
+    #[arg(long)]
+    strict: bool,
     /// Write a summary as JSON to standard output
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(_args: &Args, system: &dyn System) -> ExitCode {
-    super::not_joined(system, "plan")
+pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
+    let mut policy = match Policy::open(&args.path, system) {
+        Ok(policy) => policy,
+        Err(finding) => return output::fail(system, *finding),
+    };
+    let Some((site, calendar)) = &policy.compiled else {
+        let (shown, outcome) = policy.outcome();
+        return output::complain_about(system, &shown, outcome);
+    };
+    let site = site.clone();
+    let from = match instant(&args.from, calendar) {
+        Ok(from) => from,
+        Err(finding) => return output::fail(system, *finding),
+    };
+    policy.check(Some((from, from.plus(site.horizon_s))));
+    let bundle = policy.bundle();
+    let inputs = policy.inputs.take();
+    let (shown, mut outcome) = policy.outcome();
+    if outcome.findings.exit(false) != ExitCode::Success {
+        return output::complain_about(system, &shown, outcome);
+    }
+    let (Some(bundle), Some(inputs)) = (bundle, inputs) else {
+        return output::fail(
+            system,
+            Diagnostic::nowhere(codes::INTERNAL, Severity::Error, "the policy was checked but not compiled"),
+        );
+    };
+    let state = match state(args, &site, from, system) {
+        Ok(state) => state,
+        Err(findings) => {
+            outcome.findings = findings;
+            return output::complain_about(system, &shown, outcome);
+        }
+    };
+    let options = Options { time_limit_s: args.time_limit.map(f64::from), ..Options::from(from) };
+    let made = match plan::plan(&bundle, &inputs, &state, &options) {
+        Ok(made) => made,
+        Err(failure) => {
+            outcome.findings = failure.findings;
+            let exit = output::complain_about(system, &shown, outcome);
+            return if failure.infeasible { exit.and(ExitCode::Findings) } else { exit };
+        }
+    };
+    if let Err(error) = system.write(&args.output, &made.bytes(), Access::Ordinary) {
+        return output::fail(system, error.writing());
+    }
+    let exit = verdict(args, &made);
+    let text = match Calendar::new(&site) {
+        Ok(calendar) if !args.json => words(&made, &calendar, args),
+        _ => summary(&made),
+    };
+    exit.and(output::print(system, &text))
+}
+
+/// An instant on the command line: absolute, or on the site's clock.
+fn instant(text: &str, calendar: &Calendar) -> Result<Instant, Box<Diagnostic>> {
+    if let Ok(absolute) = text.parse::<Instant>() {
+        return Ok(absolute);
+    }
+    let wrong = |why: String| {
+        Box::new(
+            Diagnostic::nowhere(
+                codes::USAGE,
+                Severity::Error,
+                format!("`--from {text}` is no instant: {why}"),
+            )
+            .help("write 2026-07-14T00:00 on the site's clock, or 2026-07-14T00:00-04:00"),
+        )
+    };
+    let (day, clock) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+    let day = date(day).ok_or_else(|| wrong(format!("`{day}` is no day")))?;
+    let mut parts = clock.split(':').map(|part| part.parse::<i32>().ok().filter(|_| part.len() == 2));
+    let (hour, minute) = match (parts.next(), parts.next(), parts.next()) {
+        (Some(Some(h @ 0..=23)), Some(Some(m @ 0..=59)), None) => (h, m),
+        _ => return Err(wrong(format!("`{clock}` is no time of day"))),
+    };
+    let civil = CivilInstant { date: day, second_of_day: hour * 3600 + minute * 60, second: false };
+    calendar.instant(civil).map_err(|gap| wrong(gap.why.words().to_owned()))
+}
+
+fn state(args: &Args, site: &Site, from: Instant, system: &dyn System) -> Result<State, Diagnostics> {
+    let Some(path) = &args.state else { return Ok(State::new(&site.name, from)) };
+    let bytes = system
+        .read(path, DOCUMENT_CAP)
+        .map_err(|error| std::iter::once(error.reading()).collect::<Diagnostics>())?;
+    State::load(&bytes, site)
+}
+
+fn verdict(args: &Args, made: &PlanDocument) -> ExitCode {
+    let exit = match made.status {
+        Status::Optimal => ExitCode::Success,
+        Status::Feasible => ExitCode::Inconclusive,
+    };
+    if args.strict && !(made.overrides.is_empty() && made.breaches.is_empty()) {
+        return exit.and(ExitCode::Findings);
+    }
+    exit
+}
+
+fn status(made: &PlanDocument) -> &'static str {
+    match made.status {
+        Status::Optimal => "optimal",
+        Status::Feasible => "feasible, with a gap above the target",
+    }
+}
+
+fn summary(made: &PlanDocument) -> String {
+    let text = json!({
+        "plan": made.id, "bundle": made.bundle, "site": made.site, "sequence": made.sequence,
+        "from": made.from, "until": made.until(), "steps": made.steps.len(), "status": made.status,
+        "plan_cost": made.money.plan_cost, "model_cost": made.money.model_cost,
+        "unmanaged": made.money.unmanaged, "bill": made.money.bill, "currency": made.money.currency,
+        "gap": made.gap, "overrides": made.overrides.len(), "breaches": made.breaches.len(),
+        "presumes": made.presumes.len(), "study": made.study, "reproducible": made.reproducible,
+    });
+    format!("{text:#}\n")
+}
+
+fn money(amount: &Rat, currency: &str) -> String {
+    show(&amount.rounded(2), Type::Money, currency)
+}
+
+fn words(made: &PlanDocument, calendar: &Calendar, args: &Args) -> String {
+    let currency = &made.money.currency;
+    let cost = money(&made.money.plan_cost, currency);
+    let against = made.money.unmanaged.as_ref().map_or_else(String::new, |unmanaged| {
+        format!(" against {} with nobody deciding", money(unmanaged, currency))
+    });
+    let mut text = format!(
+        "{}: {} steps from {} to {}, {}\ncost {cost}{against}\n",
+        args.output.display(),
+        made.steps.len(),
+        calendar.show(made.from),
+        calendar.show(made.until()),
+        status(made),
+    );
+    for (count, what) in [
+        (made.overrides.len(), "overridden effects"),
+        (made.breaches.len(), "breaches"),
+        (made.presumes.len(), "presumed values"),
+    ] {
+        if count > 0 {
+            text.push_str(&output::counted(count as u64, what));
+            text.push('\n');
+        }
+    }
+    if made.study {
+        text.push_str("a study: it is never applied\n");
+    }
+    text.push_str(&format!("hint: `evl show {}` tells the rest\n", args.output.display()));
+    text
 }

@@ -211,6 +211,15 @@ impl Rat {
         if self.is_negative() { -(&(-self) + &half).floor() } else { (self + &half).floor() }
     }
 
+    /// Rounded to `places` decimals, halves away from zero.
+    #[must_use]
+    pub fn rounded(&self, places: u32) -> Self {
+        match 10_i128.checked_pow(places) {
+            Some(scale) => &(self * &Self::reduced(scale, 1)).round() * &Self::reduced(1, scale),
+            None => self.clone(),
+        }
+    }
+
     /// The smaller of two.
     #[must_use]
     pub fn min_of(a: &Self, b: &Self) -> Self {
