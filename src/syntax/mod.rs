@@ -5,6 +5,7 @@
 //! itself, `build` makes the tree, and `report` says what went wrong in the words of the language.
 
 mod build;
+mod characters;
 mod format;
 mod grammar;
 mod report;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::words;
+use super::{characters, words};
 use crate::ast::Comment;
 use crate::diag::{Diagnostic, SourceId, Span, codes};
 
@@ -487,36 +487,9 @@ impl<'t> Scanner<'t> {
         };
         let end = (start + len.max(1)).min(self.limit);
         self.at = end;
-        let (message, help) = describe_odd(first, self.text.get(start..end).unwrap_or(""));
+        let (message, help) = characters::describe(first, self.text.get(start..end).unwrap_or(""));
         let finding = Diagnostic::error(codes::BAD_CHARACTER, self.span(start, end), message).help(help);
         self.flaw(open, finding);
-    }
-}
-
-fn describe_odd(first: char, text: &str) -> (String, &'static str) {
-    let point = u32::from(first);
-    match first {
-        '\u{0}' => ("a NUL byte".to_owned(), "save the file as plain UTF-8 text"),
-        '°' => ("`°` is not part of a unit".to_owned(), "write `degC` or `degF`"),
-        '–' | '—' | '−' => (format!("`{first}` is not a minus sign"), "write `-`, or `..` for a range"),
-        '“' | '”' | '„' | '«' | '»' | '‘' | '’' => {
-            (format!("`{first}` is not a quote"), "write `\"`")
-        }
-        '≤' => ("`≤` is not an operator".to_owned(), "write `<=`"),
-        '≥' => ("`≥` is not an operator".to_owned(), "write `>=`"),
-        '…' => ("`…` is not a range".to_owned(), "write `..`"),
-        '€' | '£' | '¥' => (format!("`{first}` is not a unit"), "write the currency's three letters"),
-        '²' | '³' => (format!("`{first}` is not part of a unit"), "write `m2` or `m3`"),
-        '\u{A0}' | '\u{2007}' | '\u{202F}' => {
-            (format!("a space of another kind (U+{point:04X})"), "replace it by a plain space")
-        }
-        '\u{FEFF}' => ("a byte order mark inside the text".to_owned(), "remove it"),
-        _ if first.is_alphanumeric() => {
-            let shown: String = text.chars().take(40).collect();
-            (format!("`{shown}` has letters beyond a to z"), "names are made of a-z, A-Z, 0-9 and `_`")
-        }
-        _ if first.is_control() => (format!("a control character (U+{point:04X})"), "remove it"),
-        _ => (format!("`{first}` (U+{point:04X}) means nothing here"), "remove it, or put it in quotes"),
     }
 }
 

@@ -6,11 +6,14 @@
 //! cannot be read are left byte for byte. Printing the tree of the result gives the same tree.
 
 mod item;
+mod property;
+mod rule;
 mod text;
 
 use crate::ast::{Comment, Item, ItemKind, Module, Rule, Test};
 use crate::diag::{Diagnostic, SourceId};
-use item::{Unit, idents, joined, one_line};
+use item::{Unit, idents, joined};
+use property::one_line;
 
 /// Longest line into which a statement is put.
 const WIDTH: usize = 100;
@@ -158,7 +161,7 @@ impl Printer<'_> {
             ItemKind::Objective(objective) => item::objective(objective),
             ItemKind::Decide(all) => format!("decide {}", joined(all, ", ", crate::ast::Name::text)),
             ItemKind::Declaration(declaration) if declaration.complete => {
-                let units = item::properties(&declaration.properties);
+                let units = property::properties(&declaration.properties);
                 let head = item::declaration_head(declaration);
                 return self.braced(&head, &units, ", ", (start, end, limit));
             }
@@ -281,10 +284,10 @@ impl Printer<'_> {
     }
 
     fn rule(&mut self, rule: &Rule, (start, end, limit): (usize, usize, usize)) {
-        let head = item::rule_head(rule);
-        let clauses = item::clauses(rule);
+        let head = rule::head(rule);
+        let clauses = rule::clauses(rule);
         let effects: Vec<_> =
-            rule.effects.iter().map(|one| Unit::line(item::effect(one), one.span)).collect();
+            rule.effects.iter().map(|one| Unit::line(rule::effect(one), one.span)).collect();
         let then = if rule.guard.is_some() { "then " } else { "" };
         let all = joined(&effects, ", ", one_line);
         let mut parts: Vec<String> = clauses.iter().map(one_line).collect();
