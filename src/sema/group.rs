@@ -1,6 +1,8 @@
 //! Groups: members described by kind, tags, bus and more, kept as ranges.
 
 use super::Compiler;
+use std::collections::BTreeMap;
+
 use super::collect::{Declared, Owned};
 use super::guard::head_text;
 use super::names::{Entity, nearest};
@@ -9,6 +11,46 @@ use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{FamilyId, Group, GroupId, MemberRange, Role, Tag};
 use crate::quantity::Rat;
 
+/// Which devices have a value of a tag (or a kind), so that a group costs what it holds and not
+/// what the site holds.
+#[derive(Debug, Default)]
+pub(super) struct TagIndex {
+    by_value: BTreeMap<(String, Tag), Vec<FamilyId>>,
+    /// tags that are the member's own index: equal to some number
+    by_index: BTreeMap<String, Vec<FamilyId>>,
+}
+
+impl TagIndex {
+    fn of(families: &[crate::ir::Family]) -> Self {
+        let mut index = Self::default();
+        for family in families {
+            let kind = Tag::Text(family.kind.clone());
+            index.by_value.entry(("kind".to_owned(), kind)).or_default().push(family.id);
+            for (key, tag) in &family.tags {
+                match tag {
+                    Tag::Index => index.by_index.entry(key.clone()).or_default().push(family.id),
+                    tag => index.by_value.entry((key.clone(), tag.clone())).or_default().push(family.id),
+                }
+            }
+        }
+        index
+    }
+
+    /// The families that can satisfy `key = value`; `None`: not a tag that is indexed.
+    fn candidates(&self, key: &str, value: Tag) -> Option<Vec<FamilyId>> {
+        if matches!(key, "name" | "role" | "profile" | "bus" | "gateway" | "index") {
+            return None;
+        }
+        let mut found = match &value {
+            Tag::Number(_) => self.by_index.get(key).cloned().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        found.extend(self.by_value.get(&(key.to_owned(), value)).into_iter().flatten());
+        found.sort_unstable();
+        Some(found)
+    }
+}
+
 /// Indices of one array, sorted and disjoint.
 type Indices = Vec<(u32, u32)>;
 
@@ -16,6 +58,7 @@ impl<'a> Compiler<'a> {
     /// Reads all groups; a group may name others in any order.
     pub(super) fn group_statements(&mut self, declared: &Declared<'a>) {
         let mut state = vec![State::Waiting; declared.groups.len()];
+        self.tags = TagIndex::of(&self.site.families);
         for at in 0..declared.groups.len() {
             self.group_at(at, declared, &mut state, 0);
         }
@@ -81,8 +124,9 @@ impl<'a> Compiler<'a> {
     ) -> Option<Vec<MemberRange>> {
         let mut all: Vec<MemberRange> = Vec::new();
         let mut failed = false;
+        let candidates = owned.node.condition.as_ref().and_then(|condition| self.candidates(condition));
         for name in &owned.node.members {
-            match self.group_source(name, declared, state, depth) {
+            match self.group_source(name, declared, state, depth, candidates.as_deref()) {
                 Some(mut ranges) => all.append(&mut ranges),
                 None => failed = true,
             }
@@ -121,10 +165,16 @@ impl<'a> Compiler<'a> {
         declared: &Declared<'a>,
         state: &mut [State],
         depth: u32,
+        candidates: Option<&[FamilyId]>,
     ) -> Option<Vec<MemberRange>> {
         if let Some(word) = name.single()
             && let Some(role) = role(&word.text)
         {
+            if let Some(candidates) = candidates {
+                let families = candidates.iter().filter_map(|id| self.site.families.get(id.index()));
+                let kept = families.filter(|f| role.is_none_or(|r| f.role == r));
+                return Some(kept.map(crate::ir::Family::all).collect());
+            }
             return Some(self.families_where(|f| role.is_none_or(|r| f.role == r)));
         }
         match self.names.find(name) {
@@ -159,6 +209,26 @@ impl<'a> Compiler<'a> {
 
     fn families_where(&self, keep: impl Fn(&crate::ir::Family) -> bool) -> Vec<MemberRange> {
         self.site.families.iter().filter(|f| keep(f)).map(crate::ir::Family::all).collect()
+    }
+
+    /// The fewest families that a condition's equalities leave, if it has any.
+    fn candidates(&self, condition: &Expr) -> Option<Vec<FamilyId>> {
+        match &condition.kind {
+            ExprKind::And(parts) => {
+                parts.iter().filter_map(|part| self.candidates(part)).min_by_key(Vec::len)
+            }
+            ExprKind::Compare(compare) if compare.op == CompareOp::Eq => {
+                let ExprKind::Name(key) = &compare.left.kind else { return None };
+                let value = match &compare.right.kind {
+                    ExprKind::Name(name) => Tag::Text(name.text()),
+                    ExprKind::Text(text) => Tag::Text(text.value.clone()),
+                    ExprKind::Quantity(q) if q.unit.is_none() => Tag::Number(q.number.text.parse().ok()?),
+                    _ => return None,
+                };
+                self.tags.candidates(&key.text(), value)
+            }
+            _ => None,
+        }
     }
 
     /// Which of some members of a family satisfy a condition.

@@ -102,6 +102,7 @@ struct Compiler<'a> {
     attributes: BTreeMap<(ir::GroupId, ir::Attr), Option<crate::quantity::Type>>,
     anonymous: BTreeMap<Vec<ir::MemberRange>, ir::GroupId>,
     schedules: schedule::Schedules<'a>,
+    tags: group::TagIndex,
     families: Vec<device::Extra>,
     feeds: Vec<feed::Pending>,
     /// devices that broke while being read: what is said about them is not reported again
@@ -135,6 +136,7 @@ impl<'a> Compiler<'a> {
             attributes: BTreeMap::new(),
             anonymous: BTreeMap::new(),
             schedules: schedule::Schedules::default(),
+            tags: group::TagIndex::default(),
             families: Vec::new(),
             feeds: Vec::new(),
             weather: BTreeMap::new(),

@@ -250,3 +250,44 @@ fn without_spans(value: &serde_json::Value) -> serde_json::Value {
         other => other.clone(),
     }
 }
+
+/// A site of `count` rules over many devices.
+fn large(count: usize) -> String {
+    let mut text = String::from(
+        "edition 2026\nsite s { timezone \"Europe/Berlin\", currency EUR, step 15 min, horizon 24 h, valid 2026-01-01 .. 2026-12-31 }\n\
+         priorities safety > comfort > economy\nbus main { ac 400 V, 3 phase }\n\
+         producer grid : grid { on main, import up to 100 kW, tariff t }\ntariff t { import 0.30 EUR/kWh }\n\
+         weather { temperature -20 degC .. 40 degC }\nschedule open = weekdays 08:00..18:00\n",
+    );
+    for at in 0..count.div_ceil(10) {
+        text.push_str(&format!("consumer load{at}[1..8] : load {{ on main, demand 0 kW .. 9 kW, tags {{ floor: {at} }} }}\n"));
+        text.push_str(&format!("group g{at} = consumer where floor = {at} and kind = load\n"));
+    }
+    for at in 0..count {
+        let device = at / 10;
+        text.push_str(&format!(
+            "rule r{at} in economy {{ when weather.temperature > {} degC and during open and any g{device}.power > 2 kW then limit g{device} to 3.6 kW each, turn off load{device}[3] }}\n",
+            at % 40
+        ));
+    }
+    text
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test times itself; quadratic time shows as minutes")]
+fn ten_thousand_rules_compile_in_linear_time() {
+    let time = |count: usize| {
+        let system = MemorySystem::new().file("site/policy.evl", large(count));
+        let repository = Repository::open(&system, Path::new("site")).unwrap();
+        let start = std::time::Instant::now();
+        let compiled = sema::compile(&repository);
+        let spent = start.elapsed();
+        let first = compiled.findings.iter().next().map(|f| f.message.clone());
+        assert_eq!(first, None);
+        assert_eq!(compiled.site.unwrap().rules.len(), count);
+        spent
+    };
+    let (small, large) = (time(1_000), time(10_000));
+    println!("1,000 rules {small:?}, 10,000 rules {large:?}");
+    assert!(large < small * 40 + std::time::Duration::from_secs(1), "1,000: {small:?}, 10,000: {large:?}");
+}
