@@ -150,6 +150,7 @@ fn not_joined(system: &dyn System, verb: &str) -> ExitCode {
     output::fail(system, not_joined_finding(verb))
 }
 
+#[cfg(feature = "solver")]
 fn not_joined_finding(verb: &str) -> Diagnostic {
     let words = format!("`evl {verb}` cannot do its work in this version yet: nothing was read or written");
     Diagnostic::nowhere(codes::NOT_YET, Severity::Error, words)

@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
             outcome.sources = texts(&bundle, args.site.as_deref(), system);
             for miss in &verdict.misses {
                 let mut finding = miss.finding(&plan.steps, clock);
-                for label in &mut finding.primary {
+                if let Some(label) = &mut finding.primary {
                     // without its text a file is all that can be named
                     if outcome.sources.get(label.span.source).is_none_or(|file| file.text().is_empty()) {
                         label.span = Span::file(label.span.source);
