@@ -278,8 +278,8 @@ pub fn worse(state: &Breaches, found: &Breaches, planned: &Breaches) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::LinkId;
     use crate::ir::testkit::{rat, span};
-    use crate::ir::{Bus, LinkId};
 
     fn link(from: u32, to: u32, capacity: &str) -> Link {
         Link {

@@ -319,7 +319,7 @@ mod tests {
             reason,
         });
         let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
-        let mut of = |value: &serde_json::Value, place: &serde_json::Value| {
+        let of = |value: &serde_json::Value, place: &serde_json::Value| {
             let (mut carried, mut published) = (keys(value), keys(&place["properties"]));
             carried.sort_unstable();
             published.sort_unstable();

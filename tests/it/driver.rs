@@ -1,5 +1,4 @@
 //! The Modbus driver and the profiles against the embedded simulator.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic as tests do")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

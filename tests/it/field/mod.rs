@@ -1,11 +1,5 @@
 //! Everything that touches devices.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "helpers of tests may panic, print and touch files as tests do"
-)]
+#![expect(clippy::disallowed_methods, reason = "the fixture is a process with files and a clock of its own")]
 
 mod apply;
 mod fixture;
