@@ -19,6 +19,8 @@ mod time;
 mod witness;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod testkit;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! Guards as pairs of formulas: true, false, or neither where a reading is unknown.
 
 use super::super::formula::{Bit, Formula, Linear, Num};
-use super::super::time::AtomKey;
+use super::super::time::{AtomKey, TimeSet};
 use super::{MAX_MEMBERS, World, fixed_levels};
 use crate::diag::Span;
-use crate::ir::{Cmp, Device, GroupId, Guard, Lin, Quantifier, Sched, SigRef, SignalId, SignalSource};
+use crate::ir::{
+    AggregateOp, Cmp, Device, GroupId, Guard, Lin, Quantifier, Sched, SigRef, SignalId, SignalSource,
+};
 use crate::quantity::Rat;
 
 /// A three-valued condition; `yes` and `no` exclude each other, neither means unknown.
@@ -213,56 +215,91 @@ impl World<'_> {
         let Some(held) = self.site.held.get(held.index()) else { return Formula::TRUE };
         let for_s = held.for_s;
         match self.shadow(guard, true) {
-            Sched::Always => Formula::TRUE,
-            sched => self.atoms.holds(AtomKey::Since(sched, for_s)),
+            TimeSet::ALWAYS => Formula::TRUE,
+            set => self.atoms.holds(AtomKey::Since(set, for_s)),
         }
     }
 }
 
 impl World<'_> {
-    /// A schedule that holds wherever the guard can be true (`wanted`), or false.
-    fn shadow(&self, guard: &Guard, wanted: bool) -> Sched {
+    /// A set of instants that holds wherever the guard can be true (`wanted`), or false, as far as
+    /// the instant alone decides.
+    fn shadow(&self, guard: &Guard, wanted: bool) -> TimeSet {
         match guard {
-            Guard::Const(b) if *b == wanted => Sched::Always,
-            Guard::Const(_) => Sched::Or(Vec::new()),
+            Guard::Const(b) if *b == wanted => TimeSet::ALWAYS,
+            Guard::Const(_) => TimeSet::Any(Vec::new()),
             Guard::Not(inner) => self.shadow(inner, !wanted),
-            Guard::During(sched) if wanted => sched.clone(),
-            Guard::During(sched) => Sched::Not(Box::new(sched.clone())),
+            Guard::During(sched) if wanted => TimeSet::During(sched.clone()),
+            Guard::During(sched) => TimeSet::Not(Box::new(TimeSet::During(sched.clone()))),
             Guard::All(parts) if wanted => meet(parts.iter().map(|p| self.shadow(p, wanted))),
             Guard::Any(parts) if !wanted => meet(parts.iter().map(|p| self.shadow(p, wanted))),
             Guard::All(parts) | Guard::Any(parts) => {
-                let parts: Vec<Sched> = parts.iter().map(|p| self.shadow(p, wanted)).collect();
-                if parts.contains(&Sched::Always) { Sched::Always } else { Sched::Or(parts) }
+                let parts: Vec<TimeSet> = parts.iter().map(|p| self.shadow(p, wanted)).collect();
+                if parts.contains(&TimeSet::ALWAYS) { TimeSet::ALWAYS } else { TimeSet::Any(parts) }
             }
             Guard::Held(_, inner) if wanted => self.shadow(inner, true),
-            Guard::Compare { lin, op, step } => self.shadow_of_price(lin, *op, step, wanted),
-            _ => Sched::Always,
+            Guard::Compare { lin, op, step } => self.shadow_of_prices(lin, *op, step, wanted),
+            _ => TimeSet::ALWAYS,
         }
     }
 
-    /// When a comparison of one price that the instant fixes comes out as wanted.
-    fn shadow_of_price(&self, lin: &Lin, op: Cmp, step: &Rat, wanted: bool) -> Sched {
-        let ([(coef, SigRef::Only(signal))], true) = (lin.terms.as_slice(), lin.sums.is_empty()) else {
-            return Sched::Always;
-        };
-        let Some(levels) = self.site.signal(*signal).and_then(|s| fixed_levels(self.site, s)) else {
-            return Sched::Always;
-        };
-        let all = Sched::Or(levels.iter().map(|(_, when)| when.clone()).collect());
-        let mut parts = vec![Sched::Not(Box::new(all))];
-        for (price, when) in levels {
-            let value = Linear::constant(&lin.constant + &(coef * &price));
-            if compare(value, op, step) == Formula::Const(wanted) {
-                parts.push(when);
-            }
+    /// When a comparison of prices that the instant fixes can come out as wanted.
+    fn shadow_of_prices(&self, lin: &Lin, op: Cmp, step: &Rat, wanted: bool) -> TimeSet {
+        if !lin.sums.is_empty() {
+            return TimeSet::ALWAYS;
         }
-        Sched::Or(parts)
+        let mut values = vec![(lin.constant.clone(), TimeSet::ALWAYS)];
+        let mut gaps = Vec::new();
+        for (coef, of) in &lin.terms {
+            let signal = if let SigRef::Only(signal) = of { self.site.signal(*signal) } else { None };
+            let Some(levels) = signal.and_then(|signal| self.level_sets(signal)) else {
+                return TimeSet::ALWAYS;
+            };
+            gaps.push(TimeSet::Not(Box::new(TimeSet::Any(levels.iter().map(|l| l.1.clone()).collect()))));
+            values = values
+                .iter()
+                .flat_map(|(value, when)| {
+                    levels.iter().map(move |(level, at)| {
+                        (value + &(coef * level), TimeSet::All(vec![when.clone(), at.clone()]))
+                    })
+                })
+                .collect();
+        }
+        let fits = |value: Rat| compare(Linear::constant(value), op, step) == Formula::Const(wanted);
+        let chosen = values.into_iter().filter(|(value, _)| fits(value.clone())).map(|(_, when)| when);
+        TimeSet::Any(chosen.chain(gaps).collect())
+    }
+
+    /// The values of a signal that the instant fixes, with the instants at which it has them.
+    fn level_sets(&self, signal: &crate::ir::Signal) -> Option<Vec<(Rat, TimeSet)>> {
+        if let Some(levels) = fixed_levels(self.site, signal) {
+            return Some(levels.into_iter().map(|(price, when)| (price, TimeSet::During(when))).collect());
+        }
+        let SignalSource::Aggregate { op: op @ (AggregateOp::Max | AggregateOp::Min), of, over_s } =
+            &signal.source
+        else {
+            return None;
+        };
+        let mut levels = fixed_levels(self.site, self.site.signal(*of)?)?;
+        levels.sort();
+        if *op == AggregateOp::Max {
+            levels.reverse();
+        }
+        let mut sets = Vec::new();
+        let mut before: Vec<TimeSet> = Vec::new();
+        for (price, when) in levels {
+            let meets = TimeSet::Meets(when, *over_s);
+            let none = TimeSet::Not(Box::new(TimeSet::Any(before.clone())));
+            sets.push((price, TimeSet::All(vec![meets.clone(), none])));
+            before.push(meets);
+        }
+        Some(sets)
     }
 }
 
-fn meet(parts: impl Iterator<Item = Sched>) -> Sched {
-    let parts: Vec<Sched> = parts.filter(|part| *part != Sched::Always).collect();
-    if parts.is_empty() { Sched::Always } else { Sched::And(parts) }
+fn meet(parts: impl Iterator<Item = TimeSet>) -> TimeSet {
+    let parts: Vec<TimeSet> = parts.filter(|part| *part != TimeSet::ALWAYS).collect();
+    if parts.is_empty() { TimeSet::ALWAYS } else { TimeSet::All(parts) }
 }
 
 /// `linear op 0`; a step above zero makes a strict comparison one of at least that step more.

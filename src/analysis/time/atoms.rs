@@ -10,6 +10,26 @@ use crate::ir::Sched;
 /// Sorted, disjoint, not touching: start included, end excluded, s since 1970.
 pub(crate) type Pieces = Vec<(i64, i64)>;
 
+/// A set of instants made of schedules and of what a coming window meets.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TimeSet {
+    /// In the schedule.
+    During(Sched),
+    /// `[t, t + d)` meets the schedule.
+    Meets(Sched, i64),
+    /// In all.
+    All(Vec<TimeSet>),
+    /// In one.
+    Any(Vec<TimeSet>),
+    /// Not in.
+    Not(Box<TimeSet>),
+}
+
+impl TimeSet {
+    /// All instants.
+    pub(crate) const ALWAYS: Self = Self::During(Sched::Always);
+}
+
 /// What an atom means, for an instant t.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum AtomKey {
@@ -19,8 +39,8 @@ pub(crate) enum AtomKey {
     Meets(Sched, i64),
     /// `[t, t + d)` lies in the schedule.
     Within(Sched, i64),
-    /// `[t - d, t]` lies in the schedule.
-    Since(Sched, i64),
+    /// `[t - d, t]` lies in the set.
+    Since(TimeSet, i64),
 }
 
 /// All atoms of a site, each computed once.
@@ -78,6 +98,12 @@ impl<'a> Atoms<'a> {
         self.sets.get(atom as usize).cloned().unwrap_or_default()
     }
 
+    /// How many atoms there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.sets.len()).unwrap_or(u32::MAX)
+    }
+
     fn compute(&self, key: &AtomKey) -> Pieces {
         let raw = |sched: &Sched, before: i64, after: i64| -> Pieces {
             let (from, to) = (Instant(self.from - before), Instant(self.to + after));
@@ -88,17 +114,68 @@ impl<'a> Atoms<'a> {
             // t <= b - 1 and t + d > a
             AtomKey::Meets(sched, d) => raw(sched, 0, *d).into_iter().map(|(a, b)| (a - d + 1, b)).collect(),
             AtomKey::Within(sched, d) => raw(sched, 0, *d).into_iter().map(|(a, b)| (a, b - d + 1)).collect(),
-            AtomKey::Since(sched, d) => raw(sched, *d, 0).into_iter().map(|(a, b)| (a + d, b)).collect(),
-        };
-        let mut clipped: Pieces = Vec::with_capacity(pieces.len());
-        for (a, b) in pieces {
-            let (a, b) = (a.max(self.from), b.min(self.to));
-            match clipped.last_mut() {
-                _ if a >= b => {}
-                Some(last) if last.1 >= a => last.1 = last.1.max(b),
-                _ => clipped.push((a, b)),
+            AtomKey::Since(set, d) => {
+                let set = self.set(set, self.from - d, self.to);
+                set.into_iter().map(|(a, b)| (a + d, b)).collect()
             }
-        }
-        clipped
+        };
+        joined(pieces, self.from, self.to)
     }
+
+    /// The pieces of a set inside `[from, to)`.
+    fn set(&self, set: &TimeSet, from: i64, to: i64) -> Pieces {
+        let windows = |sched: &Sched, after: i64| {
+            let found = self.calendar.windows(sched, Instant(from), Instant(to + after));
+            found.into_iter().map(|(a, b)| (a.0, b.0))
+        };
+        match set {
+            TimeSet::During(sched) => windows(sched, 0).collect(),
+            TimeSet::Meets(sched, d) => {
+                joined(windows(sched, *d).map(|(a, b)| (a - d + 1, b)).collect(), from, to)
+            }
+            TimeSet::Any(parts) => {
+                let mut all: Pieces = parts.iter().flat_map(|part| self.set(part, from, to)).collect();
+                all.sort_unstable();
+                joined(all, from, to)
+            }
+            TimeSet::All(parts) => {
+                // what is in all is what is not in the complement of any
+                let mut missing: Pieces =
+                    parts.iter().flat_map(|part| complement(&self.set(part, from, to), from, to)).collect();
+                missing.sort_unstable();
+                complement(&joined(missing, from, to), from, to)
+            }
+            TimeSet::Not(part) => complement(&self.set(part, from, to), from, to),
+        }
+    }
+}
+
+/// Sorted pieces clipped to `[from, to)`, with those that touch joined.
+fn joined(pieces: Pieces, from: i64, to: i64) -> Pieces {
+    let mut joined: Pieces = Vec::with_capacity(pieces.len());
+    for (a, b) in pieces {
+        let (a, b) = (a.max(from), b.min(to));
+        match joined.last_mut() {
+            _ if a >= b => {}
+            Some(last) if last.1 >= a => last.1 = last.1.max(b),
+            _ => joined.push((a, b)),
+        }
+    }
+    joined
+}
+
+/// What of `[from, to)` lies in no piece.
+fn complement(pieces: &Pieces, from: i64, to: i64) -> Pieces {
+    let mut left = Vec::with_capacity(pieces.len() + 1);
+    let mut start = from;
+    for (a, b) in pieces {
+        if start < *a {
+            left.push((start, *a));
+        }
+        start = *b;
+    }
+    if start < to {
+        left.push((start, to));
+    }
+    left
 }

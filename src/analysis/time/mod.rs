@@ -4,5 +4,5 @@
 mod atoms;
 mod groups;
 
-pub(crate) use atoms::{AtomKey, Atoms};
+pub(crate) use atoms::{AtomKey, Atoms, TimeSet};
 pub(crate) use groups::{Group, groups, sweep};
