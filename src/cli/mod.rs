@@ -37,7 +37,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::diag::ExitCode;
 use crate::system::System;
 
 pub use guard::guarded;
@@ -142,16 +142,4 @@ fn usage(error: &clap::Error, system: &dyn System) -> ExitCode {
             ExitCode::Failure
         }
     }
-}
-
-#[cfg(feature = "solver")]
-/// A verb of this version whose room is not joined to the command line.
-fn not_joined(system: &dyn System, verb: &str) -> ExitCode {
-    output::fail(system, not_joined_finding(verb))
-}
-
-#[cfg(feature = "solver")]
-fn not_joined_finding(verb: &str) -> Diagnostic {
-    let words = format!("`evl {verb}` cannot do its work in this version yet: nothing was read or written");
-    Diagnostic::nowhere(codes::NOT_YET, Severity::Error, words)
 }
