@@ -147,7 +147,7 @@ async fn what_safety_commands_stands_when_the_rest_is_undone() {
     // the limit on the same inverter sticks, so its gateway is undone
     sim.inject(fault(r#"{"device":"solar","point":"limit","kind":"stuck"}"#));
     let commands =
-        [("solar", Attr::Connected, CommandForm::Fixed, 0), ("solar", Attr::Power, CommandForm::AtMost, 450)];
+        [("solar", Attr::Connected, CommandForm::Fixed, 0), ("solar", Attr::Power, CommandForm::AtMost, 0)];
     let plan = because_of_safety(plan(&papers, 1, &commands), "solar", Attr::Connected);
     let host = Host::new();
     let report = host.apply(&papers, &plan).await;

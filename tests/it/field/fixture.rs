@@ -236,7 +236,7 @@ async fn a_safety_disconnect_stands_while_the_rest_is_undone() {
     site.rules.push(co_rule());
     let papers = papers(site, &inventory_text(fixture.port, fixture.port));
     let commands =
-        [("solar", Attr::Connected, CommandForm::Fixed, 0), ("solar", Attr::Power, CommandForm::AtMost, 450)];
+        [("solar", Attr::Connected, CommandForm::Fixed, 0), ("solar", Attr::Power, CommandForm::AtMost, 0)];
     let plan = because_of_safety(plan(&papers, 1, &commands), "solar", Attr::Connected);
     let report = Host::new().apply(&papers, &plan).await;
     assert_eq!(report.exit_code(), ExitCode::Partial, "{}", report.words());
