@@ -53,15 +53,22 @@ impl<'s> Policy<'s> {
         Ok(Self { system, repository, shown, compiled, inputs, findings, counts, rests_on })
     }
 
-    /// Asks every question of `check`. Feeds are read as they are needed in `span`; without one, in
-    /// the whole time for which the policy is valid.
-    pub(super) fn check(&mut self, span: Option<(Instant, Instant)>) {
+    /// Reads the feeds as they are needed in `span`.
+    pub(super) fn read(&mut self, span: (Instant, Instant)) {
         let Some((site, calendar)) = &self.compiled else { return };
-        let span = span.unwrap_or_else(|| calendar.valid());
         match inputs::load(&mut self.repository, site, calendar, span) {
             Ok(inputs) => self.inputs = Some(inputs),
             Err(faults) => self.findings.extend(faults),
         }
+    }
+
+    /// Asks every question of `check`. Feeds are read as they are needed in `span`; without one, in
+    /// the whole time for which the policy is valid.
+    pub(super) fn check(&mut self, span: Option<(Instant, Instant)>) {
+        let Some((_, calendar)) = &self.compiled else { return };
+        let span = span.unwrap_or_else(|| calendar.valid());
+        self.read(span);
+        let Some((site, _)) = &self.compiled else { return };
         let report = analysis::check(site, &CheckInputs::default());
         self.findings.extend(report.findings);
         self.counts.push(("rules".to_owned(), report.rules as u64));

@@ -30,6 +30,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         Ok(plan) => plan,
         Err(finding) => return output::fail(system, *finding),
     };
+    stale(&plan, system);
     if args.json {
         return output::print(system, &String::from_utf8_lossy(&plan.bytes()));
     }
@@ -54,4 +55,14 @@ fn zone(args: &Args, plan: &PlanDocument, system: &dyn System) -> Result<Zone, E
         return Ok(Zone::Utc);
     }
     Ok(Calendar::new(&bundle.site).map_or(Zone::Utc, |calendar| Zone::Site(Box::new(calendar))))
+}
+
+/// Says so where no host would accept the plan any more.
+fn stale(plan: &PlanDocument, system: &dyn System) {
+    let now = system.now().as_second();
+    if now >= plan.expires.0 {
+        system.say(&format!("warning: the plan expired at {}: no host accepts it any more\n", plan.expires));
+    } else if plan.study {
+        system.say("note: this is a study: it is made to look at, and no host accepts it\n");
+    }
 }

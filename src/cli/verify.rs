@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::documents;
 use super::output::{self, Outcome};
-use crate::bundle::{Bundle, Hash};
+use crate::bundle::{Bundle, Hash, PlanDocument, State};
 use crate::calendar::Calendar;
-use crate::diag::{ExitCode, SourceMap, Span};
-use crate::system::{POLICY_CAP, RepoRoot, System};
-use crate::verify::verify;
+use crate::diag::{Diagnostics, ExitCode, SourceMap, Span};
+use crate::system::{DOCUMENT_CAP, POLICY_CAP, RepoRoot, System};
+use crate::verify::{Miss, same_inputs, verify};
 
 /// Check a plan exactly against the bundle from which it was made
+///
+/// Simulates every step again by code that shares nothing with the planner: balances, ratings, rules,
+/// obligations, budgets, money, and what happens when a host dies.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plan
@@ -21,6 +24,13 @@ pub(super) struct Args {
     /// The site folder, to show statements in their text
     #[arg(long, value_name = "FOLDER")]
     site: Option<PathBuf>,
+    /// The site folder, whose data must be those from which the plan was made
+    #[cfg(feature = "solver")]
+    #[arg(long, value_name = "FOLDER")]
+    inputs: Option<PathBuf>,
+    /// The state, which must be that from which the plan was made
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     flags: output::Flags,
 }
@@ -35,7 +45,12 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
             let calendar = Calendar::new(&bundle.site).ok();
             let clock = |at| calendar.as_ref().map_or_else(|| format!("{at}"), |calendar| calendar.show(at));
             outcome.sources = texts(&bundle, args.site.as_deref(), system);
-            for miss in &verdict.misses {
+            let same = same(args, &bundle, &plan, system);
+            let others = same.unwrap_or_else(|faults| {
+                outcome.findings.extend(faults);
+                Vec::new()
+            });
+            for miss in others.iter().chain(&verdict.misses) {
                 let mut finding = miss.finding(&plan.steps, clock);
                 if let Some(label) = &mut finding.primary {
                     // without its text a file is all that can be named
@@ -73,4 +88,50 @@ fn texts(bundle: &Bundle, site: Option<&Path>, system: &dyn System) -> SourceMap
         sources.add(file.path.as_str(), text.unwrap_or_default());
     }
     sources
+}
+
+/// What the plan says that it was made from, beside what the user names.
+fn same(
+    args: &Args,
+    bundle: &Bundle,
+    plan: &PlanDocument,
+    system: &dyn System,
+) -> Result<Vec<Miss>, Diagnostics> {
+    let state = match &args.state {
+        None => None,
+        Some(path) => {
+            let bytes = system.read(path, DOCUMENT_CAP).map_err(|error| one(error.reading()))?;
+            Some(State::load(&bytes, &bundle.site)?)
+        }
+    };
+    let inputs = inputs(args, bundle, plan, system)?;
+    Ok(same_inputs(bundle, plan, inputs.as_ref(), state.as_ref()))
+}
+
+fn one(finding: crate::diag::Diagnostic) -> Diagnostics {
+    std::iter::once(finding).collect()
+}
+
+#[cfg(feature = "solver")]
+fn inputs(
+    args: &Args,
+    bundle: &Bundle,
+    plan: &PlanDocument,
+    system: &dyn System,
+) -> Result<Option<crate::inputs::Inputs>, Diagnostics> {
+    let Some(folder) = &args.inputs else { return Ok(None) };
+    let calendar = Calendar::new(&bundle.site).map_err(one)?;
+    let mut repository = crate::repo::Repository::open(system, folder).map_err(|finding| one(*finding))?;
+    let reach = plan.until().plus(crate::inputs::longest_window(&bundle.site));
+    crate::inputs::load(&mut repository, &bundle.site, &calendar, (plan.from, reach)).map(Some)
+}
+
+#[cfg(not(feature = "solver"))]
+fn inputs(
+    _args: &Args,
+    _bundle: &Bundle,
+    _plan: &PlanDocument,
+    _system: &dyn System,
+) -> Result<Option<crate::inputs::Inputs>, Diagnostics> {
+    Ok(None)
 }

@@ -24,6 +24,8 @@ mod simulate;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_document;
 mod units;
 
 use crate::bundle::{Bundle, CommandSeries, GroupSeries, PlanDocument, Session, State, Step};
