@@ -102,6 +102,20 @@ impl OnSteps {
                 return Err(wrong(format!("the given series of `{}` stands twice", series.of)));
             }
         }
+        for series in &plan.given {
+            let known = |signal: &SigRef| signal_name(site, signal).as_deref() == Some(series.of.as_str());
+            let signal = reads.means.iter().chain(&reads.readings).find(|signal| known(signal));
+            let unit = match (series.quantity, signal.and_then(|signal| declared(site, signal))) {
+                (Quantity::Known, _) | (_, None) => String::new(),
+                (_, Some(signal)) => canonical_unit(signal, &site.currency),
+            };
+            if signal.is_some() && series.unit != unit {
+                return Err(wrong(format!(
+                    "the given series of `{}` is in `{}`, not in `{unit}`",
+                    series.of, series.unit
+                )));
+            }
+        }
         for signal in &reads.means {
             let name = signal_name(site, signal).unwrap_or_default();
             let series = given

@@ -145,6 +145,9 @@ fn document(bundle: &Bundle, plan: &PlanDocument) -> Vec<Miss> {
     if !out.is_empty() {
         return out;
     }
+    if plan.state.schema != crate::bundle::State::SCHEMA {
+        out.push(wrong("the plan's state is of another schema"));
+    }
     for finding in &plan.state.check(site).into_iter().collect::<Vec<_>>() {
         out.push(wrong(&finding.message));
     }

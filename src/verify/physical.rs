@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case<'_>, commands: &Commands<'_>, trajectory: &Traje
         let check = Check { case, commands, run, family, name };
         match &family.model {
             Model::Store(store) => check.store(store, trajectory, out),
-            Model::Renewable { must_take, .. } => check.renewable(*must_take, out),
+            Model::Renewable { rated, must_take, .. } => check.renewable(rated, *must_take, out),
             Model::Generator { minimum, ramp, min_up_s, min_down_s, .. } => {
                 check.pieces(&Attr::Power, out);
                 check.generator(minimum, ramp.as_ref(), out);
@@ -180,12 +180,12 @@ impl Check<'_, '_> {
         }
     }
 
-    fn renewable(&self, must_take: bool, out: &mut Misses) {
+    fn renewable(&self, rated: &Rat, must_take: bool, out: &mut Misses) {
         let Some(series) = self.commands.of(self.run.unit.first(), &Attr::Power) else { return };
         let Some(available) = &self.run.available else { return };
         for (step, (count, available)) in series.counts.iter().zip(available).enumerate() {
             let Ok(value) = Interval::steps(&series.step, *count) else { continue };
-            if *count < 0 {
+            if *count < 0 || Interval::of(rated).is_ok_and(|rated| !value.at_most(rated)) {
                 let message = format!("`{}` cannot give {} kW", self.name, value.recorded());
                 out.push("range", self.miss(step, message));
             }

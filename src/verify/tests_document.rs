@@ -231,8 +231,15 @@ fn a_changed_field_with_a_new_hash_is_noticed_by_the_check() {
     }
     assert!(asked > 80, "{asked}");
     // what no computation can decide: who made it, how good it is, what is known of a device's
-    // identity, an earlier expiry; a curtailment limit above what there is to curtail
-    insta::assert_snapshot!(unnoticed.join("\n"), @"");
+    // identity; the sun above what the inverter gives
+    insta::assert_snapshot!(unnoticed.join("\n"), @r"
+    tool
+    expect.0.identity
+    given.1.values.1
+    gap.money
+    gap.ratio
+    reproducible
+    ");
 }
 
 fn rule(site: &mut Site, class: u32, when: Guard, kind: EffectKind, target: Target, text: &str) -> RuleId {
