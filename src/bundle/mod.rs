@@ -9,6 +9,8 @@ pub mod profile;
 mod state;
 mod step;
 pub mod sunspec;
+#[cfg(test)]
+mod tests;
 
 pub use canon::{Document, Hash, parse};
 pub use coefficient::{store_decay, thermal_decay};

@@ -123,7 +123,16 @@ fn inputs(
     let calendar = Calendar::new(&bundle.site).map_err(one)?;
     let mut repository = crate::repo::Repository::open(system, folder).map_err(|finding| one(*finding))?;
     let reach = plan.until().plus(crate::inputs::longest_window(&bundle.site));
-    crate::inputs::load(&mut repository, &bundle.site, &calendar, (plan.from, reach)).map(Some)
+    let read = crate::inputs::load(&mut repository, &bundle.site, &calendar, (plan.from, reach));
+    read.map(Some).map_err(|faults| {
+        // the data's texts are not among those of the policy: their places are said in words
+        let said = faults.into_iter().map(|mut fault| {
+            let Some(label) = fault.primary.take() else { return fault };
+            let at = repository.sources.locate(label.span);
+            fault.because(format!("this is at {}:{}:{}", at.path, at.start.line, at.start.column))
+        });
+        said.collect()
+    })
 }
 
 #[cfg(not(feature = "solver"))]

@@ -179,3 +179,78 @@ pub(crate) fn zone(site: &mut Site, name: &str, capacity: &str, loss: &str, outd
     });
     id
 }
+
+/// A plan in which nothing is empty, for the shape of documents alone, with its bundle.
+pub(crate) fn documents() -> (crate::bundle::Bundle, crate::bundle::PlanDocument) {
+    let (bundle, mut plan) = super::tests_document::example();
+    let statement = crate::bundle::StatementRef {
+        statement: Statement::Effect(RuleId(0), 0),
+        name: "rule0".into(),
+        text: "limit utility.import to 3.9 kW".into(),
+        at: "rules/a.evl:1:1".into(),
+    };
+    let (device, of) = ("pack".to_owned(), "pack".to_owned());
+    plan.inputs.push(crate::bundle::InputHash {
+        name: "state".into(),
+        path: "state.json".into(),
+        sha256: crate::bundle::Hash::of(b""),
+    });
+    plan.groups.push(crate::bundle::GroupSeries {
+        family: "charger".into(),
+        members: vec![(1, 4)],
+        attr: Attr::Power,
+        form: crate::bundle::CommandForm::Fixed,
+        unit: "kW".into(),
+        step: rat("0.1"),
+        running: vec![2],
+        totals: vec![50],
+        split: crate::bundle::Split::First,
+    });
+    plan.sessions.push(crate::bundle::Session {
+        device: "charger[1]".into(),
+        arrival: plan.from,
+        departure: plan.expires,
+        energy: rat("12"),
+        power: Some(rat("11")),
+        phases: Some(3),
+        room: None,
+    });
+    plan.flows.push(crate::bundle::Flow { from: "solar".into(), to: of.clone(), values: vec![rat("1")] });
+    plan.reasons.push(crate::bundle::Reason {
+        device: device.clone(),
+        attr: Attr::Point("fan".into()),
+        first: 0,
+        last: 1,
+        statements: vec![statement.clone()],
+        text: "cheap sun".into(),
+    });
+    plan.presumes.push(crate::bundle::Presumption {
+        signal: "dr".into(),
+        first: "none".into(),
+        then: "none".into(),
+    });
+    plan.assumptions.push("an assumption".into());
+    plan.overrides.push(crate::bundle::Override {
+        statement: statement.clone(),
+        class: "economy".into(),
+        by: vec![statement.clone()],
+        of: of.clone(),
+        first: 0,
+        last: 1,
+    });
+    plan.breaches.push(crate::bundle::Breach {
+        statement: crate::bundle::StatementRef {
+            statement: Statement::Budget(BudgetId(0)),
+            ..statement.clone()
+        },
+        class: "economy".into(),
+        of,
+        first: 0,
+        last: 1,
+        amount: rat("1.5"),
+        unit: "kWh".into(),
+        money: Some(rat("2")),
+    });
+    plan.void.push(crate::bundle::Void { statement, device, because: "no vehicle".into() });
+    (bundle, plan)
+}

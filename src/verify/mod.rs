@@ -19,6 +19,7 @@ mod money;
 mod network;
 mod obligations;
 mod physical;
+pub mod prefix;
 mod rules;
 mod simulate;
 mod state;

@@ -89,6 +89,11 @@ pub(super) fn document(s: &Setup) -> (Bundle, PlanDocument) {
     (bundle, plan.seal())
 }
 
+/// The small example as documents.
+pub(super) fn example() -> (Bundle, PlanDocument) {
+    document(&small())
+}
+
 /// A grid with a tariff, sun, a load and a battery over an hour.
 fn small() -> Setup {
     let mut s = Setup::new(4, 900);
