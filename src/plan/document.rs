@@ -20,7 +20,7 @@ use crate::bundle::{
 use crate::calendar::Instant;
 use crate::ir::{Attr, Device, Family, Model, Need, Statement};
 use crate::quantity::Rat;
-use crate::verify::{Case, Miss, simulate};
+use crate::verify::{Case, Miss, simulate, verify};
 
 /// Everything that a document is made from.
 pub(super) struct Facts<'f, 'k, 's, 'a> {
@@ -99,7 +99,8 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         id: Hash::default(),
     }
     .seal();
-    Ok(document)
+    let verdict = verify(facts.bundle, &document);
+    if verdict.holds() { Ok(document) } else { Err(verdict.misses) }
 }
 
 /// The optimum's own cost, unrounded, currency.

@@ -202,23 +202,12 @@ impl Round<'_, '_, '_> {
             .is_some_and(|pieces| pieces.len() == 2 && pieces.iter().all(|(lo, hi)| lo == hi))
     }
 
-    /// A need that may be shed: at most what is served; at its rating where nothing is shed.
+    /// A need that may be shed, as it is served: to within a register step.
     fn shed(&self) -> Command {
         let step = self.step(&Attr::Power);
         let unit = step.to_f64();
-        let counts = (self.values(&Attr::Power).iter().enumerate())
-            .map(|(t, v)| {
-                let series = self.solved.model.attrs.get(&(self.unit, Attr::Power)).and_then(|s| s.get(t));
-                let need = series.map_or(0.0, |a| a.constant);
-                if *v >= need - 1e-6 {
-                    let rated = self.family.hull(&Attr::Power).map_or(need, |(_, hi)| hi.to_f64());
-                    ceil(rated.max(need) / unit).saturating_mul(i64::from(count_of(self.members())))
-                } else {
-                    floor(v / unit)
-                }
-            })
-            .collect();
-        self.series(Attr::Power, CommandForm::AtMost, step, counts)
+        let counts = self.values(&Attr::Power).iter().map(|v| (v / unit).round() as i64).collect();
+        self.series(Attr::Power, CommandForm::Fixed, step, counts)
     }
 
     /// Both directions of a store, following the optimum's level within its band.

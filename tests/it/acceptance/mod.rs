@@ -3,6 +3,7 @@
 
 mod bench;
 mod emhass;
+mod examples;
 mod haeo;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +46,12 @@ fn planned(policy: &str, manifest: &str, data: &[(&str, String)], from: &str, st
     for (name, text) in data {
         system = system.file(&format!("site/data/{name}"), text.as_str());
     }
-    let mut repository = Repository::open(&system, Path::new("site")).unwrap();
+    planned_in(&system, from, state)
+}
+
+/// Plans the folder `site`.
+fn planned_in(system: &MemorySystem, from: &str, state: &str) -> PlanDocument {
+    let mut repository = Repository::open(system, Path::new("site")).unwrap();
     let compiled = sema::compile(&repository);
     assert!(!compiled.findings.has_errors(), "{:#?}", compiled.findings);
     let site = compiled.site.unwrap();
