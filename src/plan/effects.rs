@@ -146,6 +146,10 @@ fn held_guards(site: &Site) -> Vec<(HeldId, i64, &Guard)> {
     out
 }
 
+/// Class, what stood in the way, and the steps.
+type Overridden = (ClassId, Vec<EffectRef>, Vec<usize>);
+/// Class and bounds by step.
+type Bounds = (ClassId, BTreeMap<usize, (f64, f64)>);
 /// A window of the clock with the steps that fill it.
 type Window = (Vec<(usize, f64)>, f64);
 
@@ -153,7 +157,7 @@ struct Work<'w, 'k, 'a> {
     known: &'w Known<'k>,
     scene: &'w mut Scene<'a>,
     /// Steps in which an effect is overridden on a unit, and by whom.
-    overridden: BTreeMap<(EffectRef, Unit), (ClassId, Vec<EffectRef>, Vec<usize>)>,
+    overridden: BTreeMap<(EffectRef, Unit), Overridden>,
 }
 
 impl Work<'_, '_, '_> {
@@ -305,7 +309,7 @@ impl Work<'_, '_, '_> {
     /// Effects on a mean over the clock: they bind where they hold in every step of a window.
     fn averages(&mut self, decisions: &[Decision]) {
         type Key = (EffectRef, MemberRange, Attr, i64);
-        let mut by: BTreeMap<Key, (ClassId, BTreeMap<usize, (f64, f64)>)> = BTreeMap::new();
+        let mut by: BTreeMap<Key, Bounds> = BTreeMap::new();
         for (t, decision) in decisions.iter().enumerate() {
             for outcome in &decision.outcomes {
                 let (Some(over), Status::InForce, Unit::Devices(range)) =
@@ -335,7 +339,7 @@ impl Work<'_, '_, '_> {
 
     fn totals(&mut self, decisions: &[Decision]) {
         type Key = (EffectRef, Vec<MemberRange>, Attr, Option<i64>);
-        let mut by: BTreeMap<Key, (ClassId, BTreeMap<usize, (f64, f64)>)> = BTreeMap::new();
+        let mut by: BTreeMap<Key, Bounds> = BTreeMap::new();
         for (t, decision) in decisions.iter().enumerate() {
             for total in decision.totals.iter().filter(|x| x.status == Status::InForce) {
                 let lo = total.lo.as_ref().map_or(f64::NEG_INFINITY, Rat::to_f64);

@@ -12,7 +12,7 @@ use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
 use crate::inputs::Inputs;
 use crate::ir::Site;
-use crate::quantity::{Rat, Type};
+use crate::quantity::Rat;
 
 /// What the caller chooses.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ pub fn plan(
     resting::rest(&known, &mut scene, &mut notes);
     let study = horizon > STUDY_S;
     let gaps = gaps(site, &scene, study);
-    let solver = SolverOptions { gap: 0.0, time_limit: options.time_limit_s };
+    let solver = SolverOptions { time_limit: options.time_limit_s, ..SolverOptions::default() };
     let mut rounds = 0;
     loop {
         let solved = solve(&scene, gaps, &solver).map_err(|f| failure(&known, f))?;
@@ -214,6 +214,13 @@ fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
         )
         .help("allow more time, or leave the limit out")
         .into(),
+        Failure::Stopped(Stop::Work) => Diagnostic::nowhere(
+            codes::SOLVER_STOPPED,
+            Severity::Error,
+            "no plan was found within the limit on work",
+        )
+        .help("fewer devices that are on or off, or longer steps, make the search smaller")
+        .into(),
         Failure::Stopped(Stop::Numerics) => Diagnostic::nowhere(
             codes::SOLVER_STOPPED,
             Severity::Error,
@@ -248,13 +255,4 @@ pub(super) fn parts(solved: &Solved<'_, '_>) -> std::collections::BTreeMap<Part,
 /// What the money level came to, with its proven gap.
 pub(super) fn gap(solved: &Solved<'_, '_>) -> f64 {
     solved.level(Kind::Money).map_or(0.0, |l| (l.value - l.bound).max(0.0))
-}
-
-/// The name by which amounts of a statement are measured.
-pub(super) fn unit_of(ty: Type) -> &'static str {
-    match ty {
-        Type::Energy => "kWh",
-        Type::Temperature | Type::TemperatureDifference => "K",
-        _ => "kW",
-    }
 }

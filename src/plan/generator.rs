@@ -21,7 +21,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     let (mut powers, mut ons) = (Vec::new(), Vec::new());
     for t in 0..b.scene.len() {
         let pieces = b.pieces(device, &Attr::Power, t);
-        let pieces = if pieces.is_empty() && family.ranges.get(&Attr::Power).is_none() {
+        let pieces = if pieces.is_empty() && !family.ranges.contains_key(&Attr::Power) {
             vec![(0.0, rated)]
         } else {
             pieces

@@ -33,6 +33,11 @@ pub(super) struct Gaps {
     pub(super) tie_break: bool,
 }
 
+/// Most nodes of the search for the money and the classes: a limit on work that repeats.
+const MONEY_NODES: i32 = 5_000;
+/// Most nodes of the search for a further goal.
+const GOAL_NODES: i32 = 1;
+
 /// The levels of a model.
 pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
     let mut levels = Vec::new();
@@ -73,8 +78,14 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
     (levels.into_iter())
         .filter(|(kind, terms, _)| !terms.is_empty() || *kind == Kind::Money)
         .map(|(kind, terms, within)| {
-            let gap = if kind == Kind::Money { gaps.money } else { 1e-6 };
-            (kind, Level { objective: merged(terms), within, gap })
+            // further goals choose among plans that are equally good: a hundredth is near enough
+            let (gap, share, nodes) = match kind {
+                Kind::Money => (gaps.money, 0.0, MONEY_NODES),
+                Kind::Goal(_) => (1e-6, 0.01, GOAL_NODES),
+                _ => (1e-6, 0.0, MONEY_NODES),
+            };
+            let after = kind == Kind::TieBreak;
+            (kind, Level { objective: merged(terms), within, gap, share, nodes, after })
         })
         .collect()
 }

@@ -20,6 +20,12 @@ pub(super) struct Level {
     pub(super) within: Option<f64>,
     /// Absolute gap at which an integer search may stop.
     pub(super) gap: f64,
+    /// The same as a share of the objective.
+    pub(super) share: f64,
+    /// Most nodes of an integer search.
+    pub(super) nodes: i32,
+    /// Minimised only once the integers are fixed.
+    pub(super) after: bool,
 }
 
 impl Level {
@@ -37,8 +43,6 @@ pub(super) struct Reached {
     pub(super) bound: f64,
     /// Reduced costs of the level's last continuous solve, by column.
     pub(super) reduced: Vec<f64>,
-    /// Duals of the level's last continuous solve, by row.
-    pub(super) duals: Vec<f64>,
 }
 
 /// The point reached after all levels.
@@ -48,8 +52,6 @@ pub(super) struct Climb {
     pub(super) x: Vec<f64>,
     /// Level by level.
     pub(super) levels: Vec<Reached>,
-    /// Pairs that got a binary, by position.
-    pub(super) split: Vec<usize>,
     /// Whether a time limit ended a search early.
     pub(super) stopped: bool,
 }
@@ -105,7 +107,10 @@ fn attempt(
     let mut reached = Vec::new();
     let mut stopped = false;
     for (number, level) in levels.iter().enumerate() {
-        let options = SolverOptions { gap: level.gap, ..*options };
+        if level.after && program.has_integers() {
+            continue;
+        }
+        let options = SolverOptions { gap: level.gap, share: level.share, nodes: level.nodes, ..*options };
         let solution = loop {
             let mut session = match living.take() {
                 Some(mut session) => {
@@ -114,10 +119,18 @@ fn attempt(
                 }
                 None => load(&program, &level.objective, &options)?,
             };
-            if program.has_integers() && x.len() == program.cols() {
-                session.start_from(&x);
+            let mut outcome = None;
+            if program.has_integers() {
+                match dive(&program, level, &options) {
+                    // as good as the relaxation: nothing is left to search for
+                    Dive::Proven(found) => outcome = Some(Outcome::Solved(found)),
+                    Dive::Found(start) => session.start_from(&start),
+                    Dive::Nothing if x.len() == program.cols() => session.start_from(&x),
+                    Dive::Nothing => {}
+                    Dive::Infeasible => outcome = Some(Outcome::Infeasible),
+                }
             }
-            let solution = match take(session.solve(), number) {
+            let solution = match take(outcome.unwrap_or_else(|| session.solve()), number) {
                 // a binary added below locked levels may have no room: begin again with it
                 Err(Fall::Infeasible) if number > 0 && !split.is_empty() => return Ok(None),
                 other => other?,
@@ -142,7 +155,6 @@ fn attempt(
                 value: solution.value,
                 bound: solution.bound,
                 reduced: solution.reduced.clone(),
-                duals: solution.duals.clone(),
             });
         }
         x.clone_from(&solution.x);
@@ -164,9 +176,75 @@ fn attempt(
         }
     }
     x.truncate(original.cols());
-    split.sort_unstable();
-    Ok(Some(Climb { x, levels: reached, split: split.clone(), stopped }))
+    Ok(Some(Climb { x, levels: reached, stopped }))
 }
+
+/// What diving came to.
+enum Dive {
+    /// A whole point within the gap of the relaxation.
+    Proven(Solution),
+    /// A whole point.
+    Found(Vec<f64>),
+    /// None was met.
+    Nothing,
+    /// Not even the relaxation has a point.
+    Infeasible,
+}
+
+/// Rounds the relaxation down a path of continuous solves, each from the last one's basis. Cheap,
+/// repeatable, and often already within the gap.
+fn dive(program: &Program, level: &Level, options: &SolverOptions) -> Dive {
+    let mut relaxed = program.clone();
+    relaxed.relax_integers();
+    let Some(mut session) = Session::new(&relaxed, &level.objective, options) else { return Dive::Nothing };
+    let mut now = match session.solve() {
+        Outcome::Solved(solution) => solution,
+        Outcome::Infeasible => return Dive::Infeasible,
+        _ => return Dive::Nothing,
+    };
+    let bound = now.value;
+    let whole: Vec<Col> = (0..program.cols())
+        .map(|i| Col(u32::try_from(i).unwrap_or(u32::MAX)))
+        .filter(|c| program.is_integer(*c))
+        .collect();
+    for _ in 0..DIVES {
+        let at = |c: Col, x: &[f64]| x.get(c.index()).copied().unwrap_or(0.0);
+        let mut open: Vec<(f64, Col)> = (whole.iter())
+            .map(|c| ((at(*c, &now.x) - at(*c, &now.x).round()).abs(), *c))
+            .filter(|(away, _)| *away > 1e-7)
+            .collect();
+        if open.is_empty() {
+            let gap = options.gap.max(options.share * now.value.abs()).max(1e-9);
+            if now.value - bound <= gap {
+                return Dive::Proven(Solution { bound, ..now });
+            }
+            return Dive::Found(now.x);
+        }
+        open.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let batch = open.len().div_ceil(4);
+        open.truncate(batch);
+        let mut next = None;
+        for up in [false, true] {
+            for (_, col) in &open {
+                let x = at(*col, &now.x);
+                let value = if up { x.ceil() } else { x.round() };
+                session.set_bounds(*col, value, value);
+            }
+            if let Outcome::Solved(solution) = session.solve() {
+                next = Some(solution);
+                break;
+            }
+        }
+        match next {
+            Some(solution) => now = solution,
+            None => return Dive::Nothing,
+        }
+    }
+    Dive::Nothing
+}
+
+/// Most continuous solves of one dive.
+const DIVES: usize = 40;
 
 /// Locks a level; `true` where the living session no longer holds the program.
 fn lock(program: &mut Program, living: Option<&mut Session>, level: &Level, solution: &Solution) -> bool {
@@ -235,12 +313,7 @@ fn refine(
         if lock(&mut program, living.as_mut(), level, &solution) {
             living = None;
         }
-        reached.push(Reached {
-            value: solution.value,
-            bound: solution.bound,
-            reduced: solution.reduced,
-            duals: solution.duals,
-        });
+        reached.push(Reached { value: solution.value, bound: solution.bound, reduced: solution.reduced });
     }
     for (r, level) in reached.iter_mut().zip(levels) {
         r.value = level.value(&point);

@@ -101,7 +101,8 @@ fn decided(
     let resting = b.scene.resting.get(&device).copied();
     let runs = b.scene.dues.iter().any(|d| d.device == device && matches!(d.kind, DueKind::Run { .. }));
     let dwells = consumer.min_up_s > 0 || consumer.min_down_s > 0;
-    let (mut powers, mut ons) = (Vec::new(), Vec::new());
+    let (mut powers, mut ons, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
+    let step = crate::bundle::register_step(family, &Attr::Power).to_f64();
     for t in 0..b.scene.len() {
         let mut pieces = b.pieces(device, &Attr::Power, t);
         if let Some(rest) = resting {
@@ -119,6 +120,10 @@ fn decided(
         if consumer.sessions.is_some() {
             pieces = super::vehicle::present(b, device, t, &pieces);
         }
+        if resting.is_none() {
+            pieces = to_register(&pieces, step);
+        }
+        allowed.push(pieces.clone());
         let (power, on) = semicontinuous::column(b, &pieces, count);
         let on = on.unwrap_or_else(|| {
             Aff::fixed(if pieces.first().is_some_and(|p| p.0 > 0.0) { count } else { 0.0 })
@@ -140,6 +145,7 @@ fn decided(
         let now = now.unwrap_or(super::scene::Running { on: false, for_s: i64::MAX / 4 });
         semicontinuous::dwell(b, &ons, (now.on, now.for_s), (consumer.min_up_s, consumer.min_down_s));
     }
+    b.allowed.insert((unit, Attr::Power), allowed);
     b.put(unit, Attr::Power, powers);
     b.put(unit, Attr::On, ons);
 }
@@ -154,6 +160,22 @@ fn nearest(pieces: &[(f64, f64)], x: f64) -> f64 {
         }
     }
     best.unwrap_or(x)
+}
+
+/// The same set between whole register steps, so that what is planned can be commanded; a single
+/// value stays as it is, for it is switched rather than set.
+fn to_register(pieces: &[(f64, f64)], step: f64) -> Vec<(f64, f64)> {
+    if step <= 0.0 {
+        return pieces.to_vec();
+    }
+    let inward = |(lo, hi): &(f64, f64)| {
+        if lo == hi {
+            return Some((*lo, *hi));
+        }
+        let (lo, hi) = ((lo / step - 1e-9).ceil() * step, (hi / step + 1e-9).floor() * step);
+        (lo <= hi).then_some((lo, hi))
+    };
+    pieces.iter().filter_map(inward).collect()
 }
 
 /// Off, or at the greatest power of its physical range.

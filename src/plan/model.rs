@@ -140,8 +140,6 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) emissions: Vec<(Col, f64)>,
     /// kWh imported.
     pub(super) imported: Vec<(Col, f64)>,
-    /// Starts and changes.
-    pub(super) switching: Vec<(Col, f64)>,
     /// Directions that exclude each other.
     pub(super) pairs: Vec<Pair>,
     /// Throughput and deviation from default, for the tie-break.
@@ -150,6 +148,8 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) limits: Vec<(Col, Owner)>,
     /// Link flows by step: at the sending end forward, and back.
     pub(super) links: Vec<(Vec<Aff>, Vec<Aff>)>,
+    /// What one member of a unit may take or give in each step, where the model narrowed it.
+    pub(super) allowed: BTreeMap<(usize, Attr), Vec<Pieces>>,
     /// Priced breaches: whose, when, how much, currency for each unit.
     pub(super) priced: Vec<(Owner, Option<usize>, Col, f64)>,
     /// Flows by origin.
@@ -193,11 +193,11 @@ impl<'s, 'a> Builder<'s, 'a> {
             breaches: Vec::new(),
             emissions: Vec::new(),
             imported: Vec::new(),
-            switching: Vec::new(),
             pairs: Vec::new(),
             idle: Vec::new(),
             limits: Vec::new(),
             links: Vec::new(),
+            allowed: BTreeMap::new(),
             priced: Vec::new(),
             tagged: super::supply::Tagged::default(),
             outside: BTreeMap::new(),

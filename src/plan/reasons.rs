@@ -12,6 +12,9 @@ use crate::ir::{Attr, Model, Statement};
 /// A limit that moves the money by less than this for one unit does not decide.
 const BINDING: f64 = 1e-7;
 
+/// A statement with the least and the greatest that it allows.
+type Asked = (Statement, f64, f64);
+
 /// Reasons of every commanded attribute, as runs of steps with the same reason.
 pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
     let solved = facts.solved;
@@ -21,7 +24,7 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
     for (col, owner) in &model.limits {
         limits.entry(*col).or_default().push(owner.statement);
     }
-    let mut asked: BTreeMap<(&super::scene::What, usize), Vec<(Statement, f64, f64)>> = BTreeMap::new();
+    let mut asked: BTreeMap<(&super::scene::What, usize), Vec<Asked>> = BTreeMap::new();
     for ask in &model.scene.asks {
         asked.entry((&ask.what, ask.step)).or_default().push((ask.owner.statement, ask.lo, ask.hi));
     }

@@ -2,10 +2,8 @@
 //! what one step rounds off the next makes good; obligations and heat upward; stores never beyond
 //! their band. What still misses is found by exact verification, and the limits are tightened by it.
 
-use std::collections::BTreeMap;
-
 use super::prepare::Known;
-use super::scene::{DueKind, What};
+use super::scene::What;
 use super::solve::Solved;
 use crate::bundle::{CommandForm, register_step};
 use crate::ir::{Attr, Consumer, Device, End, Family, Model, Need, Store};
@@ -37,7 +35,7 @@ pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Comman
     for (unit, members) in solved.model.units.iter().enumerate() {
         let Some(device) = members.members.first().copied() else { continue };
         let Some(family) = known.site.family(device.family) else { continue };
-        let round = Round { known, solved, unit, device, family };
+        let round = Round { solved, unit, device, family };
         match &family.model {
             Model::Renewable { rated, must_take: false, .. } => found.push(round.curtailed(rated)),
             Model::Generator { .. } => found.push(round.power(CommandForm::Fixed, Side::Nearest)),
@@ -56,10 +54,11 @@ enum Side {
     Nearest,
     /// Never less energy than the optimum.
     Up,
+    /// Never less in any step: what is heated or cooled too much errs on the comfortable side.
+    Each,
 }
 
 struct Round<'r, 's, 'a> {
-    known: &'r Known<'r>,
     solved: &'r Solved<'s, 'a>,
     unit: usize,
     device: Device,
@@ -85,9 +84,15 @@ impl Round<'_, '_, '_> {
         register_step(self.family, attr)
     }
 
+    /// What the model allows one member in step `t`.
+    fn allowed(&self, attr: &Attr, t: usize) -> super::scene::Pieces {
+        let narrowed = self.solved.model.allowed.get(&(self.unit, attr.clone())).and_then(|a| a.get(t));
+        narrowed.cloned().unwrap_or_else(|| self.solved.model.pieces(self.device, attr, t))
+    }
+
     /// The pieces of one member's attribute in step `t`, in register steps rounded inward.
     fn whole(&self, attr: &Attr, t: usize, step: f64) -> Vec<(i64, i64)> {
-        (self.solved.model.scene.set(self.device, attr, t).into_iter())
+        (self.allowed(attr, t).into_iter())
             .map(|(lo, hi)| (ceil(lo / step), floor(hi / step)))
             .filter(|(lo, hi)| lo <= hi)
             .collect()
@@ -107,7 +112,6 @@ impl Round<'_, '_, '_> {
     fn curtailed(&self, rated: &Rat) -> Command {
         let step = self.step(&Attr::Power);
         let unit = step.to_f64();
-        let n = f64::from(count_of(self.members()));
         let values = self.values(&Attr::Power);
         let counts = (values.iter().enumerate())
             .map(|(t, v)| {
@@ -119,7 +123,6 @@ impl Round<'_, '_, '_> {
                 if *v >= available - 1e-6 { most } else { ((v / unit).round() as i64).clamp(0, most) }
             })
             .collect();
-        let _ = n;
         self.series(Attr::Power, CommandForm::AtMost, step, counts)
     }
 
@@ -146,6 +149,7 @@ impl Round<'_, '_, '_> {
             let nearest = match side {
                 Side::Nearest => (wanted / unit).round() as i64,
                 Side::Up => ceil(wanted / unit),
+                Side::Each => ceil(v / unit),
             };
             let running = on
                 .and_then(|s| s.get(t))
@@ -184,7 +188,11 @@ impl Round<'_, '_, '_> {
         }
         let due = self.solved.model.scene.dues.iter().any(|d| d.device == self.device);
         let thermal = consumer.heats.is_some() || consumer.cools.is_some();
-        let side = if due || thermal { Side::Up } else { Side::Nearest };
+        let side = match (thermal, due) {
+            (true, _) => Side::Each,
+            (false, true) => Side::Up,
+            (false, false) => Side::Nearest,
+        };
         let points = self.points();
         let switch = points && !self.family.command_step.contains_key(&Attr::Power);
         if switch && self.members() == 1 {
@@ -337,17 +345,6 @@ impl Round<'_, '_, '_> {
             _ => 0,
         }
     }
-}
-
-/// What is owed to a device in all, kWh; for messages.
-pub(super) fn owed(solved: &Solved<'_, '_>) -> BTreeMap<Device, f64> {
-    let mut by: BTreeMap<Device, f64> = BTreeMap::new();
-    for due in &solved.model.scene.dues {
-        if let DueKind::Deliver(energy) = due.kind {
-            *by.entry(due.device).or_default() += energy;
-        }
-    }
-    by
 }
 
 fn ceil(x: f64) -> i64 {

@@ -17,7 +17,7 @@ pub(super) fn add(
     let lowest = ClassId::at(b.scene.site.classes.len().saturating_sub(1));
     let owner = Owner { statement: Statement::Device(family.id), class: Some(lowest) };
     let weight = 1.0 / capacity.max(1e-9);
-    let mut ask = |b: &mut Builder<'_, '_>, lo: f64, hi: f64| {
+    let ask = |b: &mut Builder<'_, '_>, lo: f64, hi: f64| {
         b.ask(owner, last, (lo, hi), weight, None, Wish::No);
     };
     match &store.end {

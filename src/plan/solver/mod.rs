@@ -9,7 +9,7 @@
 mod program;
 mod session;
 
-pub(in crate::plan) use program::{Col, Program, RowTerms};
+pub(in crate::plan) use program::{Col, Program};
 pub(in crate::plan) use session::{Outcome, Session, Solution, Stop};
 
 /// The one set of options with which HiGHS runs (planner.md 19).
@@ -17,12 +17,16 @@ pub(in crate::plan) use session::{Outcome, Session, Solution, Stop};
 pub(in crate::plan) struct SolverOptions {
     /// Absolute gap at which an integer search may stop, in the objective's unit.
     pub(in crate::plan) gap: f64,
+    /// The same as a share of the objective.
+    pub(in crate::plan) share: f64,
+    /// Most nodes of an integer search: a limit on work, which unlike a clock repeats.
+    pub(in crate::plan) nodes: i32,
     /// Wall-clock limit, s; only where the caller asked for it, since it makes plans unrepeatable.
     pub(in crate::plan) time_limit: Option<f64>,
 }
 
 impl Default for SolverOptions {
     fn default() -> Self {
-        Self { gap: 0.0, time_limit: None }
+        Self { gap: 0.0, share: 0.0, nodes: i32::MAX, time_limit: None }
     }
 }

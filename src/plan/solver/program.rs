@@ -11,9 +11,6 @@ impl Col {
     }
 }
 
-/// Terms of one row.
-pub(in crate::plan) type RowTerms = Vec<(Col, f64)>;
-
 /// A program whose rows are all equalities; see the room's page for why.
 #[derive(Debug, Clone, Default)]
 pub(in crate::plan) struct Program {
@@ -169,6 +166,7 @@ impl Program {
         (self.terms.get(from..to).unwrap_or(&[]), self.rhs.get(r).copied().unwrap_or(0.0))
     }
 
+    #[cfg(test)]
     /// The greatest miss of any bound or row at `x`.
     pub(in crate::plan) fn violation(&self, x: &[f64]) -> f64 {
         let at = |c: Col| x.get(c.index()).copied().unwrap_or(0.0);

@@ -22,6 +22,8 @@ pub(in crate::plan) enum Outcome {
 pub(in crate::plan) enum Stop {
     /// The time limit that the caller set.
     Time,
+    /// The limit on work.
+    Work,
     /// Numerical trouble inside the solver.
     Numerics,
 }
@@ -33,8 +35,6 @@ pub(in crate::plan) struct Solution {
     pub(in crate::plan) x: Vec<f64>,
     /// Reduced cost of each column; meaningful for continuous programs only.
     pub(in crate::plan) reduced: Vec<f64>,
-    /// Dual value of each row, likewise.
-    pub(in crate::plan) duals: Vec<f64>,
     /// Objective value.
     pub(in crate::plan) value: f64,
     /// Proven bound on the objective.
@@ -144,11 +144,18 @@ impl Session {
             HighsModelStatus::Unbounded => Outcome::Unbounded,
             // every decision is bounded, so the doubt can only be about feasibility
             HighsModelStatus::UnboundedOrInfeasible => Outcome::Infeasible,
-            HighsModelStatus::ReachedTimeLimit => {
+            HighsModelStatus::ReachedTimeLimit
+            | HighsModelStatus::ReachedSolutionLimit
+            | HighsModelStatus::ReachedIterationLimit => {
+                let clock = status == HighsModelStatus::ReachedTimeLimit;
                 let found = solved
                     .int_info_value(c"primal_solution_status")
                     .is_ok_and(|s| s == i64::from(FEASIBLE_POINT));
-                if found { Outcome::Solved(self.read(&solved, true)) } else { Outcome::Failed(Stop::Time) }
+                match (found, clock) {
+                    (true, _) => Outcome::Solved(self.read(&solved, clock)),
+                    (false, true) => Outcome::Failed(Stop::Time),
+                    (false, false) => Outcome::Failed(Stop::Work),
+                }
             }
             _ => Outcome::Failed(Stop::Numerics),
         };
@@ -167,7 +174,6 @@ impl Session {
         Solution {
             x: point.columns().to_vec(),
             reduced: point.dual_columns().to_vec(),
-            duals: point.dual_rows().to_vec(),
             value,
             bound,
             stopped,
@@ -189,7 +195,8 @@ fn fixed_options(model: &mut Model, options: &SolverOptions, integers: bool) -> 
     model.try_set_option("dual_feasibility_tolerance", 1e-9).ok()?;
     if integers {
         model.try_set_option("mip_feasibility_tolerance", 1e-9).ok()?;
-        model.try_set_option("mip_rel_gap", 0.0).ok()?;
+        model.try_set_option("mip_rel_gap", options.share.max(0.0)).ok()?;
+        model.try_set_option("mip_max_nodes", options.nodes).ok()?;
         model.try_set_option("mip_abs_gap", options.gap.max(0.0)).ok()?;
     }
     if let Some(limit) = options.time_limit {

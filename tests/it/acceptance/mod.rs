@@ -53,19 +53,16 @@ fn planned(policy: &str, manifest: &str, data: &[(&str, String)], from: &str, st
 fn planned_in(system: &MemorySystem, from: &str, state: &str) -> PlanDocument {
     let mut repository = Repository::open(system, Path::new("site")).unwrap();
     let compiled = sema::compile(&repository);
-    assert!(!compiled.findings.has_errors(), "{:#?}", compiled.findings);
+    assert!(!compiled.findings.has_errors(), "{}", words(&compiled.findings));
     let site = compiled.site.unwrap();
     let calendar = Calendar::new(&site).unwrap();
     let from: Instant = from.parse().unwrap();
     let span = (from, from.plus(site.horizon_s));
-    let inputs =
-        inputs::load(&mut repository, &site, &calendar, span).map_err(|f| format!("{f:#?}")).unwrap();
-    let state = State::load(state.as_bytes(), &site).map_err(|f| format!("{f:#?}")).unwrap();
+    let inputs = inputs::load(&mut repository, &site, &calendar, span).map_err(|f| words(&f)).unwrap();
+    let state = State::load(state.as_bytes(), &site).map_err(|f| words(&f)).unwrap();
     let profiles = repository.profiles.iter().map(|(name, p)| (name.clone(), p.profile.clone())).collect();
     let bundle = Bundle::new(site, profiles, &repository.inventory, std::collections::BTreeMap::new());
-    let made = plan(&bundle, &inputs, &state, &Options::from(from))
-        .map_err(|f| format!("{:#?}", f.findings))
-        .unwrap();
+    let made = plan(&bundle, &inputs, &state, &Options::from(from)).map_err(|f| words(&f.findings)).unwrap();
     assert_eq!(PlanDocument::read(&made.bytes()).unwrap(), made);
     made
 }
@@ -73,4 +70,10 @@ fn planned_in(system: &MemorySystem, from: &str, state: &str) -> PlanDocument {
 /// The cost that known answers are compared with.
 fn model_cost(plan: &PlanDocument) -> f64 {
     plan.money.model_cost.as_ref().unwrap().to_f64()
+}
+
+/// Findings as lines.
+fn words(findings: &evl::diag::Diagnostics) -> String {
+    let line = |f: &evl::diag::Diagnostic| format!("{} {} {:?} {:?}", f.code, f.message, f.notes, f.help);
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
