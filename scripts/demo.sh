@@ -1,11 +1,64 @@
 #!/usr/bin/env bash
-# The main job on examples/harbor-office with the embedded gateway simulator. Called by `make demo`.
+# The main job on examples/harbor-office with the embedded gateway simulator, called by `make demo`:
+# check, test, build, plan, verify, apply, status; then a register that takes no value, and the undo.
+# `EVL=path scripts/demo.sh` uses a binary that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release --quiet --locked
-evl=target/release/evl
-"$evl" --version
-site=examples/harbor-office
-if [ -d "$site" ]; then
-  "$evl" check "$site"
+site=examples/harbor-office from=2026-07-22T00:00-07:00 now=2026-07-22T16:35:00-07:00 port=15021
+if [ -z "${EVL:-}" ]; then
+  echo "building evl (release)" >&2
+  cargo build --release --quiet --locked
+  EVL=target/release/evl
 fi
+work=$(mktemp -d) sim=
+finish() { [ -z "$sim" ] || kill "$sim" 2>/dev/null || true; rm -rf "$work"; }
+trap finish EXIT
+times=()
+
+# step NAME EXITS COMMAND..: runs it, keeps its output in NAME.out and NAME.err, demands one of the exit codes
+step() {
+  local name=$1 exits=$2 begun ended status=0
+  shift 2
+  begun=$(date +%s%N)
+  "$@" >"$work/$name.out" 2>"$work/$name.err" || status=$?
+  ended=$(date +%s%N)
+  times+=("$name $(( (ended - begun) / 1000000 ))")
+  if [[ " $exits " != *" $status "* ]]; then
+    echo "error: \`$name\` ended in $status:" >&2
+    cat "$work/$name.out" "$work/$name.err" >&2
+    exit 1
+  fi
+  echo "  $name: done in $(( (ended - begun) / 1000000 )) ms"
+}
+
+# simulate FAULT..: (re)starts the gateways of the inventory on this computer
+simulate() {
+  if [ -n "$sim" ]; then kill "$sim"; wait "$sim" 2>/dev/null || true; fi
+  : >"$work/sim"
+  "$EVL" sim --bundle "$work/site.bundle" --inventory "$site/inventory" --port "$port" --log "$@" >"$work/sim" &
+  sim=$!
+  for _ in $(seq 200); do
+    grep -q '"ready"' "$work/sim" && return
+    kill -0 "$sim" 2>/dev/null || break
+    sleep 0.05
+  done
+  echo "error: the simulator did not start; are the ports from $port upwards free?" >&2
+  exit 1
+}
+
+field=(--inventory "$site/inventory" --now "$now" --json)
+echo "$("$EVL" --version), $site"
+step check 0 "$EVL" check "$site" --format json
+step test 0 "$EVL" test "$site"
+step build 0 "$EVL" build "$site" -o "$work/site.bundle"
+step plan "0 3" "$EVL" plan "$site" --from "$from" --state "$site/state.json" -o "$work/plan.json" --json
+step verify 0 "$EVL" verify "$work/plan.json" --site "$site"
+simulate
+step dry-run 0 "$EVL" apply "$work/plan.json" --state-dir "$work/host" --dry-run "${field[@]}"
+step apply 0 "$EVL" apply "$work/plan.json" --state-dir "$work/host" --yes --once "${field[@]}"
+cp "$work/sim" "$work/writes"
+echo "  now the battery's register takes no value any more"
+simulate --fault '{"device": "pack", "kind": "stuck"}'
+step undo "4 5" "$EVL" apply "$work/plan.json" --state-dir "$work/other-host" --yes --once "${field[@]}"
+printf '%s\n' "${times[@]}" >"$work/times"
+python3 scripts/summary.py "$work"
