@@ -140,9 +140,18 @@ impl<'a> Compiler<'a> {
         }
         let mut owners = Vec::new();
         for (name, place) in &statements.owners {
-            owners.push(match self.names.get(name) {
-                Some(Entity::Principal(id)) => Some(id),
-                _ => {
+            let found = match self.names.get(name) {
+                Some(Entity::Principal(id)) => {
+                    // id 0 is the site's owner, who is not in this list
+                    let kind = id.index().checked_sub(1).and_then(|at| declared.principals.get(at));
+                    let owns = kind.is_some_and(|(kind, ..)| *kind != PrincipalKind::Role);
+                    owns.then_some(id)
+                }
+                _ => None,
+            };
+            owners.push(match found {
+                Some(id) => Some(id),
+                None => {
                     let broken = statements.list.iter().any(|statement| {
                         matches!(&statement.item.kind, ItemKind::Broken(b)
                             if b.name.as_ref().is_some_and(|n| n.text == *name))

@@ -102,8 +102,9 @@ impl<'a> Compiler<'a> {
             interlock: None,
         };
         self.place(&mut props, &mut family);
+        let declared_factor = props.has("power_factor");
         self.electrical(&mut props, &mut family);
-        let profile = self.profile_of(&mut props, &mut family);
+        let profile = self.profile_of(&mut props, &mut family, declared_factor);
         self.polling(&mut props, id);
         match role {
             Role::Producer => self.read_producer(&mut props, &mut family, profile),
@@ -118,7 +119,7 @@ impl<'a> Compiler<'a> {
         if let Some(profile) = profile {
             self.profile_steps(profile, &mut family);
         }
-        let points = self.points(&mut props, &family);
+        let points = self.points(&mut props, &family, profile);
         self.finish(props);
         if let Some(profile) = profile {
             self.check_profile(profile, &family);
@@ -364,7 +365,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// `reads ppm 0 .. 1000`, `reads alarm`, `reads state idle | busy`.
-    fn points(&mut self, props: &mut Props<'a>, family: &Family) -> Vec<(Attr, crate::ir::SignalId)> {
+    fn points(
+        &mut self,
+        props: &mut Props<'a>,
+        family: &Family,
+        profile: Option<&'a profile::Profile>,
+    ) -> Vec<(Attr, crate::ir::SignalId)> {
         let mut points = Vec::new();
         let reading = self
             .families
@@ -435,6 +441,25 @@ impl<'a> Compiler<'a> {
             if let Some(s) = self.site.signals.get_mut(signal.index()) {
                 s.count = family.count;
                 s.reading = Some(own);
+            }
+            points.push((attr, signal));
+        }
+        for (name, ty, domain) in profile.map(profile::measures).unwrap_or_default() {
+            let attr = Attr::Point(name.to_owned());
+            if points.iter().any(|(known, _)| *known == attr) {
+                continue;
+            }
+            let made = Made {
+                name: format!("{}.{name}", family.name),
+                ty,
+                domain,
+                source: SignalSource::Sensor(family.id, name.to_owned()),
+                span: family.span,
+            };
+            let signal = self.signal(Key::Point(family.id, name.to_owned()), made);
+            if let Some(s) = self.site.signals.get_mut(signal.index()) {
+                s.count = family.count;
+                s.reading = Some(reading.clone());
             }
             points.push((attr, signal));
         }

@@ -11,8 +11,9 @@ use crate::syntax;
 
 /// Modules may use modules to this depth.
 const MOST_DEPTH: usize = 20;
-/// Statements that modules may add.
+/// Statements that modules may add, and bytes of text.
 const MOST_EXPANDED: usize = 200_000;
+const MOST_EXPANDED_BYTES: u64 = 64 << 20;
 
 /// All statements of a repository.
 pub(super) fn load(
@@ -29,6 +30,7 @@ pub(super) fn load(
         members: BTreeMap::new(),
         modules: BTreeMap::new(),
         expanded: 0,
+        expanded_bytes: 0,
         broken: BTreeSet::new(),
     };
     loader.run();
@@ -53,6 +55,7 @@ struct Loader<'r, 's> {
     /// modules by dotted name
     modules: BTreeMap<String, Found>,
     expanded: usize,
+    expanded_bytes: u64,
     /// modules that could not be read
     broken: BTreeSet<String>,
 }
@@ -299,12 +302,13 @@ impl Loader<'_, '_> {
         };
         let bindings = Bindings::new(values, &prefix, &found.module, node.class.clone(), span);
         let items = substitute::instantiate(&found.module, &bindings);
-        self.expanded += items.len();
-        if self.expanded > MOST_EXPANDED {
+        self.expanded += items.len().max(1);
+        self.expanded_bytes += items.iter().map(|item| u64::from(item.span.len())).sum::<u64>();
+        if self.expanded > MOST_EXPANDED || self.expanded_bytes > MOST_EXPANDED_BYTES {
             self.findings.push(Diagnostic::error(
                 codes::TOO_LARGE,
                 span,
-                format!("modules add more than {MOST_EXPANDED} statements"),
+                format!("modules add more than {MOST_EXPANDED} statements or 64 MiB"),
             ));
             return;
         }

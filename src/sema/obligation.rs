@@ -24,6 +24,16 @@ impl Compiler<'_> {
             self.error(codes::IMPOSSIBLE_LITERAL, energy.span, format!("`{text}` must be above zero"));
             return None;
         }
+        if subject.many {
+            let text = target.text();
+            let finding = Diagnostic::error(
+                codes::MISSING_PROPERTY,
+                target.span,
+                format!("`{text}` are several devices, and it does not say whether each gets this energy"),
+            );
+            self.push(finding.help(format!("begin the rule with `for each x in {text}` and deliver to `x`")));
+            return None;
+        }
         self.obliged(&subject.target, target, "deliver")?;
         Some((
             Verb::Deliver,

@@ -5,14 +5,19 @@ use super::names::nearest;
 use super::props::Props;
 use crate::bundle::profile::{Class, Context, LeaseKind, Level, Verb};
 use crate::diag::{Diagnostic, Span, codes};
-use crate::ir::{Attr, FailSafe, FailSafeBy, Family, Model, Role};
-use crate::quantity::{Rat, Type};
+use crate::ir::{Attr, Domain, FailSafe, FailSafeBy, Family, Model, Role};
+use crate::quantity::{Rat, Type, Unit};
 
 pub(super) use crate::bundle::profile::Profile;
 
 impl<'a> Compiler<'a> {
     /// `profile "sunspec/battery"`.
-    pub(super) fn profile_of(&mut self, props: &mut Props<'a>, family: &mut Family) -> Option<&'a Profile> {
+    pub(super) fn profile_of(
+        &mut self,
+        props: &mut Props<'a>,
+        family: &mut Family,
+        declared_factor: bool,
+    ) -> Option<&'a Profile> {
         let mut args = self.take(props, "profile")?;
         let (name, span) = self.arg_text(&mut args, "a profile's name in quotes")?;
         self.end(&args);
@@ -45,16 +50,17 @@ impl<'a> Compiler<'a> {
         if let Some(electrical) = &profile.electrical {
             if family.electrical.rated_voltage.is_none() && electrical.voltage.ty == Type::Voltage {
                 // a profile states the voltage to neutral, the declaration the voltage between lines
+                // so that 1.732 times it is three times the former, exactly as the registers count
                 let volts = &electrical.voltage.value;
                 family.electrical.rated_voltage = Some(if electrical.phases == 3 {
-                    volts * &Rat::ratio(1732, 1000).unwrap_or(Rat::ONE)
+                    volts * &Rat::ratio(3000, 1732).unwrap_or(Rat::ONE)
                 } else {
                     volts.clone()
                 });
             }
             family.electrical.phases = if electrical.phases == 3 { 3 } else { 1 };
-            if let Some(factor) = &electrical.power_factor {
-                family.electrical.power_factor = factor.clone();
+            if !declared_factor {
+                family.electrical.power_factor = electrical.power_factor.clone().unwrap_or(Rat::ONE);
             }
         }
         Some(profile)
@@ -119,6 +125,26 @@ impl<'a> Compiler<'a> {
         );
         self.push(finding.help("lower the declared value, or name the profile of a larger device"));
     }
+}
+
+/// What a profile's devices measure beside the attributes that all have: name, type and range.
+pub(super) fn measures(profile: &Profile) -> Vec<(&str, Type, Domain)> {
+    let own = profile.measures.iter().filter(|(name, _)| super::signal::plain_attribute(name).is_none());
+    own.map(|(name, measure)| {
+        let point = profile.points.get(&measure.point);
+        let unit = point.and_then(|p| p.unit.as_deref()).and_then(|u| Unit::lookup(u, ""));
+        let ty = unit.as_ref().map_or(Type::Number, |u| u.ty);
+        let ends = point.and_then(|p| p.range.as_ref()).and_then(|r| Some((r.0.first()?, r.0.last()?)));
+        let domain = match (ends, &unit) {
+            (Some(((lo, _), (_, hi))), Some(unit)) => {
+                Domain::Interval { lo: unit.canonical(lo), hi: unit.canonical(hi) }
+            }
+            (Some(((lo, _), (_, hi))), None) => Domain::Interval { lo: lo.clone(), hi: hi.clone() },
+            (None, _) => super::signal::wide(ty),
+        };
+        (name.as_str(), ty, domain)
+    })
+    .collect()
 }
 
 /// The rated power that a profile supplies.

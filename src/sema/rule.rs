@@ -239,9 +239,15 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+        if signals.iter().any(|read| matches!(read, Read::Emergency))
+            && let Some(emergency) = self.site.emergency.clone()
+        {
+            collect_guard(&emergency, None, &mut signals);
+        }
         let mut ids: Vec<SignalId> = Vec::new();
         for read in signals {
             match read {
+                Read::Emergency => {}
                 Read::Signal(id) => ids.push(id),
                 Read::Member(group, attr) => {
                     let members =
@@ -294,6 +300,7 @@ impl<'a> Compiler<'a> {
 enum Read {
     Signal(SignalId),
     Member(GroupId, crate::ir::Attr),
+    Emergency,
 }
 
 fn collect_guard(guard: &Guard, group: Option<GroupId>, out: &mut Vec<Read>) {
@@ -307,7 +314,8 @@ fn collect_guard(guard: &Guard, group: Option<GroupId>, out: &mut Vec<Read>) {
         Guard::Compare { lin, .. } => collect_lin(lin, group, out),
         Guard::Is(reference) | Guard::Equals(reference, _) => collect_reference(reference, group, out),
         Guard::Quantified { group, body, .. } => collect_guard(body, Some(*group), out),
-        Guard::Const(_) | Guard::During(_) | Guard::Emergency => {}
+        Guard::Emergency => out.push(Read::Emergency),
+        Guard::Const(_) | Guard::During(_) => {}
     }
 }
 

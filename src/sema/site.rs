@@ -114,6 +114,7 @@ impl<'a> Compiler<'a> {
                 self.site.horizon_s = seconds;
             }
         }
+        self.step_count();
         if let Some(mut args) = self.need(props, "valid", "valid 2026-01-01 .. 2026-12-31") {
             self.read_valid(&mut args);
         }
@@ -222,6 +223,27 @@ impl<'a> Compiler<'a> {
             && let Some(length_s) = self.positive_seconds(&value, span)
         {
             self.site.step = vec![StepRun { count: None, length_s }];
+        }
+    }
+
+    /// A horizon of more steps than any plan can have is a slip of the pen.
+    fn step_count(&mut self) {
+        const MOST: i64 = 1_000_000;
+        let mut left = self.site.horizon_s;
+        let mut steps: i64 = 0;
+        for run in &self.site.step {
+            let fit = left.checked_div(run.length_s).unwrap_or(0).saturating_add(1);
+            let count = run.count.map_or(fit, |count| i64::from(count).min(fit));
+            steps = steps.saturating_add(count);
+            left = left.saturating_sub(count.saturating_mul(run.length_s)).max(0);
+        }
+        if steps > MOST {
+            let finding = Diagnostic::error(
+                codes::OUT_OF_RANGE,
+                self.site.span,
+                format!("the horizon has more than {MOST} steps"),
+            );
+            self.push(finding.help("shorten the `horizon`, or lengthen the `step`"));
         }
     }
 
