@@ -4,7 +4,7 @@
 # `EVL=path scripts/demo.sh` uses a binary that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-site=examples/harbor-office from=2026-07-22T00:00-07:00 now=2026-07-22T16:35:00-07:00 port=15021
+site=examples/harbor-office from=2026-07-22T00:00-07:00 now=2026-07-22T09:05:00-07:00 port=15021
 if [ -z "${EVL:-}" ]; then
   echo "building evl (release)" >&2
   cargo build --release --quiet --locked
@@ -54,11 +54,11 @@ step build 0 "$EVL" build "$site" -o "$work/site.bundle"
 step plan "0 3" "$EVL" plan "$site" --from "$from" --state "$site/state.json" -o "$work/plan.json" --json
 step verify 0 "$EVL" verify "$work/plan.json" --site "$site"
 simulate
-step dry-run 0 "$EVL" apply "$work/plan.json" --state-dir "$work/host" --dry-run "${field[@]}"
+step dry-run 0 "$EVL" apply "$work/plan.json" --state-dir "$work/host" --dry-run --once "${field[@]}"
 step apply 0 "$EVL" apply "$work/plan.json" --state-dir "$work/host" --yes --once "${field[@]}"
 cp "$work/sim" "$work/writes"
 echo "  now the battery's register takes no value any more"
-simulate --fault '{"device": "pack", "kind": "stuck"}'
+simulate --fault '{"device": "pack", "point": "discharge_rate", "kind": "stuck"}'
 step undo "4 5" "$EVL" apply "$work/plan.json" --state-dir "$work/other-host" --yes --once "${field[@]}"
 printf '%s\n' "${times[@]}" >"$work/times"
 python3 scripts/summary.py "$work"

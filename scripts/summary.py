@@ -35,7 +35,7 @@ print(f"written    {apply['registers_written']} registers, {len(verified)} devic
       f"{len(writes(work / 'writes'))} writes seen by the gateways")
 for one in verified:
     print(f"           {one['device']:<12} {one['before']} -> {one['after']}: {one.get('outcome', '-')}")
-print(f"undone     exit {undo['exit']}, after the battery's register was stuck")
+print(f"undone     exit {undo['exit']}, after the battery's register took no value")
 for one in undo["devices"]:
     if one.get("outcome"):
         print(f"           {one['device']:<12} {one['outcome']}" + (f": {one['detail']}" if one.get("detail") else ""))
