@@ -52,7 +52,8 @@ fn policy(rules: usize) -> String {
     let total = devices * 60 + 1000;
     writeln!(text, "producer utility : grid {{ on main, import up to {total} kW }}").expect("writes");
     for d in 0..devices {
-        writeln!(text, "consumer load{d} : process {{ on main, demand 0 kW .. 50 kW, default 0 kW }}").expect("writes");
+        writeln!(text, "consumer load{d} : process {{ on main, demand 0 kW .. 50 kW, default 0 kW }}")
+            .expect("writes");
     }
     for r in 0..rules {
         let (device, kind) = (r % devices, r / devices % 10);
@@ -64,8 +65,12 @@ fn policy(rules: usize) -> String {
             3 => format!("max(weather.temperature, next 3 h) > {} degC", 25 + r % 10),
             _ => format!("weather.irradiance > {} W/m2", 100 + 10 * (r % 50)),
         };
-        writeln!(text, "rule r{r} in {class} {{ when {guard} then limit load{device} to {} kW }}", 20 + r % 30)
-            .expect("writes");
+        writeln!(
+            text,
+            "rule r{r} in {class} {{ when {guard} then limit load{device} to {} kW }}",
+            20 + r % 30
+        )
+        .expect("writes");
     }
     text
 }
@@ -93,7 +98,8 @@ fn plans(work: &Path) {
         let site = work.join(format!("bench{hours}"));
         fs::create_dir_all(site.join("data")).expect("a folder");
         let text = fs::read_to_string(own.join("site.evl")).expect("the policy");
-        fs::write(site.join("site.evl"), text.replace("horizon 24 h", &format!("horizon {hours} h"))).expect("writes");
+        fs::write(site.join("site.evl"), text.replace("horizon 24 h", &format!("horizon {hours} h")))
+            .expect("writes");
         fs::copy(own.join("evl.yaml"), site.join("evl.yaml")).expect("copies");
         fs::copy(shared.join("data/bench/bench.csv"), site.join("data/bench.csv")).expect("copies");
         let state = format!(
