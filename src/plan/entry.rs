@@ -254,5 +254,5 @@ pub(super) fn parts(solved: &Solved<'_, '_>) -> std::collections::BTreeMap<Part,
 
 /// What the money level came to, with its proven gap.
 pub(super) fn gap(solved: &Solved<'_, '_>) -> f64 {
-    solved.level(Kind::Money).map_or(0.0, |l| (l.value - l.bound).max(0.0))
+    solved.level(Kind::Money).map_or(0.0, |l| l.gap)
 }

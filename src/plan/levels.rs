@@ -39,8 +39,9 @@ impl Level {
 pub(super) struct Reached {
     /// The objective's value at the point finally taken.
     pub(super) value: f64,
-    /// Proven bound on the level's optimum.
-    pub(super) bound: f64,
+    /// Distance from the level's own optimum to its proven bound, before later levels spent what
+    /// `within` lets them.
+    pub(super) gap: f64,
     /// Reduced costs of the level's last continuous solve, by column.
     pub(super) reduced: Vec<f64>,
 }
@@ -103,7 +104,7 @@ fn attempt(
     }
     let mut living: Option<Session> = None;
     let mut x: Vec<f64> = Vec::new();
-    let mut bounds = Vec::new();
+    let mut gaps = Vec::new();
     let mut reached = Vec::new();
     let mut stopped = false;
     for (number, level) in levels.iter().enumerate() {
@@ -149,13 +150,9 @@ fn attempt(
             x.clear();
         };
         stopped |= solution.stopped;
-        bounds.push(solution.bound);
+        gaps.push((solution.value - solution.bound).max(0.0));
         if !program.has_integers() {
-            reached.push(Reached {
-                value: solution.value,
-                bound: solution.bound,
-                reduced: solution.reduced.clone(),
-            });
+            reached.push(Reached { value: solution.value, gap: 0.0, reduced: solution.reduced.clone() });
         }
         x.clone_from(&solution.x);
         let last = number + 1 == levels.len();
@@ -167,8 +164,8 @@ fn attempt(
         let (refined, again) = refine(original, levels, pairs, split, options, &x)?;
         x = refined;
         reached = again;
-        for (level, bound) in reached.iter_mut().zip(bounds) {
-            level.bound = bound;
+        for (level, gap) in reached.iter_mut().zip(gaps) {
+            level.gap = gap;
         }
     } else {
         for (r, level) in reached.iter_mut().zip(levels) {
@@ -313,7 +310,7 @@ fn refine(
         if lock(&mut program, living.as_mut(), level, &solution) {
             living = None;
         }
-        reached.push(Reached { value: solution.value, bound: solution.bound, reduced: solution.reduced });
+        reached.push(Reached { value: solution.value, gap: 0.0, reduced: solution.reduced });
     }
     for (r, level) in reached.iter_mut().zip(levels) {
         r.value = level.value(&point);

@@ -5,13 +5,14 @@ mod bench;
 mod emhass;
 mod examples;
 mod haeo;
+mod refusals;
 
 use std::path::{Path, PathBuf};
 
 use evl::bundle::{Bundle, Document, PlanDocument, State};
 use evl::calendar::{Calendar, Instant};
 use evl::inputs;
-use evl::plan::{Options, plan};
+use evl::plan::{Options, PlanFailure, plan};
 use evl::repo::Repository;
 use evl::sema;
 use evl::system::MemorySystem;
@@ -49,8 +50,15 @@ fn planned(policy: &str, manifest: &str, data: &[(&str, String)], from: &str, st
     planned_in(&system, from, state)
 }
 
-/// Plans the folder `site`.
+/// Plans the folder `site`, which has a plan.
 fn planned_in(system: &MemorySystem, from: &str, state: &str) -> PlanDocument {
+    let made = try_planned(system, from, state).map_err(|f| words(&f.findings)).unwrap();
+    assert_eq!(PlanDocument::read(&made.bytes()).unwrap(), made);
+    made
+}
+
+/// Plans the folder `site`.
+fn try_planned(system: &MemorySystem, from: &str, state: &str) -> Result<PlanDocument, PlanFailure> {
     let mut repository = Repository::open(system, Path::new("site")).unwrap();
     let compiled = sema::compile(&repository);
     assert!(!compiled.findings.has_errors(), "{}", words(&compiled.findings));
@@ -62,9 +70,7 @@ fn planned_in(system: &MemorySystem, from: &str, state: &str) -> PlanDocument {
     let state = State::load(state.as_bytes(), &site).map_err(|f| words(&f)).unwrap();
     let profiles = repository.profiles.iter().map(|(name, p)| (name.clone(), p.profile.clone())).collect();
     let bundle = Bundle::new(site, profiles, &repository.inventory, std::collections::BTreeMap::new());
-    let made = plan(&bundle, &inputs, &state, &Options::from(from)).map_err(|f| words(&f.findings)).unwrap();
-    assert_eq!(PlanDocument::read(&made.bytes()).unwrap(), made);
-    made
+    plan(&bundle, &inputs, &state, &Options::from(from))
 }
 
 /// The cost that known answers are compared with.
