@@ -29,7 +29,7 @@ impl Compiler<'_> {
     /// A condition.
     pub(super) fn guard(&mut self, expr: &Expr) -> Option<Guard> {
         match &expr.kind {
-            ExprKind::Bool(value) => Some(Guard::Const(*value)),
+            ExprKind::Bool(value) | ExprKind::Switch(value) => Some(Guard::Const(*value)),
             ExprKind::And(all) => self.guards(all).map(Guard::All),
             ExprKind::Or(any) => self.guards(any).map(Guard::Any),
             ExprKind::Not(inner) => Some(Guard::Not(Box::new(self.guard(inner)?))),

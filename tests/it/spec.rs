@@ -292,3 +292,68 @@ fn many_rules_compile_in_linear_time() {
     let (small, large) = (time(200), time(2_000));
     assert!(large < small * 40 + std::time::Duration::from_secs(1), "200: {small:?}, 2,000: {large:?}");
 }
+
+/// Words, numbers and signs of a text, each with what follows it up to the next.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let end = if word(first) { rest.find(|c| !word(c)).unwrap_or(rest.len()) } else { first.len_utf8() };
+        let (token, after) = rest.split_at(end);
+        out.push(token);
+        rest = after;
+    }
+    out
+}
+
+#[derive(Debug, Clone)]
+enum Slip {
+    Delete(usize),
+    Copy(usize, usize),
+    Swap(usize, usize),
+}
+
+fn slip() -> impl proptest::strategy::Strategy<Value = Slip> {
+    use proptest::prelude::*;
+    let at = || 0..100_000_usize;
+    prop_oneof![
+        at().prop_map(Slip::Delete),
+        (at(), at()).prop_map(|(a, b)| Slip::Copy(a, b)),
+        (at(), at()).prop_map(|(a, b)| Slip::Swap(a, b)),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+    /// Whatever is slipped into a policy, it compiles or gets findings.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the specifications are files of this repository")]
+    fn slips_of_the_pen_are_findings(slips in proptest::collection::vec(slip(), 1..8)) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec/by_example.md");
+        let specification = read(&std::fs::read_to_string(path).unwrap());
+        let mut files = specification.preamble.files;
+        let text = files.remove("policy.evl").unwrap();
+        let mut words = tokens(&text);
+        for slip in slips {
+            let len = words.len();
+            match slip {
+                Slip::Delete(at) => { words.remove(at % len); }
+                Slip::Copy(from, to) => { let word = words[from % len]; words[to % len] = word; }
+                Slip::Swap(a, b) => words.swap(a % len, b % len),
+            }
+        }
+        files.insert("policy.evl".to_owned(), words.concat());
+        let section = Section { files, ..Section::default() };
+        let mut system = MemorySystem::new();
+        for (path, text) in &section.files {
+            system = system.file(format!("site/{path}"), text.as_str());
+        }
+        let repository = Repository::open(&system, Path::new("site")).unwrap();
+        let compiled = sema::compile(&repository);
+        assert_eq!(compiled.site.is_none(), compiled.findings.has_errors());
+        for finding in compiled.findings.iter() {
+            assert!(!finding.message.is_empty() && !finding.message.ends_with('.'), "{}", finding.message);
+        }
+    }
+}
