@@ -1,20 +1,18 @@
 //! What the rules ask in each step: the evaluator's answers as sets, totals, obligations, wishes and
 //! origins of the scene.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::decisions::decisions;
+use super::demands::{interval, parts, zone_hull};
 use super::prepare::Known;
 use super::scene::{Ask, Due, DueKind, Origins, Owner, Pieces, Scene, Total, What};
 use super::steps;
 use crate::bundle::{Override, Void};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::eval::{
-    Asked, Decision, Demand, DeviceSet, EffectRef, Environment, Evaluator, Reading, Status, Truth, Unit,
-};
-use crate::ir::{
-    Attr, ClassId, Device, EffectKind, Family, Guard, HeldId, MemberRange, Model, Rule, Site, Statement,
-};
+use crate::eval::{Asked, Decision, Demand, EffectRef, Status, Unit};
+use crate::ir::{Attr, ClassId, Device, EffectKind, MemberRange, Rule, Site, Statement};
 use crate::quantity::Rat;
 
 /// What the rules leave to say beside the scene.
@@ -78,72 +76,6 @@ fn refuse(site: &Site) -> Result<(), Diagnostics> {
         }
     }
     if findings.is_empty() { Ok(()) } else { Err(findings) }
-}
-
-/// The evaluator's answer at the beginning of each step. Latches and `for d` bits go on from the
-/// state as the forecast lets them.
-fn decisions(known: &Known<'_>) -> Result<Vec<Decision>, Diagnostics> {
-    let site = known.site;
-    let mut latches: BTreeSet<crate::ir::LatchId> =
-        site.latches.iter().filter(|l| known.state.latched(&l.name)).map(|l| l.id).collect();
-    let mut since: BTreeMap<HeldId, Instant> =
-        (site.held.iter()).filter_map(|h| Some((h.id, *known.state.held.get(&h.name)?))).collect();
-    let measured = super::measured::at_start(known);
-    let evaluator = Evaluator::new(site, known.calendar);
-    let held = held_guards(site);
-    let mut found = Vec::with_capacity(known.steps.len());
-    for (t, step) in known.steps.iter().enumerate() {
-        let mut env = Environment::new(step.start);
-        for (signal, value) in known.on.readings(t) {
-            let reading = value.map_or(Reading::Unknown, |v| Reading::Known(v.clone()));
-            env.values.insert(signal.clone(), reading);
-        }
-        if t == 0 {
-            env.values.extend(measured.iter().map(|(s, v)| (s.clone(), Reading::Known(v.clone()))));
-        }
-        env.latches.clone_from(&latches);
-        for (id, for_s, inner) in &held {
-            if evaluator.truth(inner, None, &env) == Truth::True {
-                let start = *since.entry(*id).or_insert(step.start);
-                if step.start.since(start) >= *for_s {
-                    env.held.insert(*id);
-                }
-            } else {
-                since.remove(id);
-            }
-        }
-        if t > 0 {
-            super::measured::refuse_open(known, &evaluator, &env)?;
-        }
-        latches = evaluator.step_latches(&env, &BTreeSet::new());
-        found.push(evaluator.evaluate(&env));
-    }
-    Ok(found)
-}
-
-/// The `for d` bits of the rules with their guards.
-fn held_guards(site: &Site) -> Vec<(HeldId, i64, &Guard)> {
-    fn walk<'g>(site: &Site, guard: &'g Guard, out: &mut Vec<(HeldId, i64, &'g Guard)>) {
-        match guard {
-            Guard::Held(id, inner) => {
-                if let Some(held) = site.held.get(id.index()) {
-                    out.push((*id, held.for_s, inner));
-                }
-                walk(site, inner, out);
-            }
-            Guard::Not(inner) | Guard::Quantified { body: inner, .. } => walk(site, inner, out),
-            Guard::All(parts) | Guard::Any(parts) => parts.iter().for_each(|part| walk(site, part, out)),
-            _ => {}
-        }
-    }
-    let mut out = Vec::new();
-    for rule in &site.rules {
-        walk(site, &rule.when, &mut out);
-        if let Some(until) = &rule.until {
-            walk(site, until, &mut out);
-        }
-    }
-    out
 }
 
 /// Class, what stood in the way, and the steps.
@@ -582,70 +514,4 @@ impl Work<'_, '_, '_> {
         }
         found
     }
-}
-
-/// The interval that a demand asks of a zone's temperature.
-fn interval(demand: &Demand, (least, most): (f64, f64)) -> Option<(f64, f64)> {
-    match demand {
-        Demand::Bound { attr: Attr::Temperature | Attr::Setpoint, lo, hi } => {
-            Some((lo.as_ref().map_or(least, Rat::to_f64), hi.as_ref().map_or(most, Rat::to_f64)))
-        }
-        Demand::Choice { attr: Attr::Temperature | Attr::Setpoint, set } => {
-            set.hull().map(|(lo, hi)| (lo.to_f64(), hi.to_f64()))
-        }
-        _ => None,
-    }
-}
-
-/// What a demand asks of each power direction of a device.
-fn parts(family: &Family, demand: &Demand) -> Vec<(Attr, f64, f64)> {
-    let free = (f64::NEG_INFINITY, f64::INFINITY);
-    let directions = match &family.model {
-        Model::Store(_) => Some((Attr::Discharge, Attr::Charge)),
-        Model::Grid { .. } => Some((Attr::Import, Attr::Export)),
-        _ => None,
-    };
-    let bound = |attr: &Attr, lo: f64, hi: f64| -> Vec<(Attr, f64, f64)> {
-        match (attr, &directions) {
-            (Attr::Power, Some((plus, minus))) => vec![
-                (plus.clone(), lo.max(0.0), hi.max(0.0)),
-                (minus.clone(), (-hi).max(0.0), (-lo).max(0.0)),
-            ],
-            _ => vec![(attr.clone(), lo, hi)],
-        }
-    };
-    match demand {
-        Demand::Bound { attr, lo, hi } => {
-            bound(attr, lo.as_ref().map_or(free.0, Rat::to_f64), hi.as_ref().map_or(free.1, Rat::to_f64))
-        }
-        Demand::Choice { attr, set } => {
-            set.hull().map(|(lo, hi)| bound(attr, lo.to_f64(), hi.to_f64())).unwrap_or_default()
-        }
-        Demand::Switch(false) | Demand::Connect(false) => match directions {
-            Some((plus, minus)) => vec![(plus, 0.0, 0.0), (minus, 0.0, 0.0)],
-            None => vec![(Attr::Power, 0.0, 0.0)],
-        },
-        Demand::Switch(true) => {
-            // on is the part above a gap at zero; without a gap it asks for no power
-            let pieces = family.ranges.get(&Attr::Power).map(Vec::as_slice).unwrap_or_default();
-            match pieces {
-                [(off, same), (lo, _), ..] if off.is_zero() && same.is_zero() => {
-                    vec![(Attr::Power, lo.to_f64(), free.1)]
-                }
-                _ => Vec::new(),
-            }
-        }
-        Demand::Connect(true) => Vec::new(),
-    }
-}
-
-/// What a zone's set leaves of its temperature: the setpoint is where the temperature goes.
-fn zone_hull(set: &DeviceSet) -> (f64, f64) {
-    let mut hull = (f64::NEG_INFINITY, f64::INFINITY);
-    for attr in [Attr::Temperature, Attr::Setpoint] {
-        if let Some((lo, hi)) = set.numbers.get(&attr).and_then(crate::eval::IntervalSet::hull) {
-            hull = (hull.0.max(lo.to_f64()), hull.1.min(hi.to_f64()));
-        }
-    }
-    hull
 }

@@ -4,6 +4,8 @@ mod aggregate;
 mod baseline;
 mod breaches;
 mod budget;
+mod decisions;
+mod demands;
 mod document;
 mod effects;
 mod entry;
@@ -42,6 +44,8 @@ mod zone;
 
 #[cfg(test)]
 mod known;
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
