@@ -215,7 +215,7 @@ mod tests {
             let single: Vec<Rat> = spans().map(|(a, b)| t.mean(a, b).unwrap()).collect();
             prop_assert_eq!(&walked, &single);
             // the integral over the whole is the sum of the parts
-            if let (Some(a), Some(b)) = (cuts.first(), cuts.last()).clone() && a < b {
+            if let (Some(a), Some(b)) = (cuts.first(), cuts.last()) && a < b {
                 let whole = t.mean(Instant(*a), Instant(*b)).unwrap() * Rat::int(b - a);
                 let parts: Rat = spans().zip(&walked).map(|((x, y), m)| m * &Rat::int(y.since(x))).sum();
                 prop_assert_eq!(whole, parts);

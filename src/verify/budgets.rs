@@ -2,9 +2,9 @@
 
 use super::Case;
 use super::fix::Interval;
+use super::ledger::{Breached, Ledger};
 use super::miss::{Miss, Misses};
 use super::money::Amount;
-use super::rules::{Breached, Ledger};
 use super::simulate::{Run, Trajectory};
 use crate::calendar::{Calendar, Instant};
 use crate::inputs::price_pieces;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Case;
 use super::fix::Interval;
+use super::ledger::{effect, facts};
 use super::miss::{Miss, Misses};
-use super::rules::{effect, facts};
 use super::simulate::Trajectory;
 use crate::bundle::{Names, PlanDocument};
 use crate::eval::{Decision, Unit};

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use super::Case;
 use super::fix::Interval;
+use super::ledger::{Breached, Ledger, effect};
 use super::miss::Misses;
-use super::rules::{Breached, Ledger, effect, members_name, sum};
+use super::rules::{members_name, sum};
 use super::simulate::Trajectory;
 use crate::calendar::{Calendar, Instant};
 use crate::eval::{Decision, Demand, EffectRef, Status, Unit};
@@ -71,16 +72,18 @@ pub(super) fn check(
                 continue;
             }
             let Some(found) = mean(case, trajectory, &members, &attr, &steps) else { continue };
-            let bound = |pick: fn(&(Option<Rat>, Option<Rat>)) -> &Option<Rat>| -> Option<Rat> {
+            let bound = |upper: bool| -> Option<Rat> {
                 let (mut weighted, mut seconds) = (Rat::ZERO, 0_i64);
                 for step in &steps {
                     let length = case.steps.get(*step)?.seconds();
-                    weighted += &(pick(bounds.get(step)?).as_ref()? * &Rat::int(length));
+                    let (lo, hi) = bounds.get(step)?;
+                    let bound = if upper { hi } else { lo };
+                    weighted += &(bound.as_ref()? * &Rat::int(length));
                     seconds += length;
                 }
                 weighted.checked_div(&Rat::int(seconds))
             };
-            let (lo, hi) = (bound(|b| &b.0), bound(|b| &b.1));
+            let (lo, hi) = (bound(false), bound(true));
             if lo.is_some_and(|lo| found.lo() < lo) || hi.is_some_and(|hi| found.hi() > hi) {
                 let step = steps.first().copied().unwrap_or(0);
                 let words = format!("the mean of {} is {} kW", attr.name(), found.recorded());

@@ -12,6 +12,7 @@ mod fix;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod flows;
+mod ledger;
 mod limits;
 mod means;
 mod miss;

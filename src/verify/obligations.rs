@@ -3,8 +3,8 @@
 use super::Case;
 use super::decisions::Decisions;
 use super::fix::Interval;
+use super::ledger::{Breached, Ledger, effect};
 use super::miss::Misses;
-use super::rules::{Breached, Ledger, effect};
 use super::simulate::Trajectory;
 use crate::bundle::{Done, Session};
 use crate::calendar::{Calendar, Instant};

@@ -96,8 +96,8 @@ impl Check<'_, '_> {
             return values;
         }
         let total = self.run.power(attr, step);
-        match i128::try_from(self.run.unit.count) {
-            Ok(count) if count > 1 => total.scaled(1, count).into_iter().collect(),
+        match i128::from(self.run.unit.count) {
+            count if count > 1 => total.scaled(1, count).into_iter().collect(),
             _ => vec![total],
         }
     }

@@ -5,111 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Case;
 use super::decisions::{Decisions, decide};
 use super::fix::Interval;
+use super::ledger::{Breached, Ledger, effect};
 use super::miss::{Miss, Misses};
 use super::simulate::Trajectory;
 use super::{budgets, flows, means, obligations};
 use crate::bundle::PlanDocument;
 use crate::calendar::Calendar;
-use crate::diag::Span;
-use crate::eval::{Decision, Demand, DeviceSet, EffectRef, IntervalSet, Status, Unit};
-use crate::ir::{Attr, ClassId, Device, MemberRange, Model, SAFETY, Site, Statement, ZoneId};
+use crate::eval::{Decision, Demand, DeviceSet, IntervalSet, Status, Unit};
+use crate::ir::{Attr, ClassId, Device, MemberRange, Model, Site, Statement, ZoneId};
 use crate::quantity::Rat;
-
-/// A statement that does not hold in a step, by how much.
-pub(super) struct Breached {
-    pub(super) statement: Statement,
-    pub(super) class: ClassId,
-    pub(super) of: String,
-    pub(super) step: usize,
-    pub(super) words: String,
-    /// A state that was outside at the plan's beginning and is on its way back.
-    pub(super) initial: bool,
-}
-
-/// Compares what breaks statements with what the plan says it breaks.
-pub(super) struct Ledger<'a> {
-    pub(super) site: &'a Site,
-    plan: &'a PlanDocument,
-    /// Listed breaches that were found.
-    met: BTreeSet<usize>,
-}
-
-impl<'a> Ledger<'a> {
-    fn new(site: &'a Site, plan: &'a PlanDocument) -> Self {
-        Self { site, plan, met: BTreeSet::new() }
-    }
-
-    /// A statement that does not hold: a miss unless it is below the safety class and the plan says
-    /// so.
-    pub(super) fn breach(&mut self, found: Breached, out: &mut Misses) {
-        let step = u32::try_from(found.step).unwrap_or(u32::MAX);
-        let mut listed = false;
-        for (place, breach) in self.plan.breaches.iter().enumerate() {
-            if breach.statement.statement == found.statement && (breach.first..=breach.last).contains(&step) {
-                self.met.insert(place);
-                listed = true;
-            }
-        }
-        if listed && (found.class != SAFETY || found.initial) {
-            return;
-        }
-        let (name, text, span) = facts(self.site, found.statement);
-        let stated = if text.is_empty() { format!("`{name}`") } else { format!("`{name}`: {text}") };
-        let words = format!("{}, against {stated}", found.words);
-        let key = if listed { "safety" } else { "rule" };
-        out.push(key, Miss::at(found.step, found.of, words).by(found.statement, span).class(found.class));
-    }
-
-    /// Listed breaches that nobody finds are wrong as well.
-    fn close(&self, out: &mut Misses) {
-        for (place, breach) in self.plan.breaches.iter().enumerate() {
-            let wrong = match breach.statement.statement {
-                // an end level has no class; preferences are wishes, whose amounts are money at most
-                Statement::Effect(rule, index) => {
-                    let effect = self.site.rule(rule).and_then(|r| r.effects.get(index as usize));
-                    effect.is_none_or(|effect| !effect.preferably) && !self.met.contains(&place)
-                }
-                Statement::Budget(_) | Statement::Comfort(_) => !self.met.contains(&place),
-                _ => breach.amount.is_negative(),
-            };
-            if wrong {
-                let message =
-                    format!("the plan says that it breaks `{}`, and it does not", breach.statement.name);
-                out.push("listed", Miss::plan(&breach.of, message));
-            }
-        }
-    }
-}
-
-/// Name, words and place of a statement.
-pub(super) fn facts(site: &Site, statement: Statement) -> (String, String, Span) {
-    let found = match statement {
-        Statement::Effect(rule, index) => site.rule(rule).map(|r| {
-            let effect = r.effects.get(index as usize);
-            (
-                r.name.clone(),
-                effect.map_or(String::new(), |e| e.text.clone()),
-                effect.map_or(r.span, |e| e.span),
-            )
-        }),
-        Statement::Budget(id) => {
-            site.budgets.get(id.index()).map(|b| (b.name.clone(), b.text.clone(), b.span))
-        }
-        Statement::Comfort(id) => site.zone(id).map(|z| (z.name.clone(), "its comfort".to_owned(), z.span)),
-        Statement::Device(id) => site.family(id).map(|f| (f.name.clone(), String::new(), f.span)),
-        Statement::Bus(id) => site.buses.get(id.index()).map(|b| (b.name.clone(), String::new(), b.span)),
-        Statement::Link(id) => site.links.get(id.index()).map(|l| (l.name.clone(), String::new(), l.span)),
-        Statement::Tariff(id) => {
-            site.tariffs.get(id.index()).map(|t| (t.name.clone(), String::new(), t.span))
-        }
-    };
-    found.unwrap_or_else(|| (String::new(), String::new(), site.span))
-}
-
-/// The statement of an effect.
-pub(super) fn effect(effect: EffectRef) -> Statement {
-    Statement::Effect(effect.instance.rule, effect.index)
-}
 
 /// Checks everything that rules, comfort and budgets ask; how many statements that were.
 pub(super) fn check(
@@ -156,8 +60,8 @@ fn actual(trajectory: &Trajectory, device: Device, attr: &Attr, step: usize) -> 
         }
         attr => of(attr)?,
     };
-    match i128::try_from(run.unit.count) {
-        Ok(count) if count > 1 && run.unit.group.is_none() => sum.scaled(1, count).ok(),
+    match i128::from(run.unit.count) {
+        count if count > 1 && run.unit.group.is_none() => sum.scaled(1, count).ok(),
         _ => Some(sum),
     }
 }
@@ -271,7 +175,7 @@ impl Point<'_, '_> {
                     return None;
                 }
                 let initial = self.coming_back(unit, attr, lo.as_ref(), hi.as_ref());
-                Some((format!("it is at {} degC", celsius(value)), initial))
+                Some((format!("it is at {} degC", beyond(value, lo.as_ref())), initial))
             }
             (Unit::Zone(zone), Demand::Choice { attr: Attr::Temperature | Attr::Setpoint, set }) => {
                 let value = self.zone(zone)?;
@@ -359,6 +263,12 @@ impl Point<'_, '_> {
 /// The devices of a unit that the evaluator treats alike; beyond a million only ends differ from none.
 fn range_devices(range: MemberRange) -> impl Iterator<Item = Device> {
     range.devices()
+}
+
+/// The end of a temperature that lies beyond its bound, with the digits by which it does.
+fn beyond(value: Interval, lo: Option<&Rat>) -> String {
+    let end = if lo.is_some_and(|lo| value.lo() < *lo) { value.lo() } else { value.hi() };
+    (end - Rat::ratio(27_315, 100).unwrap_or_default()).to_decimal(12)
 }
 
 fn celsius(value: Interval) -> String {
@@ -528,7 +438,7 @@ fn comfort(
             let point = Point { case, trajectory, step };
             let initial =
                 point.coming_back(Unit::Zone(zone.id), &Attr::Temperature, Some(&band.lo), Some(&band.hi));
-            let words = format!("`{}` is at {} degC", zone.name, celsius(*value));
+            let words = format!("`{}` is at {} degC", zone.name, beyond(*value, Some(&band.lo)));
             let statement = Statement::Comfort(zone.id);
             ledger.breach(Breached { statement, class, of: zone.name.clone(), step, words, initial }, out);
         }

@@ -8,7 +8,7 @@ use super::miss::Miss;
 use super::network::Network;
 use super::state::{Content, temperatures};
 use super::units::{Commands, Unit, commands, signal_of, units};
-use crate::bundle::{CommandForm, Quantity, Series, Step};
+use crate::bundle::{CommandForm, Quantity, Series};
 use crate::ir::{Attr, BusId, Device, Family, Model, Need, SignalId, Site, ZoneId};
 use crate::quantity::Rat;
 
@@ -96,11 +96,6 @@ impl Trajectory {
         }
         out
     }
-}
-
-/// Hours of a step as a fraction.
-pub(super) fn hours(step: Step) -> (i128, i128) {
-    (i128::from(step.seconds()), 3600)
 }
 
 fn too_large(of: &str) -> Miss {

@@ -318,6 +318,32 @@ fn a_rule_that_is_broken_is_named_with_its_step() {
 }
 
 #[test]
+fn guards_read_the_steps_beginning() {
+    let with = |readings: [&str; 4]| {
+        let mut s = small();
+        let heat = fixture::signal(&mut s.site, "weather.temperature", Type::Temperature, "250", "320");
+        let values = readings.map(|v| Some(Value::Number(rat(v))));
+        s.given.put_readings(SigRef::Only(heat), values.to_vec());
+        let mut lin = Lin::of(SigRef::Only(heat));
+        lin.constant = rat("-303.15");
+        let hot = Guard::Compare { lin, op: Cmp::Gt, step: Rat::ZERO };
+        rule(
+            &mut s.site,
+            0,
+            hot,
+            bound(Attr::Charge, None, Some("1.5")),
+            member(3),
+            "limit pack.charge to 1.5 kW",
+        );
+        let (bundle, plan) = document(&s);
+        words(&verify(&bundle, &plan))
+    };
+    // the battery charges in the second step only
+    assert_eq!(with(["310", "303.15", "310", "310"]), "");
+    assert!(with(["290", "303.16", "290", "290"]).starts_with("`pack.charge` is 2 kW"));
+}
+
+#[test]
 fn a_breach_below_the_safety_class_holds_where_the_plan_says_so() {
     let mut s = small();
     let id =
