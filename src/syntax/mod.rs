@@ -22,7 +22,7 @@ use crate::ast::{
     Admit, Broken, Declaration, File, Ident, IndexRange, Item, ItemKind, Keyword, Module, Number,
 };
 use crate::diag::{Diagnostic, Severity, SourceId, Span, codes};
-use build::{Builder, Piece};
+use build::{Builder, Piece, packed};
 use grammar::{Grammar, Rule};
 use scan::{Chunk, offset};
 
@@ -216,7 +216,7 @@ impl<'t> Reader<'t> {
             name: head.name,
             array: head.array,
             kind: head.kind,
-            properties,
+            properties: packed(properties),
             complete,
         }))
     }

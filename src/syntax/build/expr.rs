@@ -1,6 +1,6 @@
 //! Expressions, bounds and amounts.
 
-use super::{Builder, Piece, Rule, first, parts};
+use super::{Builder, Piece, Rule, first, packed, parts};
 use crate::ast::{
     Aggregate, Alternative, Amount, Bound, BoundKind, Call, Compare, CompareOp, Expr, ExprKind, MulOp,
     Quantity, Sign, Spread, WindowSide,
@@ -65,7 +65,7 @@ impl Builder {
                 links.push(self.expr(part)?);
             }
         }
-        if links.len() == 1 { links.pop() } else { Some(Expr { kind: make(links), span }) }
+        if links.len() == 1 { links.pop() } else { Some(Expr { kind: make(packed(links)), span }) }
     }
 
     fn sum(&mut self, piece: Piece<'_>) -> Option<Expr> {
@@ -81,7 +81,7 @@ impl Builder {
         if terms.len() == 1 {
             return terms.pop().map(|(_, term)| term);
         }
-        Some(Expr { kind: ExprKind::Sum(terms), span })
+        Some(Expr { kind: ExprKind::Sum(packed(terms)), span })
     }
 
     pub(super) fn sign(piece: &Piece<'_>) -> Sign {
@@ -101,7 +101,7 @@ impl Builder {
         if factors.len() == 1 {
             return factors.pop().map(|(_, factor)| factor);
         }
-        Some(Expr { kind: ExprKind::Product(factors), span })
+        Some(Expr { kind: ExprKind::Product(packed(factors)), span })
     }
 
     fn comparison(&mut self, piece: Piece<'_>) -> Option<Expr> {
@@ -155,7 +155,7 @@ impl Builder {
                 args.push(self.expr(part)?);
             }
         }
-        Some(Call { function, args, window })
+        Some(Call { function, args: packed(args), window })
     }
 
     /// A bound in any of its wordings; `to` says what a bare `to X` means.

@@ -1,6 +1,6 @@
 //! Names and literals.
 
-use super::{Builder, Piece, Rule, parts};
+use super::{Builder, Piece, Rule, packed, parts};
 use crate::ast::{
     Date, Ident, Index, IndexRange, Instant, Name, Number, Offset, Part, Quantity, Text, TimeOfDay, Unit,
     Weekday,
@@ -20,7 +20,7 @@ impl Builder {
                 _ => found.push(Part { ident: self.ident(&part), index: None }),
             }
         }
-        (!found.is_empty()).then_some(Name { parts: found, span })
+        (!found.is_empty()).then(|| Name { parts: packed(found), span })
     }
 
     pub(super) fn index(&self, piece: Piece<'_>) -> Option<Index> {

@@ -66,6 +66,12 @@ fn parts<'t>(piece: Piece<'t>) -> impl Iterator<Item = Piece<'t>> {
     })
 }
 
+/// A list without spare room: trees are kept for the whole run and most lists have one entry.
+pub(in crate::syntax) fn packed<T>(mut list: Vec<T>) -> Vec<T> {
+    list.shrink_to_fit();
+    list
+}
+
 /// The only, or first, part of a piece.
 fn first(piece: Piece<'_>) -> Option<Piece<'_>> {
     parts(piece).next()

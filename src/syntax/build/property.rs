@@ -1,7 +1,7 @@
 //! Property lists.
 
 use super::expr::To;
-use super::{Builder, Piece, Rule, first, parts};
+use super::{Builder, Piece, Rule, first, packed, parts};
 use crate::ast::{Arg, ArgKind, Expr, ExprKind, Ident, MulOp, Number, Property, Quantity, StepRun};
 
 impl Builder {
@@ -39,7 +39,7 @@ impl Builder {
                 let mut pieces = parts(inner);
                 let key = self.ident(&pieces.next()?);
                 let args = pieces.map(|part| self.arg(part)).collect::<Option<_>>()?;
-                Some(Property { key: Some(key), args, span })
+                Some(Property { key: Some(key), args: packed(args), span })
             }
             Rule::row => {
                 let mut pieces = parts(inner);
@@ -50,7 +50,7 @@ impl Builder {
                 for part in pieces {
                     args.push(self.arg(part)?);
                 }
-                Some(Property { key: None, args, span })
+                Some(Property { key: None, args: packed(args), span })
             }
             _ => None,
         }

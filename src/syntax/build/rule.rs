@@ -1,7 +1,7 @@
 //! Rules and their effects.
 
 use super::expr::To;
-use super::{Builder, Piece, Rule, first, parts};
+use super::{Builder, Piece, Rule, first, packed, parts};
 use crate::ast::{
     self, Amount, Days, Effect, EffectKind, Expr, ExprKind, ForEach, Guard, Name, OnLoss, OnLossKind,
     Origins, Preference, Quantity, Reset, Schedule, ScheduleKind, SwitchVerb, Until, Window, WindowEnds,
@@ -53,6 +53,7 @@ impl Builder {
             self.clause(&mut rule, &mut clauses, part)?;
         }
         self.guard(&mut rule, clauses);
+        rule.effects = packed(rule.effects);
         if rule.effects.is_empty() {
             let finding =
                 Diagnostic::error(codes::SYNTAX, whole, format!("rule `{}` does nothing", rule.name.text))
@@ -291,7 +292,7 @@ impl Builder {
                 _ => {}
             }
         }
-        Some(Origins { consumer: consumer?, sources, via, by_accounting })
+        Some(Origins { consumer: consumer?, sources: packed(sources), via, by_accounting })
     }
 
     fn window(&mut self, piece: Piece<'_>) -> Option<Window> {

@@ -1,6 +1,6 @@
 //! Schedules.
 
-use super::{Builder, Piece, Rule, first, parts};
+use super::{Builder, Piece, Rule, first, packed, parts};
 use crate::ast::{Days, Month, MonthDay, Schedule, ScheduleKind, TimePoint, TimeRange};
 
 impl Builder {
@@ -64,7 +64,7 @@ impl Builder {
                 links.push(self.schedule(part)?);
             }
         }
-        if links.len() == 1 { links.pop() } else { Some(Schedule { kind: make(links), span }) }
+        if links.len() == 1 { links.pop() } else { Some(Schedule { kind: make(packed(links)), span }) }
     }
 
     fn days(&mut self, piece: Piece<'_>) -> Option<Days> {
