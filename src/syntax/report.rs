@@ -173,7 +173,7 @@ impl Wanted {
         if matches!(context, Rule::declaration_head) && wanted.marks.remove("the end of the statement") {
             wanted.marks.insert("`{`");
         }
-        if rules.contains(&Rule::small_word) {
+        if context == Rule::property_entry && rules.contains(&Rule::separator) {
             // anything may stand behind a key
             wanted.keywords.clear();
             wanted.things.retain(|thing| *thing == "a value");
@@ -280,9 +280,14 @@ fn thing(rule: Rule) -> Option<&'static str> {
         Rule::number | Rule::digits | Rule::day_number => "a number",
         Rule::quantity => "a quantity such as `5 kW`",
         Rule::string => "a quoted text",
-        Rule::sum | Rule::product | Rule::value | Rule::negated | Rule::paren | Rule::call | Rule::row => {
-            "a value"
-        }
+        Rule::sum
+        | Rule::product
+        | Rule::value
+        | Rule::negated
+        | Rule::paren
+        | Rule::named
+        | Rule::call_tail
+        | Rule::row => "a value",
         Rule::expr | Rule::and_expr | Rule::not_expr | Rule::comparison | Rule::quantified => "a condition",
         Rule::schedule
         | Rule::and_schedule

@@ -5,6 +5,7 @@ use crate::ast::{
     Aggregate, Alternative, Amount, Bound, BoundKind, Call, Compare, CompareOp, Expr, ExprKind, MulOp,
     Quantity, Sign, Spread, WindowSide,
 };
+use crate::diag::{Diagnostic, codes};
 
 /// What `to X` means behind a verb.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl Builder {
             Rule::product => return self.product(piece),
             Rule::negated => ExprKind::Neg(Box::new(self.expr(first(piece)?)?)),
             Rule::paren => return self.expr(first(piece)?),
-            Rule::call => ExprKind::Call(Box::new(self.call(piece)?)),
+            Rule::named => return self.named(piece),
+            Rule::name => ExprKind::Name(self.name(piece)?),
             Rule::instant => ExprKind::Instant(self.instant(piece)?),
             Rule::date => ExprKind::Date(self.date(&piece)?),
             Rule::time => ExprKind::Time(self.time(&piece)?),
@@ -51,7 +53,6 @@ impl Builder {
             Rule::k_false => ExprKind::Bool(false),
             Rule::k_on => ExprKind::Switch(true),
             Rule::k_off => ExprKind::Switch(false),
-            Rule::name => ExprKind::Name(self.name(piece)?),
             _ => return None,
         };
         Some(Expr { kind, span })
@@ -141,11 +142,23 @@ impl Builder {
         parts(piece).find(|part| part.as_rule() == Rule::quantity).and_then(|part| self.quantity(part))
     }
 
-    pub(super) fn call(&mut self, piece: Piece<'_>) -> Option<Call> {
+    /// A name, or a function with its arguments.
+    pub(super) fn named(&mut self, piece: Piece<'_>) -> Option<Expr> {
+        let span = self.span(&piece);
         let mut inner = parts(piece);
-        let function = self.ident(&inner.next()?);
+        let name = self.name(inner.next()?)?;
+        let Some(tail) = inner.next() else {
+            return Some(Expr { span: name.span, kind: ExprKind::Name(name) });
+        };
+        let Some(function) = name.single().cloned() else {
+            let message = format!("`{}` is not a function", name.text());
+            let finding = Diagnostic::error(codes::SYNTAX, name.span, message)
+                .help("functions are plain words: `max`, `min`, `mean`, `sum`, `count`, `abs`");
+            self.findings.push(finding);
+            return Some(Expr { span, kind: ExprKind::Name(name) });
+        };
         let (mut args, mut window) = (Vec::new(), None);
-        for part in inner {
+        for part in parts(tail) {
             if part.as_rule() == Rule::window_arg {
                 let mut ends = parts(part);
                 let next = ends.next()?.as_rule() == Rule::k_next;
@@ -155,7 +168,8 @@ impl Builder {
                 args.push(self.expr(part)?);
             }
         }
-        Some(Call { function, args: packed(args), window })
+        let call = Call { function, args: packed(args), window };
+        Some(Expr { kind: ExprKind::Call(Box::new(call)), span })
     }
 
     /// A bound in any of its wordings; `to` says what a bare `to X` means.

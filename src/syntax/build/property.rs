@@ -2,13 +2,15 @@
 
 use super::expr::To;
 use super::{Builder, Piece, Rule, first, packed, parts};
-use crate::ast::{Arg, ArgKind, Expr, ExprKind, Ident, MulOp, Number, Property, Quantity, StepRun};
+use crate::ast::{
+    Arg, ArgKind, Expr, ExprKind, Ident, MulOp, Name, Number, Part, Property, Quantity, StepRun,
+};
+use crate::diag::{Diagnostic, Span, codes};
 
 impl Builder {
     pub(in crate::syntax) fn property(&mut self, piece: Piece<'_>) -> Option<Property> {
         let span = self.span(&piece);
         let inner = first(piece)?;
-        let inner_span = self.span(&inner);
         match inner.as_rule() {
             Rule::phases => {
                 let mut pieces = parts(inner);
@@ -20,13 +22,6 @@ impl Builder {
                 let args = vec![Arg { kind: ArgKind::Value(value), span: at }];
                 Some(Property { key: Some(key), args, span })
             }
-            Rule::link => {
-                let mut pieces = parts(inner);
-                let from = self.name(pieces.next()?)?;
-                let both = pieces.next()?.as_str() == "<->";
-                let kind = ArgKind::Link(from, self.name(pieces.next()?)?, both);
-                Some(Property { key: None, args: vec![Arg { kind, span: inner_span }], span })
-            }
             Rule::class_list => {
                 let mut pieces = parts(inner);
                 let key = self.ident(&pieces.next()?);
@@ -36,17 +31,30 @@ impl Builder {
                 Some(Property { key: Some(key), args, span })
             }
             Rule::keyed => {
-                let mut pieces = parts(inner);
+                let mut pieces = parts(inner).peekable();
                 let key = self.ident(&pieces.next()?);
+                if pieces.peek().is_some_and(|next| next.as_rule() == Rule::link_op) {
+                    let from = Name { span: key.span, parts: vec![Part { ident: key, index: None }] };
+                    return self.link(from, pieces, span);
+                }
                 let args = pieces.map(|part| self.arg(part)).collect::<Option<_>>()?;
                 Some(Property { key: Some(key), args: packed(args), span })
             }
             Rule::row => {
-                let mut pieces = parts(inner);
+                let mut pieces = parts(inner).peekable();
                 let head = pieces.next()?;
                 let head_span = self.span(&head);
-                let kind = Self::value(self.expr(head)?, None);
-                let mut args = vec![Arg { kind, span: head_span }];
+                let value = self.expr(head)?;
+                if pieces.peek().is_some_and(|next| next.as_rule() == Rule::link_op) {
+                    let ExprKind::Name(from) = value.kind else {
+                        let finding = Diagnostic::error(codes::SYNTAX, value.span, "a link leads from a bus")
+                            .help("name the two buses: `main <-> riser`");
+                        self.findings.push(finding);
+                        return Some(Property { key: None, args: Vec::new(), span });
+                    };
+                    return self.link(from, pieces, span);
+                }
+                let mut args = vec![Arg { kind: Self::value(value, None), span: head_span }];
                 for part in pieces {
                     args.push(self.arg(part)?);
                 }
@@ -54,6 +62,18 @@ impl Builder {
             }
             _ => None,
         }
+    }
+
+    /// `FROM <-> TO`, from the sign on.
+    fn link<'t>(
+        &mut self,
+        from: Name,
+        mut pieces: impl Iterator<Item = Piece<'t>>,
+        span: Span,
+    ) -> Option<Property> {
+        let both = pieces.next()?.as_str() == "<->";
+        let kind = ArgKind::Link(from, self.name(pieces.next()?)?, both);
+        Some(Property { key: None, args: vec![Arg { kind, span }], span })
     }
 
     pub(super) fn arg(&mut self, piece: Piece<'_>) -> Option<Arg> {
