@@ -145,8 +145,7 @@ fn guard(
     depth: u32,
     grid: bool,
 ) -> Guard {
-    let mut inner =
-        |dice: &mut Dice, make: &mut Make| guard(dice, make, numbers, alarm, level, depth - 1, grid);
+    let inner = |dice: &mut Dice, make: &mut Make| guard(dice, make, numbers, alarm, level, depth - 1, grid);
     match dice.roll(if depth == 0 { 5 } else { 9 }) {
         0 | 1 => {
             let op = dice.pick(&[Cmp::Lt, Cmp::Le, Cmp::Gt, Cmp::Ge, Cmp::Eq, Cmp::Ne]);
@@ -391,7 +390,7 @@ fn all_environments(site: &Site, evaluator: &Evaluator, calendar: &Calendar) -> 
     while at < to.0 {
         for a in &halves {
             for b in halves.iter().map(number).chain([Reading::Unknown]) {
-                for alarm in states.iter().take(alarms).cloned() {
+                for alarm in states.iter().take(alarms) {
                     for word in 0..words {
                         let mut env = Environment::new(Instant(at));
                         env.values.insert(id("a"), number(a));

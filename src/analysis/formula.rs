@@ -2,6 +2,7 @@
 //! values, as plain data. The rest of the analysis builds and simplifies these; only `smt` turns
 //! them into terms of a solver.
 
+#[cfg(test)]
 use std::collections::BTreeMap;
 
 use crate::ir::{HeldId, LatchId, RuleId, SignalId};
@@ -34,6 +35,7 @@ pub(crate) enum Bit {
     /// The instant lies in an atom.
     Atom(u32),
     /// An auxiliary truth value.
+    #[cfg(test)]
     Fresh(u32),
 }
 
@@ -99,6 +101,7 @@ impl Linear {
     }
 
     /// Its value under an assignment; numbers that are not assigned count as 0.
+    #[cfg(test)]
     pub(crate) fn value(&self, nums: &BTreeMap<Num, Rat>) -> Rat {
         let mut sum = self.constant.clone();
         for (num, coef) in &self.terms {
@@ -196,11 +199,6 @@ impl Formula {
         Self::any([a.negate(), b])
     }
 
-    /// `a <=> b`.
-    pub(crate) fn iff(a: Self, b: Self) -> Self {
-        Self::all([Self::implies(a.clone(), b.clone()), Self::implies(b, a)])
-    }
-
     /// `linear < 0`, folded.
     pub(crate) fn negative(linear: Linear) -> Self {
         match linear.as_constant() {
@@ -236,6 +234,7 @@ impl Formula {
     }
 
     /// Its value under an assignment; bits that are not assigned count as false.
+    #[cfg(test)]
     pub(crate) fn holds(&self, nums: &BTreeMap<Num, Rat>, bits: &BTreeMap<Bit, bool>) -> bool {
         match self {
             Self::Const(b) => *b,

@@ -43,7 +43,7 @@ pub(crate) enum Ask {
     /// States and numbers of the subject itself.
     Shape(Shape),
     /// The sum over members lies in a shape of the attribute.
-    Total(Attr, Shape),
+    Total(Shape),
     /// Origins of its power.
     Origins {
         /// Allowed, or removed.
@@ -227,7 +227,7 @@ impl Builder<'_, '_> {
                 effective.push(self.safe(*subject, effect, &cases));
             }
             let shape = Shape { numbers: BTreeMap::from([(attr.clone(), cases)]), ..Shape::default() };
-            let act = act(Formula::all(permitted), Formula::all(effective), Ask::Total(attr.clone(), shape));
+            let act = act(Formula::all(permitted), Formula::all(effective), Ask::Total(shape));
             let members: Vec<(Device, u32)> = named
                 .into_iter()
                 .filter_map(|(s, n)| if let Subject::Device(d) = s { Some((d, n)) } else { None })

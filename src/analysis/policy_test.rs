@@ -536,7 +536,7 @@ fn orders(acts: &[Act], body: &super::shape::Body, extra: &[Linear]) -> Vec<Form
     let mut ends: BTreeMap<Attr, Vec<Linear>> = BTreeMap::new();
     for act in acts {
         let shape = match &act.ask {
-            Ask::Shape(shape) | Ask::Total(_, shape) => shape,
+            Ask::Shape(shape) | Ask::Total(shape) => shape,
             Ask::Origins { .. } | Ask::Follow(..) => continue,
         };
         for (attr, intervals) in &shape.numbers {

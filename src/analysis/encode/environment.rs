@@ -267,7 +267,8 @@ fn free_aggregate(
             }
         }
     }
-    let (mut upper, mut lower): (Vec<(Rat, Sched)>, Vec<(Rat, Sched)>) = (Vec::new(), Vec::new());
+    let mut upper: Vec<(Rat, Sched)> = Vec::new();
+    let mut lower: Vec<(Rat, Sched)> = Vec::new();
     for assumption in &world.site.assumptions {
         for (bound, is_upper) in bounds(&assumption.guard, of.id, member) {
             (if is_upper { &mut upper } else { &mut lower }).push((bound, assumption.during.clone()));

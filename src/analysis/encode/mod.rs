@@ -6,9 +6,9 @@ mod guard;
 mod latch;
 mod rule;
 
-pub(crate) use environment::{Environment, Part, PartKind, domains, fixed_levels};
+pub(crate) use environment::{Environment, PartKind, domains, fixed_levels};
 pub(crate) use force::{Subject, commanded};
-pub(crate) use guard::{Scope, Tri};
+pub(crate) use guard::Scope;
 pub(crate) use latch::Reach;
 pub(crate) use rule::Instance;
 
@@ -32,26 +32,12 @@ pub(crate) struct World<'a> {
     pub(crate) atoms: Atoms<'a>,
     /// Statements that could not be turned into formulas.
     pub(crate) refused: Vec<Diagnostic>,
-    /// The next auxiliary number or truth value.
-    fresh: u32,
 }
 
 impl<'a> World<'a> {
     /// A world without formulas yet.
     pub(crate) fn new(site: &'a Site, calendar: &'a Calendar) -> Self {
-        Self { site, atoms: Atoms::new(calendar), refused: Vec::new(), fresh: 0 }
-    }
-
-    /// An auxiliary number that nothing else uses.
-    pub(crate) fn fresh_num(&mut self) -> Num {
-        self.fresh += 1;
-        Num::Fresh(self.fresh)
-    }
-
-    /// An auxiliary truth value that nothing else uses.
-    pub(crate) fn fresh_bit(&mut self) -> Bit {
-        self.fresh += 1;
-        Bit::Fresh(self.fresh)
+        Self { site, atoms: Atoms::new(calendar), refused: Vec::new() }
     }
 
     /// Notes that a statement is understood and that no question about it can be answered.

@@ -320,7 +320,7 @@ pub(crate) fn ask_total(
 
 /// The upper (`true`) or lower ends of a total.
 fn ends(act: &Act, attr: &Attr, upper: bool) -> Vec<Linear> {
-    let Ask::Total(_, shape) = &act.ask else { return Vec::new() };
+    let Ask::Total(shape) = &act.ask else { return Vec::new() };
     let intervals = shape.numbers.get(attr).map(Vec::as_slice).unwrap_or_default();
     intervals.iter().filter_map(|i| if upper { i.hi.clone() } else { i.lo.clone() }).collect()
 }

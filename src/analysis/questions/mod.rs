@@ -23,15 +23,10 @@ use super::formula::Formula;
 use super::index::Act;
 use super::witness::{self, Situation};
 use crate::diag::{Code, Diagnostic, Severity, Span, codes};
-use crate::ir::{Rule, SignalId, Site};
+use crate::ir::{SignalId, Site};
 
 /// Most findings of one device before the rest is only counted.
 pub(crate) const MAX_FINDINGS: usize = 20;
-
-/// The rule of an act.
-pub(crate) fn rule_of<'s>(site: &'s Site, act: &Act) -> Option<&'s Rule> {
-    site.rule(act.rule)
-}
 
 /// Where an act stands.
 pub(crate) fn span_of(site: &Site, act: &Act) -> Span {

@@ -110,6 +110,7 @@ impl Solver {
                     Bit::Held(held) => format!("h{held}"),
                     Bit::LastKnown(rule, member) => format!("p{rule}.{member}"),
                     Bit::Atom(atom) => format!("t{atom}"),
+                    #[cfg(test)]
                     Bit::Fresh(n) => format!("f{n}"),
                 })
             })

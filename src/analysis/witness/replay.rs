@@ -1,9 +1,12 @@
 //! Replaying a situation in the evaluator before it is shown.
 
-use crate::eval::{Clash, Conflict, Decision, EffectRef, Environment, Instance, Reading, Unit};
+#[cfg(test)]
+use crate::eval::Unit;
+use crate::eval::{Clash, Conflict, Decision, EffectRef, Environment, Instance, Reading};
 use crate::ir::{Domain, RuleId, SigRef, Signal, SignalId, Site, Value};
 use crate::quantity::Rat;
 
+#[cfg(test)]
 use super::super::encode::Subject;
 use super::super::formula::{Bit, Num};
 use super::super::index::Act;
@@ -98,6 +101,7 @@ pub(crate) fn effect_ref(act: &Act) -> EffectRef {
 }
 
 /// Whether a unit is, or holds, the subject.
+#[cfg(test)]
 pub(crate) fn is_on(unit: &Unit, subject: Subject) -> bool {
     match subject {
         Subject::Device(device) => unit.contains(device),
