@@ -4,7 +4,7 @@
 //! the planner's cases is read from the shared data, or said to be skipped where that is absent.
 #![expect(clippy::print_stdout, reason = "a bench speaks to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures time and makes its own files")]
-#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot run has nothing to say")]
+#![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to say")]
 
 use std::fmt::Write as _;
 use std::fs;
