@@ -197,8 +197,7 @@ fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
             }
             let least = conflict.members.iter().min_by(|a, b| a.amount.total_cmp(&b.amount));
             if let Some(least) = least {
-                let (name, _, _) = words::facts(site, least.owner.statement);
-                finding = finding.help(format!("the least change: {} ({name})", words::relax(known, least)));
+                finding = finding.help(format!("the least change: {}", words::relax(known, least)));
             }
             PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true }
         }

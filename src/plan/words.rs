@@ -116,8 +116,19 @@ pub(super) fn gives_way(known: &Known<'_>, member: &Member) -> String {
 
 /// The same as a proposal.
 pub(super) fn relax(known: &Known<'_>, member: &Member) -> String {
-    let (unit, _) = measure(known.site, member.owner.statement);
-    format!("give it {} {unit} more room", short(member.most))
+    let site = known.site;
+    let (name, _, _) = facts(site, member.owner.statement);
+    let (unit, _) = measure(site, member.owner.statement);
+    let amount = short(member.most);
+    let owed = matches!(member.owner.statement, Statement::Effect(rule, index)
+    if site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index)).is_some_and(|e| {
+        matches!(e.kind, EffectKind::Deliver { .. } | EffectKind::Run { .. })
+    }));
+    if owed {
+        format!("ask {amount} {unit} less by `{name}`")
+    } else {
+        format!("allow `{name}` {amount} {unit} more")
+    }
 }
 
 /// A number for people: three decimals at most, rounded up so that the proposal suffices.

@@ -34,7 +34,7 @@ fn harbor_office() {
     files(&folder, &folder, &mut found);
     let mut system = evl::system::MemorySystem::new();
     for (path, bytes) in found {
-        system = system.file(&format!("site/{}", path.display()), bytes);
+        system = system.file(format!("site/{}", path.display()), bytes);
     }
     let plan = super::planned_in(&system, "2026-07-22T07:00:00Z", STATE);
     println!("{} steps, {:#?}", plan.steps.len(), plan.money);
