@@ -48,5 +48,6 @@ mod syntax;
 #[path = "it/field/mod.rs"]
 mod field;
 #[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/witness.rs"]
 mod witness;

@@ -130,6 +130,7 @@ pub(crate) fn load(site: &mut Site, signal: SignalId) -> FamilyId {
 }
 
 /// So many EV chargers on bus 0.
+#[cfg(feature = "solver")]
 pub(crate) fn charger(site: &mut Site, count: u32) -> FamilyId {
     let id = consumer(site, "charger", Need::None, &[("0", "0"), ("1.4", "11")]);
     let family = &mut site.families[id.index()];

@@ -26,6 +26,7 @@ fn run(lacks: &str, python: &str) -> (Option<i32>, String) {
     }
     for tool in NEEDED.into_iter().filter(|tool| *tool != lacks) {
         let path = tools.join(tool);
+        #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
         std::fs::write(&path, format!("#!/bin/sh\n{}\n", if tool == "python3" { python } else { "" }))
             .unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
