@@ -175,11 +175,16 @@ fn commands(out: &mut String, plan: &PlanDocument, series: &CommandSeries, zone:
             .map(|reason| &reason.text)
     };
     let items = series.counts.iter().enumerate().map(|(step, count)| (*count, why(step)));
-    for (first, last, (_, why)) in runs(items) {
+    let runs: Vec<_> = runs(items)
+        .into_iter()
+        .map(|(first, last, item)| (span(plan, zone, first, last), first, item))
+        .collect();
+    // spans that reach into the next day are longer: all are padded to the longest
+    let width = runs.iter().map(|(span, ..)| span.len()).max().unwrap_or(0);
+    for (span, first, (_, why)) in runs {
         let amount = series.value(first).unwrap_or_default();
         let text = format!("{}{}", form(series.form), value(&series.attr, &series.unit, &amount));
-        let line =
-            format!("  {}  {text:>14}  {}", span(plan, zone, first, last), why.map_or("", String::as_str));
+        let line = format!("  {span:<width$}  {text:>14}  {}", why.map_or("", String::as_str));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
