@@ -3,7 +3,7 @@
 //! atoms realise.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::encode::{Environment, Footprint, Reach, domains};
 use super::formula::{Bit, Formula};
@@ -24,6 +24,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) environment: Environment,
     /// What moves the latches.
     pub(crate) reach: Reach,
+    /// The groups of each set of atoms, computed once for all clusters.
+    pub(crate) moments: Mutex<BTreeMap<Vec<u32>, Arc<Moments>>>,
     /// The evaluator, in which witnesses are replayed.
     pub(crate) evaluator: crate::eval::Evaluator<'a>,
     /// Bound on the effort of one question.
@@ -49,6 +51,20 @@ impl Moments {
     }
 }
 
+impl Ground<'_> {
+    /// The groups of a set of atoms.
+    fn moments(&self, atoms: &[u32]) -> Arc<Moments> {
+        let known = self.moments.lock().unwrap_or_else(PoisonError::into_inner).get(atoms).cloned();
+        known.unwrap_or_else(|| {
+            let groups = groups(&self.atoms, &self.site.holidays, atoms);
+            let moments = Arc::new(Moments { atoms: atoms.to_vec(), groups });
+            let mut all = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(atoms.to_vec(), Arc::clone(&moments));
+            moments
+        })
+    }
+}
+
 /// What a question reads, with all that it is tied to.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
@@ -59,7 +75,7 @@ pub(crate) struct Prepared {
     /// Literals to assume with it.
     pub(crate) literals: Vec<Literal>,
     /// Its time groups.
-    pub(crate) moments: Rc<Moments>,
+    pub(crate) moments: Arc<Moments>,
     /// Whether its latches could be explored.
     pub(crate) complete: bool,
 }
@@ -72,7 +88,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) solver: Solver,
     parts: BTreeSet<usize>,
     domains: BTreeSet<(SignalId, u32)>,
-    moments: BTreeMap<Vec<u32>, (Rc<Moments>, Literal)>,
+    moments: BTreeMap<Vec<u32>, (Arc<Moments>, Literal)>,
     latches: BTreeMap<BTreeSet<LatchId>, bool>,
     statements: BTreeMap<Formula, Literal>,
 }
@@ -128,15 +144,14 @@ impl<'a> Asker<'a> {
     }
 
     /// The groups of a set of atoms and the literal that the instant lies in one of them.
-    fn moments(&mut self, atoms: Vec<u32>) -> (Rc<Moments>, Literal) {
+    fn moments(&mut self, atoms: Vec<u32>) -> (Arc<Moments>, Literal) {
         if let Some((moments, literal)) = self.moments.get(&atoms) {
-            return (Rc::clone(moments), *literal);
+            return (Arc::clone(moments), *literal);
         }
-        let groups = groups(&self.ground.atoms, &self.ground.site.holidays, &atoms);
-        let moments = Rc::new(Moments { atoms: atoms.clone(), groups });
+        let moments = self.ground.moments(&atoms);
         let realised = Formula::any(moments.groups.iter().map(|group| moments.is(group)));
         let literal = self.solver.literal(&realised);
-        self.moments.insert(atoms, (Rc::clone(&moments), literal));
+        self.moments.insert(atoms, (Arc::clone(&moments), literal));
         (moments, literal)
     }
 

@@ -102,7 +102,8 @@ fn prepare<'a>(site: &'a Site, mut world: encode::World<'a>, inputs: &CheckInput
     let refused = std::mem::take(&mut world.refused);
     let evaluator = crate::eval::Evaluator::new(site, world.atoms.calendar());
     let effort = inputs.effort.unwrap_or(smt::DEFAULT_EFFORT);
-    let ground = ask::Ground { site, atoms: world.atoms, environment, reach, evaluator, effort };
+    let moments = std::sync::Mutex::default();
+    let ground = ask::Ground { site, atoms: world.atoms, environment, reach, moments, evaluator, effort };
     Prepared { ground, index, refused }
 }
 
