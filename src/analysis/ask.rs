@@ -169,10 +169,8 @@ impl<'a> Asker<'a> {
         });
         let mut complete = components.is_some();
         for component in components.unwrap_or_default() {
-            let mut asker = Asker::new(self.ground);
-            let prepared = asker.prepare(&component.conditions);
-            let realisable = asker.solver.enumerate(&component.conditions, &prepared.literals, MAX_MOVES);
-            self.solver.asked += asker.solver.asked;
+            let prepared = self.prepare(&component.conditions);
+            let realisable = self.solver.enumerate(&component.conditions, &prepared.literals, MAX_MOVES);
             match realisable {
                 Some(realisable) if prepared.complete => {
                     self.solver.assert(&component.reachable(&realisable));

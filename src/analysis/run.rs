@@ -18,6 +18,9 @@ use crate::diag::Diagnostic;
 /// Rules whose guards share a solver.
 const RULES_PER_CLUSTER: usize = 64;
 
+/// Devices and zones that share a solver: making one costs as much as some dozens of questions.
+const SUBJECTS_PER_CLUSTER: usize = 8;
+
 /// One cluster's answer.
 #[derive(Default)]
 struct Answers {
@@ -28,8 +31,8 @@ struct Answers {
 
 /// A cluster of questions.
 enum Cluster {
-    /// Everything about one device or zone, by its place in the index.
-    Dossier(usize),
+    /// Everything about the devices and zones from one place in the index to another.
+    Dossiers(usize, usize),
     /// Everything about one total.
     Total(usize),
     /// Guards of the rules from one id to another.
@@ -62,7 +65,12 @@ fn clusters(ground: &Ground, index: &Index) -> Vec<Cluster> {
         .step_by(RULES_PER_CLUSTER)
         .map(|from| Cluster::Rules(from, (from + RULES_PER_CLUSTER).min(rules)))
         .collect();
-    all.extend((0..index.dossiers.len()).map(Cluster::Dossier));
+    let dossiers = index.dossiers.len();
+    all.extend(
+        (0..dossiers)
+            .step_by(SUBJECTS_PER_CLUSTER)
+            .map(|from| Cluster::Dossiers(from, (from + SUBJECTS_PER_CLUSTER).min(dossiers))),
+    );
     all.extend((0..index.totals.len()).map(Cluster::Total));
     if !ground.site.zones.is_empty() {
         all.push(Cluster::Zones);
@@ -80,8 +88,8 @@ fn answer(ground: &Ground, index: &Index, cluster: &Cluster) -> Answers {
     let mut asker = Asker::new(ground);
     let mut answers = Answers::default();
     match cluster {
-        Cluster::Dossier(at) => {
-            if let Some(dossier) = index.dossiers.get(*at) {
+        Cluster::Dossiers(from, to) => {
+            for dossier in index.dossiers.get(*from..*to).unwrap_or_default() {
                 answers.found.extend(beyond_device::ask(ground, dossier, &mut asker));
                 answers.found.extend(contradiction::ask(ground, dossier, &mut asker));
                 answers.found.extend(joint::ask(ground, dossier, &mut asker));
