@@ -17,4 +17,4 @@ pub use coefficient::{store_decay, thermal_decay};
 pub use document::{Bundle, Names, tool};
 pub use plan::*;
 pub use state::{Done, Given, State, Switched, signal_name, written};
-pub use step::{default_step, register_step};
+pub use step::{Registers, default_step, intersection, ratings, register_step, thousandth};

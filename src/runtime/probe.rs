@@ -16,7 +16,7 @@ use crate::bundle::Bundle;
 use crate::bundle::inventory::{Device, Inventory};
 use crate::bundle::profile::{Context, Found, Identity, Level, PowerFound, Profile, Verb};
 use crate::diag::{Code, codes};
-use crate::ir::{Attr, FailSafeBy, Family, Model, Role};
+use crate::ir::{Attr, FailSafeBy, Family, Role};
 use crate::quantity::Rat;
 
 /// Longest wait for one answer where the inventory says nothing.
@@ -79,7 +79,7 @@ impl Subject {
             .filter_map(|(name, entry)| {
                 let family = bundle.site.family(names.device(name)?.family)?;
                 let profile = bundle.profiles.get(family.profile.as_ref()?)?;
-                let ratings = ratings(family, profile, entry);
+                let ratings = crate::bundle::ratings(family, profile, Some(entry));
                 let fail_safe = fail_safe(family, profile, &ratings);
                 Some(Self {
                     name: name.clone(),
@@ -148,27 +148,6 @@ impl Subject {
             }
         }
     }
-}
-
-fn ratings(family: &Family, profile: &Profile, entry: &Device) -> BTreeMap<String, Rat> {
-    let own = profile.ratings.iter();
-    let mut ratings: BTreeMap<String, Rat> = own.map(|(name, q)| (name.clone(), q.value.clone())).collect();
-    match &family.model {
-        Model::Renewable { rated, .. } | Model::Generator { rated, .. } => {
-            ratings.insert("power".to_owned(), rated.clone());
-        }
-        Model::Store(store) => {
-            ratings.insert("power".to_owned(), Rat::max_of(&store.charge, &store.discharge));
-            ratings.insert("capacity".to_owned(), store.capacity.clone());
-        }
-        _ => {
-            if let (Some((_, hi)), false) = (family.hull(&Attr::Power), ratings.contains_key("power")) {
-                ratings.insert("power".to_owned(), hi);
-            }
-        }
-    }
-    ratings.extend(entry.ratings.iter().map(|(name, q)| (name.clone(), q.value.clone())));
-    ratings
 }
 
 fn fail_safe(family: &Family, profile: &Profile, ratings: &BTreeMap<String, Rat>) -> Rat {

@@ -3,9 +3,10 @@
 use super::Compiler;
 use super::names::nearest;
 use super::props::Props;
-use crate::bundle::profile::{Class, Context, LeaseKind, Level, Verb};
+use crate::bundle::profile::{Class, LeaseKind, Level};
+use crate::bundle::{Registers, intersection};
 use crate::diag::{Diagnostic, Span, codes};
-use crate::ir::{Attr, Domain, FailSafe, FailSafeBy, Family, Model, Role};
+use crate::ir::{Attr, Control, Domain, FailSafe, FailSafeBy, Family, Model, Role};
 use crate::quantity::{Rat, Type, Unit};
 
 pub(super) use crate::bundle::profile::Profile;
@@ -66,15 +67,65 @@ impl<'a> Compiler<'a> {
         Some(profile)
     }
 
-    /// Register steps of the commanded attributes.
+    /// Register steps of the commanded attributes, and what their registers take.
     pub(super) fn profile_steps(&mut self, profile: &Profile, family: &mut Family) {
-        let context = Context { ratings: ratings(profile), ..Context::default() };
-        for (verb, attr) in
-            [(Verb::Power, Attr::Power), (Verb::Charge, Attr::Charge), (Verb::Discharge, Attr::Discharge)]
-        {
-            if let Some(step) = profile.command_step(verb, &context).filter(Rat::is_positive) {
-                family.command_step.insert(attr, step);
+        let registers = Registers::of(family, profile, &self.repository.inventory);
+        // a producer's limit may lie above what it gives, and nobody's command narrows an observed device
+        let commanded =
+            family.control != Control::Observe && !matches!(family.model, Model::Renewable { .. });
+        for (attr, takes) in registers.takes.iter().filter(|_| commanded) {
+            let Some(declared) = family.ranges.get(attr) else { continue };
+            let both = intersection(declared, takes);
+            if both.is_empty() {
+                let finding = Diagnostic::error(
+                    codes::PROFILE_MISMATCH,
+                    family.span,
+                    format!(
+                        "nothing that `{}` declares for its {} fits into the register of its profile `{}`",
+                        family.name,
+                        attr.name(),
+                        profile.profile
+                    ),
+                );
+                self.push(finding.help(format!("the register takes {}", pieces(takes))));
+            } else {
+                family.ranges.insert(attr.clone(), both);
             }
+        }
+        for (attr, step) in registers.steps {
+            if commanded {
+                self.whole_steps(profile, family, &attr, &step);
+            }
+            family.command_step.insert(attr, step);
+        }
+    }
+
+    /// Each piece of a commanded range must hold a whole register step.
+    fn whole_steps(&mut self, profile: &Profile, family: &Family, attr: &Attr, step: &Rat) {
+        let switched = matches!(&family.model, Model::Consumer(consumer) if consumer.on_off);
+        for (lo, hi) in family.ranges.get(attr).into_iter().flatten() {
+            let lo = if switched { hi } else { lo };
+            let Some(first) = lo.checked_div(step).map(|count| &count.ceil() * step) else { continue };
+            if first <= *hi {
+                continue;
+            }
+            let finding = Diagnostic::error(
+                codes::PROFILE_MISMATCH,
+                family.span,
+                format!(
+                    "`{}` declares {} kW, and the register of its profile `{}` counts in steps of {} kW",
+                    family.name,
+                    span_text(lo, hi),
+                    profile.profile,
+                    shown(step)
+                ),
+            );
+            let below = &first - step;
+            self.push(finding.help(format!(
+                "the nearest values that it can hold are {} kW and {} kW",
+                shown(&below),
+                shown(&first)
+            )));
         }
     }
 
@@ -173,8 +224,17 @@ pub(super) fn fail_safe(profile: &Profile, family: &Family) -> Option<FailSafe> 
     Some(FailSafe { at: Some((Attr::Power, value)), by, span })
 }
 
-fn ratings(profile: &Profile) -> std::collections::BTreeMap<String, Rat> {
-    profile.ratings.iter().map(|(name, quantity)| (name.clone(), quantity.value.clone())).collect()
+fn shown(value: &Rat) -> String {
+    value.to_decimal(6)
+}
+
+fn span_text(lo: &Rat, hi: &Rat) -> String {
+    if lo == hi { shown(lo) } else { format!("{} .. {}", shown(lo), shown(hi)) }
+}
+
+fn pieces(pieces: &[(Rat, Rat)]) -> String {
+    let words: Vec<String> = pieces.iter().map(|(lo, hi)| format!("{} kW", span_text(lo, hi))).collect();
+    words.join(" or ")
 }
 
 const fn class_fits(class: Class, role: Role) -> bool {

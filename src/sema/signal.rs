@@ -5,6 +5,7 @@ use super::expr::{Num, Val};
 use super::guard::head_text;
 use super::names::{Entity, nearest};
 use crate::ast::{self, Index, WindowSide};
+use crate::bundle::{register_step, thousandth};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
     AggregateOp, Attr, Domain, FamilyId, FeedId, Guard, Lin, Model, Price, Reading, SigRef, Signal, SignalId,
@@ -84,15 +85,6 @@ pub(super) fn wide(ty: Type) -> Domain {
         _ => (Rat::ZERO, Rat::int(1_000_000_000)),
     };
     Domain::Interval { lo, hi }
-}
-
-/// A thousandth of the unit that people write.
-pub(super) fn thousandth(ty: Type) -> Rat {
-    match ty {
-        Type::Ratio => Rat::ratio(1, 100_000).unwrap_or_default(),
-        Type::Bool | Type::Symbol => Rat::ZERO,
-        _ => Rat::ratio(1, 1000).unwrap_or_default(),
-    }
 }
 
 impl Compiler<'_> {
@@ -270,14 +262,14 @@ impl Compiler<'_> {
     }
 
     fn bound_step(&self, group: crate::ir::GroupId, attr: &Attr, ty: Type) -> Rat {
-        if matches!(attr, Attr::Point(_) | Attr::Available) {
+        if matches!(attr, Attr::Point(_) | Attr::Available | Attr::On | Attr::Connected) {
             return Rat::ZERO;
         }
         let members = self.site.groups.get(group.index()).map(|g| g.members.as_slice()).unwrap_or_default();
         let mut step = Rat::ZERO;
         for range in members {
-            let own = self.site.families.get(range.family.index()).and_then(|f| f.command_step.get(attr));
-            step = Rat::max_of(&step, &own.cloned().unwrap_or_else(|| thousandth(ty)));
+            let family = self.site.families.get(range.family.index());
+            step = Rat::max_of(&step, &family.map_or_else(|| thousandth(ty), |f| register_step(f, attr)));
         }
         step
     }
@@ -442,7 +434,7 @@ impl Compiler<'_> {
         let name = format!("{}.{}", family.name, attr.name());
         let step = match attr {
             Attr::On | Attr::Connected | Attr::Available => Rat::ZERO,
-            _ => family.command_step.get(attr).cloned().unwrap_or_else(|| thousandth(ty)),
+            _ => register_step(family, attr),
         };
         let (count, place) = (family.count, family.span);
         let reading = self.families.get(id.index()).map(device_reading);

@@ -193,6 +193,21 @@ impl Profile {
         self.count_value(&point.point, with).ok()
     }
 
+    /// What the register of `verb` takes, kW, in sorted pieces.
+    ///
+    /// `None`: the profile has no such command, its register takes anything, or a rating is missing.
+    #[must_use]
+    pub fn command_range(&self, verb: Verb, with: &Context) -> Option<Vec<(Rat, Rat)>> {
+        let case = self.commands.iter().find(|case| case.verb == verb && verb.has_value())?;
+        let set = case.set.iter().find(|set| set.source == Source::Value)?;
+        let point = self.point(&set.point)?;
+        let unit = self.unit_in_canonical(point, with).ok()?;
+        let mut pieces: Vec<_> =
+            point.range.as_ref()?.0.iter().map(|(least, most)| (least * &unit, most * &unit)).collect();
+        pieces.sort();
+        Some(pieces)
+    }
+
     /// The canonical value of a raw register value.
     ///
     /// # Errors

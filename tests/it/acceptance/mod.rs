@@ -3,12 +3,13 @@
 
 mod bench;
 mod emhass;
-mod examples;
+pub(crate) mod examples;
 mod haeo;
 mod refusals;
 
 use std::path::{Path, PathBuf};
 
+use evl::bundle::inventory::Inventory;
 use evl::bundle::{Bundle, Document, PlanDocument, State};
 use evl::calendar::{Calendar, Instant};
 use evl::inputs;
@@ -58,18 +59,40 @@ fn planned_in(system: &MemorySystem, from: &str, state: &str) -> PlanDocument {
 
 /// Plans the folder `site`.
 fn try_planned(system: &MemorySystem, from: &str, state: &str) -> Result<PlanDocument, PlanFailure> {
-    let mut repository = Repository::open(system, Path::new("site")).unwrap();
-    let compiled = sema::compile(&repository);
-    assert!(!compiled.findings.has_errors(), "{}", words(&compiled.findings));
-    let site = compiled.site.unwrap();
-    let calendar = Calendar::new(&site).unwrap();
-    let from: Instant = from.parse().unwrap();
-    let span = (from, from.plus(site.horizon_s));
-    let inputs = inputs::load(&mut repository, &site, &calendar, span).map_err(|f| words(&f)).unwrap();
-    let state = State::load(state.as_bytes(), &site).map_err(|f| words(&f)).unwrap();
-    let profiles = repository.profiles.iter().map(|(name, p)| (name.clone(), p.profile.clone())).collect();
-    let bundle = Bundle::new(site, profiles, &repository.inventory, std::collections::BTreeMap::new());
-    plan(&bundle, &inputs, &state, &Options::from(from))
+    Built::new(system, from, state).plan()
+}
+
+/// A folder compiled, with everything that a plan is made from.
+pub(crate) struct Built {
+    pub(crate) bundle: Bundle,
+    pub(crate) inventory: Inventory,
+    inputs: inputs::Inputs,
+    state: State,
+    from: Instant,
+}
+
+impl Built {
+    /// Compiles the folder `site`.
+    pub(crate) fn new(system: &MemorySystem, from: &str, state: &str) -> Self {
+        let mut repository = Repository::open(system, Path::new("site")).unwrap();
+        let compiled = sema::compile(&repository);
+        assert!(!compiled.findings.has_errors(), "{}", words(&compiled.findings));
+        let site = compiled.site.unwrap();
+        let calendar = Calendar::new(&site).unwrap();
+        let from: Instant = from.parse().unwrap();
+        let span = (from, from.plus(site.horizon_s));
+        let inputs = inputs::load(&mut repository, &site, &calendar, span).map_err(|f| words(&f)).unwrap();
+        let state = State::load(state.as_bytes(), &site).map_err(|f| words(&f)).unwrap();
+        let profiles = repository.profiles.iter().map(|(name, p)| (name.clone(), p.profile.clone()));
+        let inventory = repository.inventory.clone();
+        let bundle = Bundle::new(site, profiles.collect(), &inventory, std::collections::BTreeMap::new());
+        Self { bundle, inventory, inputs, state, from }
+    }
+
+    /// Its plan over the site's horizon.
+    pub(crate) fn plan(&self) -> Result<PlanDocument, PlanFailure> {
+        plan(&self.bundle, &self.inputs, &self.state, &Options::from(self.from))
+    }
 }
 
 /// The cost that known answers are compared with.
@@ -78,7 +101,7 @@ fn model_cost(plan: &PlanDocument) -> f64 {
 }
 
 /// Findings as lines.
-fn words(findings: &evl::diag::Diagnostics) -> String {
+pub(crate) fn words(findings: &evl::diag::Diagnostics) -> String {
     let line = |f: &evl::diag::Diagnostic| format!("{} {} {:?} {:?}", f.code, f.message, f.notes, f.help);
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -3,4 +3,6 @@
 
 mod apply;
 mod fixture;
+#[cfg(feature = "solver")]
+mod harbor;
 mod yard;
