@@ -93,6 +93,9 @@ pub struct Done {
     /// Whether the guard held when the window opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed: Option<bool>,
+    /// When the last window opened in which it was owed, for `at most every`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fired: Option<Instant>,
 }
 
 /// A signal's value as it is written.

@@ -12,6 +12,11 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<Unit> {
     named.extend(scene.dues.iter().map(|d| d.device));
     named.extend(scene.origins.iter().map(|o| o.device));
     named.extend(scene.origins.iter().flat_map(|o| o.from.iter().copied()));
+    // a choice is made by each, which no mean over equal devices shows
+    named.extend(scene.asks.iter().filter(|ask| ask.pieces.len() > 1).filter_map(|ask| match &ask.what {
+        What::Device(device, _) => Some(*device),
+        What::Zone(_) => None,
+    }));
     let mut units: Vec<Unit> = Vec::new();
     for family in &scene.site.families {
         if matches!(family.model, Model::Control { .. } | Model::Slot { .. }) {

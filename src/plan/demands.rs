@@ -1,5 +1,6 @@
 //! What a demand asks of single attributes, in floats.
 
+use super::scene::Pieces;
 use crate::eval::{Demand, DeviceSet};
 use crate::ir::{Attr, Family, Model};
 use crate::quantity::Rat;
@@ -14,6 +15,16 @@ pub(super) fn interval(demand: &Demand, (least, most): (f64, f64)) -> Option<(f6
             set.hull().map(|(lo, hi)| (lo.to_f64(), hi.to_f64()))
         }
         _ => None,
+    }
+}
+
+/// The pieces of a choice on an attribute; none for a plain interval.
+pub(super) fn choice(demand: &Demand, of: &Attr) -> Pieces {
+    match demand {
+        Demand::Choice { attr, set } if attr == of && set.pieces().len() > 1 => {
+            set.pieces().iter().map(|(lo, hi)| (lo.to_f64(), hi.to_f64())).collect()
+        }
+        _ => Pieces::new(),
     }
 }
 

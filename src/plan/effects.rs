@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::decisions::decisions;
-use super::demands::{interval, parts, zone_hull};
+use super::demands::{choice, interval, parts, zone_hull};
 use super::prepare::Known;
-use super::scene::{Ask, Due, DueKind, Origins, Owner, Pieces, Scene, Total, What};
+use super::scene::{Ask, Origins, Owner, Pieces, Scene, Total, What};
 use super::steps;
 use crate::bundle::{Override, Void};
-use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::eval::{Asked, Decision, Demand, EffectRef, Status, Unit};
-use crate::ir::{Attr, ClassId, Device, EffectKind, MemberRange, Rule, Site, Statement};
+use crate::ir::{Attr, ClassId, Device, EffectKind, MemberRange, Model, Site, Statement};
 use crate::quantity::Rat;
 
 /// What the rules leave to say beside the scene.
@@ -39,13 +38,13 @@ pub(super) fn apply(known: &Known<'_>, scene: &mut Scene<'_>) -> Result<Told, Di
     for (t, decision) in decisions.iter().enumerate() {
         work.sets(t, decision);
         work.single(t, decision);
-        work.wishes(t, decision)?;
+        work.wishes(t, decision);
         work.origins(t, decision);
     }
     work.averages(&decisions);
     work.totals(&decisions);
-    work.obligations(&decisions, &mut told);
     told.overrides = work.overrides();
+    super::dues::add(known, &decisions, scene, &mut told);
     Ok(told)
 }
 
@@ -56,13 +55,12 @@ fn refuse(site: &Site) -> Result<(), Diagnostics> {
         for effect in &rule.effects {
             let what = match &effect.kind {
                 EffectKind::Follow { .. } => "`follow`",
-                EffectKind::Run { .. } if rule.at_most_every_s.is_some() => "`run` with `at most every`",
-                EffectKind::Deliver { .. } | EffectKind::Run { .. } | EffectKind::Supply { .. }
-                    if effect.preferably =>
-                {
-                    "`preferably` on an obligation or an origin"
+                EffectKind::Bound { averaged_s: Some(_), .. } if effect.preferably => {
+                    "`preferably` on a mean over time"
                 }
-                EffectKind::Choice { .. } if effect.preferably => "`preferably` on a choice",
+                EffectKind::Choice { attr, pieces } if is_state(attr) && pieces.len() > 1 => {
+                    "a choice between values of a state"
+                }
                 _ => continue,
             };
             findings.push(
@@ -76,6 +74,30 @@ fn refuse(site: &Site) -> Result<(), Diagnostics> {
         }
     }
     if findings.is_empty() { Ok(()) } else { Err(findings) }
+}
+
+/// Whether an attribute is a state, which no command sets at once.
+const fn is_state(attr: &Attr) -> bool {
+    matches!(attr, Attr::ChargeLevel | Attr::Temperature | Attr::Setpoint)
+}
+
+/// Everything that can give energy.
+fn givers(site: &Site) -> impl Iterator<Item = Device> + '_ {
+    let gives = |model: &Model| {
+        matches!(
+            model,
+            Model::Grid { .. } | Model::Renewable { .. } | Model::Generator { .. } | Model::Store(_)
+        )
+    };
+    site.families.iter().filter(move |f| gives(&f.model)).flat_map(|f| f.all().devices())
+}
+
+/// The members of a unit of devices.
+const fn devices(unit: &Unit) -> Option<MemberRange> {
+    match unit {
+        Unit::Devices(range) => Some(*range),
+        Unit::Zone(_) => None,
+    }
 }
 
 /// Class, what stood in the way, and the steps.
@@ -170,7 +192,7 @@ impl Work<'_, '_, '_> {
                 let Some(declared) = self.site().zone(zone) else { return };
                 let physical = (declared.range.0.to_f64(), declared.range.1.to_f64());
                 if let Some((lo, hi)) = interval(demand, physical) {
-                    made.push((What::Zone(zone), lo, hi, physical.1 - physical.0));
+                    made.push((What::Zone(zone), lo, hi, physical.1 - physical.0, Pieces::new()));
                 }
             }
             Unit::Devices(range) => {
@@ -178,12 +200,13 @@ impl Work<'_, '_, '_> {
                     let Some(family) = self.known.site.family(device.family) else { continue };
                     for (attr, lo, hi) in parts(family, demand) {
                         let width = family.hull(&attr).map_or(1.0, |(l, h)| h.to_f64() - l.to_f64());
-                        made.push((What::Device(device, attr), lo, hi, width));
+                        let pieces = choice(demand, &attr);
+                        made.push((What::Device(device, attr), lo, hi, width, pieces));
                     }
                 }
             }
         }
-        for (what, lo, hi, width) in made {
+        for (what, lo, hi, width, pieces) in made {
             self.scene.asks.push(Ask {
                 owner,
                 what,
@@ -191,13 +214,14 @@ impl Work<'_, '_, '_> {
                 lo,
                 hi,
                 width,
+                pieces,
                 preference: wish.is_some(),
                 price: wish.flatten(),
             });
         }
     }
 
-    fn wishes(&mut self, t: usize, decision: &Decision) -> Result<(), Diagnostics> {
+    fn wishes(&mut self, t: usize, decision: &Decision) {
         for wish in &decision.preferences {
             let owner = self.owner(wish.effect, wish.class);
             let price = wish.price.as_ref().map(Rat::to_f64);
@@ -208,21 +232,24 @@ impl Work<'_, '_, '_> {
                     }
                 }
                 Asked::Total { attr, lo, hi } => {
-                    let ranges: Vec<MemberRange> = (wish.units.iter())
-                        .filter_map(|u| match u {
-                            Unit::Devices(range) => Some(*range),
-                            Unit::Zone(_) => None,
-                        })
-                        .collect();
+                    let ranges: Vec<MemberRange> = wish.units.iter().filter_map(devices).collect();
                     let bounds = (lo.as_ref().map(Rat::to_f64), hi.as_ref().map(Rat::to_f64));
                     let hours = self.scene.hours(t);
                     self.total(owner, &ranges, attr, bounds, (vec![(t, 1.0)], hours), Some(price));
                 }
-                // refused before
-                Asked::Deliver(_) | Asked::Run { .. } | Asked::Supply { .. } | Asked::Follow(..) => {}
+                Asked::Supply { from, never } => {
+                    let named: Vec<Device> = from.iter().flat_map(|r| r.devices()).collect();
+                    let from: Vec<Device> =
+                        givers(self.known.site).filter(|d| named.contains(d) != *never).collect();
+                    for device in wish.units.iter().filter_map(devices).flat_map(|r| r.devices()) {
+                        let (step, wish, from) = (t, Some(price), from.clone());
+                        self.scene.origins.push(Origins { owner, device, step, from, wish });
+                    }
+                }
+                // obligations are taken up where their windows open; `follow` is no preference
+                Asked::Deliver(_) | Asked::Run { .. } | Asked::Follow(..) => {}
             }
         }
-        Ok(())
     }
 
     fn origins(&mut self, t: usize, decision: &Decision) {
@@ -233,7 +260,8 @@ impl Work<'_, '_, '_> {
             let owner = self.owner(*first, class);
             let from: Vec<Device> = origins.allowed.iter().flat_map(|r| r.devices()).collect();
             for device in range.devices() {
-                self.scene.origins.push(Origins { owner, device, step: t, from: from.clone() });
+                let (step, from, wish) = (t, from.clone(), None);
+                self.scene.origins.push(Origins { owner, device, step, from, wish });
             }
         }
     }
@@ -359,136 +387,6 @@ impl Work<'_, '_, '_> {
             preference: wish.is_some(),
             price: wish.flatten(),
         });
-    }
-
-    /// `deliver` and `run`: the guard counts where a window opens; work done before is an input.
-    fn obligations(&mut self, decisions: &[Decision], told: &mut Told) {
-        let known = self.known;
-        let (from, until) = (known.from(), known.until());
-        for rule in &known.site.rules {
-            for effect in &rule.effects {
-                let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &effect.kind
-                else {
-                    continue;
-                };
-                for (opens, closes) in known.calendar.obligation_windows(window, from, until) {
-                    let t = if opens <= from { 0 } else { known.within(opens, closes).start };
-                    let Some(decision) = decisions.get(t) else { continue };
-                    let due: Vec<_> = (decision.obligations.iter())
-                        .filter(|o| o.effect.instance.rule == rule.id && o.effect.index == effect.index)
-                        .collect();
-                    for obligation in due {
-                        for device in obligation.members.iter().flat_map(|r| r.devices()) {
-                            self.due(rule, obligation, device, (opens, closes), told);
-                        }
-                    }
-                    // owed since the window opened, although the guard no longer holds
-                    if opens < from {
-                        self.owed(rule, effect, decision, (opens, closes), told);
-                    }
-                }
-            }
-        }
-    }
-
-    /// An obligation whose guard held when its window opened before the plan begins.
-    fn owed(
-        &mut self,
-        rule: &Rule,
-        effect: &crate::ir::Effect,
-        decision: &Decision,
-        window: (Instant, Instant),
-        told: &mut Told,
-    ) {
-        if decision.is_active(rule.id) {
-            return;
-        }
-        let asked = match &effect.kind {
-            EffectKind::Deliver { energy, .. } => match energy.as_constant() {
-                Some(energy) => Asked::Deliver(energy.clone()),
-                None => return,
-            },
-            EffectKind::Run { for_s, uninterrupted, .. } => {
-                Asked::Run { for_s: *for_s, uninterrupted: *uninterrupted }
-            }
-            _ => return,
-        };
-        for device in self
-            .known
-            .site
-            .target_members(&effect.target)
-            .iter()
-            .flat_map(|r| r.devices())
-            .collect::<Vec<_>>()
-        {
-            if self.known.state.done(self.known.site, rule.id, device).owed == Some(true) {
-                let obligation = crate::eval::Obligation {
-                    effect: EffectRef { instance: crate::eval::Instance::of(rule.id), index: effect.index },
-                    class: rule.class,
-                    members: Vec::new(),
-                    asked: asked.clone(),
-                    open: Vec::new(),
-                };
-                self.due(rule, &obligation, device, window, told);
-            }
-        }
-    }
-
-    fn due(
-        &mut self,
-        rule: &Rule,
-        obligation: &crate::eval::Obligation,
-        device: Device,
-        (opens, closes): (Instant, Instant),
-        told: &mut Told,
-    ) {
-        let known = self.known;
-        let (from, until) = (known.from(), known.until());
-        let done =
-            if opens < from { known.state.done(known.site, rule.id, device) } else { Default::default() };
-        if done.owed == Some(false) {
-            return;
-        }
-        let steps = known.within(opens.max(from), closes.min(until));
-        #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
-        let beyond = closes.since(until).max(0) as f64 / 3600.0;
-        let owner = self.owner(obligation.effect, obligation.class);
-        let (kind, whole) = match &obligation.asked {
-            Asked::Deliver(energy) => {
-                let so_far = done.energy.as_ref().map_or(0.0, |q| q.value.to_f64());
-                let mut energy_left = (energy.to_f64() - so_far).max(0.0);
-                if let Some(stays) = self.scene.stays.get(&device) {
-                    let here: Vec<_> = (stays.iter())
-                        .filter(|s| s.steps.start < steps.end && steps.start < s.steps.end)
-                        .collect();
-                    if here.is_empty() {
-                        told.void.push(Void {
-                            statement: super::words::statement(known.site, owner.statement),
-                            device: known.site.device_name(device),
-                            because: format!(
-                                "no vehicle is there between {} and {}",
-                                known.calendar.show(opens),
-                                known.calendar.show(closes)
-                            ),
-                        });
-                        return;
-                    }
-                    let room: f64 = here.iter().map(|s| s.room).sum();
-                    energy_left = energy_left.min(room);
-                }
-                (DueKind::Deliver(energy_left), energy.to_f64())
-            }
-            Asked::Run { for_s, uninterrupted } => {
-                let ran = done.ran.as_ref().map_or(0.0, |q| q.value.to_f64()) / 3600.0;
-                #[expect(clippy::cast_precision_loss, reason = "runs are far shorter than 2^53 s")]
-                let whole = *for_s as f64 / 3600.0;
-                let begun = *uninterrupted && ran > 0.0 && ran < whole;
-                let hours = (whole - ran).max(0.0);
-                (DueKind::Run { hours, uninterrupted: *uninterrupted, begun }, whole)
-            }
-            _ => return,
-        };
-        self.scene.dues.push(Due { owner, device, kind, steps, beyond, whole });
     }
 
     /// Overridden effects as runs of steps.

@@ -7,6 +7,7 @@ mod budget;
 mod decisions;
 mod demands;
 mod document;
+mod dues;
 mod effects;
 mod entry;
 mod exclusive;

@@ -455,8 +455,20 @@ impl<'s, 'a> Builder<'s, 'a> {
                 (true, Some(price)) => Wish::Priced(price * hours),
             };
             let width = if ask.width > 0.0 { ask.width } else { 1.0 };
-            self.ask(ask.owner, aff, (ask.lo, ask.hi), hours / width, Some(t), wish);
+            if ask.pieces.len() > 1 {
+                self.ask_choice(ask, aff, hours / width, t, wish);
+            } else {
+                self.ask(ask.owner, aff, (ask.lo, ask.hi), hours / width, Some(t), wish);
+            }
         }
+    }
+
+    /// `aff` within the pieces of a choice; a breach is the distance to the nearest.
+    fn ask_choice(&mut self, ask: &super::scene::Ask, aff: &Aff, weight: f64, t: usize, wish: Wish) {
+        let (chosen, _) = super::semicontinuous::column(self, &ask.pieces, 1.0);
+        let mut beyond = aff.clone();
+        beyond.add(&chosen, -1.0);
+        self.ask(ask.owner, &beyond, (0.0, 0.0), weight, Some(t), wish);
     }
 
     /// The classes that have breaches, from the top.

@@ -25,7 +25,17 @@ fn deliver(b: &mut Builder<'_, '_>, due: &Due, energy: f64) {
     let most = b.scene.physical(due.device, &Attr::Power).last().map_or(0.0, |p| p.1);
     let now = energy - due.beyond * most;
     if now > 0.0 {
-        b.ask(due.owner, &sum, (now, f64::INFINITY), 1.0 / due.whole.max(1e-9), None, Wish::No);
+        let wish = wish(due, 1.0);
+        b.ask(due.owner, &sum, (now, f64::INFINITY), 1.0 / due.whole.max(1e-9), None, wish);
+    }
+}
+
+/// What missing one unit costs, `energy` kWh being one unit; by missing share where it has no price.
+fn wish(due: &Due, energy: f64) -> Wish {
+    match due.wish {
+        None => Wish::No,
+        Some(None) => Wish::Free,
+        Some(Some(price)) => Wish::Priced(price * energy),
     }
 }
 
@@ -33,6 +43,8 @@ fn run(b: &mut Builder<'_, '_>, due: &Due, hours: f64, uninterrupted: bool, begu
     if hours <= 0.0 {
         return;
     }
+    // a price is of the energy that does not flow
+    let power = b.scene.physical(due.device, &Attr::Power).last().map_or(0.0, |p| p.1);
     if !uninterrupted {
         let mut sum = Aff::default();
         for t in due.steps.clone() {
@@ -42,7 +54,8 @@ fn run(b: &mut Builder<'_, '_>, due: &Due, hours: f64, uninterrupted: bool, begu
         }
         let now = hours - due.beyond;
         if now > 0.0 {
-            b.ask(due.owner, &sum, (now, f64::INFINITY), 1.0 / due.whole.max(1e-9), None, Wish::No);
+            let weight = 1.0 / due.whole.max(1e-9);
+            b.ask(due.owner, &sum, (now, f64::INFINITY), weight, None, wish(due, power));
         }
         return;
     }
@@ -65,24 +78,35 @@ fn run(b: &mut Builder<'_, '_>, due: &Due, hours: f64, uninterrupted: bool, begu
     if due.beyond >= hours && !begun {
         return; // it can still run wholly after the horizon
     }
+    // several starts would only ask for more
+    if chosen.terms.len() > 1 {
+        b.program.at_most(chosen.terms.iter().copied(), 1.0);
+    }
     if chosen.terms.is_empty() {
-        let owner = due.owner;
-        if b.gives(owner) {
-            let col = b.program.col(1.0, 1.0);
-            b.breaches.push(Breach {
-                col,
-                weight: 1.0,
-                owner,
-                step: None,
-                preference: false,
-                initial: false,
-            });
-        } else {
-            b.program.contradict();
-        }
+        missed(b, due, hours, power);
         return;
     }
-    b.ask(due.owner, &chosen, (1.0, f64::INFINITY), 1.0, None, Wish::No);
+    let owed = (hours, f64::INFINITY);
+    b.ask(due.owner, &chosen.times(hours), owed, 1.0 / hours, None, wish(due, power));
+}
+
+/// A run of `hours` that no start fits: a breach, a price, or no plan.
+fn missed(b: &mut Builder<'_, '_>, due: &Due, hours: f64, power: f64) {
+    let owner = due.owner;
+    let wish = wish(due, power);
+    match wish {
+        Wish::No if !b.gives(owner) => b.program.contradict(),
+        Wish::No | Wish::Free => {
+            let (col, weight) = (b.program.col(hours, hours), 1.0 / hours);
+            let preference = wish == Wish::Free;
+            b.breaches.push(Breach { col, weight, owner, step: None, preference, initial: false });
+        }
+        Wish::Priced(price) => {
+            let col = b.program.col(hours, hours);
+            b.money.push((super::model::Part::Breach, col, price));
+            b.priced.push((owner, None, col, price));
+        }
+    }
 }
 
 /// The step after the last one that a run begun in step `t` needs, and whether it fits the window.

@@ -198,6 +198,7 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
                         steps: inside.clone(),
                         beyond,
                         whole: wanted,
+                        wish: None,
                     });
                 }
                 list.push(Stay { steps: inside, power, room });

@@ -42,6 +42,8 @@ pub(super) struct Ask {
     pub(super) hi: f64,
     /// Width of the physical range, by which a breach is measured.
     pub(super) width: f64,
+    /// Of a choice: the values between `lo` and `hi` that it allows; empty: all.
+    pub(super) pieces: Pieces,
     /// A preference: never hard.
     pub(super) preference: bool,
     /// Currency per unit and hour of breach of a priced preference.
@@ -104,6 +106,8 @@ pub(super) struct Due {
     pub(super) beyond: f64,
     /// What the whole window asks, by which a missing share is measured.
     pub(super) whole: f64,
+    /// A preference, with its price in currency per missing kWh where it has one; `None`: owed.
+    pub(super) wish: Option<Option<f64>>,
 }
 
 /// A budget over the part of one of its periods that lies in the horizon.
@@ -182,6 +186,8 @@ pub(super) struct Origins {
     pub(super) step: usize,
     /// Sources that may feed it, sorted.
     pub(super) from: Vec<Device>,
+    /// A preference, with its price in currency per kWh from elsewhere where it has one; `None`: hard.
+    pub(super) wish: Option<Option<f64>>,
 }
 
 /// Everything the model is made from.

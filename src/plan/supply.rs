@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Aff, Breach, Builder};
+use super::model::{Aff, Breach, Builder, Part};
 use super::scene::Origins;
 use super::solver::Col;
 use crate::ir::{Attr, BusId, Device, Model};
@@ -25,6 +25,21 @@ pub(super) struct TaggedFlow {
     pub(super) col: Col,
 }
 
+/// A tag's flows over a link in one step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TaggedLink {
+    /// Which tag.
+    pub(super) tag: usize,
+    /// Place of the link.
+    pub(super) link: usize,
+    /// In which step.
+    pub(super) step: usize,
+    /// kW at the sending end, forward.
+    pub(super) there: Col,
+    /// kW at the sending end, back.
+    pub(super) back: Col,
+}
+
 /// Sources by tag, and the flows to restricted takers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tagged {
@@ -32,6 +47,8 @@ pub(super) struct Tagged {
     pub(super) tags: Vec<Vec<Device>>,
     /// Flows.
     pub(super) flows: Vec<TaggedFlow>,
+    /// Flows over links.
+    pub(super) links: Vec<TaggedLink>,
 }
 
 pub(super) fn add(b: &mut Builder<'_, '_>) {
@@ -45,7 +62,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
     }
     let sources = sources(b);
     let tags = tags(&sources, &scene.origins);
-    let mut tagged = Tagged { tags, flows: Vec::new() };
+    let mut tagged = Tagged { tags, flows: Vec::new(), links: Vec::new() };
     for (t, restricted) in by_step {
         step(b, &sources, &mut tagged, t, &restricted);
     }
@@ -90,15 +107,43 @@ pub(super) fn takers(b: &Builder<'_, '_>) -> Vec<(Device, usize, Attr)> {
     found
 }
 
-/// Sources that every restriction treats alike.
+/// Sources that every restriction treats alike. A restricted store stands alone: it may not feed
+/// itself.
 fn tags(sources: &[(Device, usize, Attr)], origins: &[Origins]) -> Vec<Vec<Device>> {
     let lists: BTreeSet<&Vec<Device>> = origins.iter().map(|o| &o.from).collect();
-    let mut by: BTreeMap<Vec<bool>, Vec<Device>> = BTreeMap::new();
+    let restricted: BTreeSet<Device> = origins.iter().map(|o| o.device).collect();
+    let mut by: BTreeMap<(Vec<bool>, Option<Device>), Vec<Device>> = BTreeMap::new();
     for (device, _, _) in sources {
-        let key = lists.iter().map(|list| list.contains(device)).collect();
+        let own = restricted.contains(device).then_some(*device);
+        let key = (lists.iter().map(|list| list.contains(device)).collect(), own);
         by.entry(key).or_default().push(*device);
     }
     by.into_values().collect()
+}
+
+/// What restricts one taker in one step, and what it takes.
+struct Taker<'o> {
+    device: Device,
+    bus: usize,
+    draw: Aff,
+    origins: Vec<&'o Origins>,
+    /// What it gets by tag.
+    gets: Aff,
+}
+
+fn taken_by<'o>(b: &Builder<'_, '_>, t: usize, restricted: &[&'o Origins]) -> Vec<Taker<'o>> {
+    let mut by: BTreeMap<Device, Vec<&'o Origins>> = BTreeMap::new();
+    for origins in restricted {
+        by.entry(origins.device).or_default().push(origins);
+    }
+    (by.into_iter())
+        .filter_map(|(device, origins)| {
+            let family = b.scene.site.family(device.family)?;
+            let draw = b.attr(device, &taken(&family.model), t)?;
+            let bus = family.bus.map_or(0, BusId::index);
+            Some(Taker { device, bus, draw, origins, gets: Aff::default() })
+        })
+        .collect()
 }
 
 fn step(
@@ -113,15 +158,17 @@ fn step(
     let tags = tagged.tags.len();
     // each tag's flow over each link, both ways; together they are the link's
     let mut over: Vec<Vec<(Aff, Aff)>> = Vec::new();
-    for (place, link) in scene.site.links.iter().enumerate() {
+    for place in 0..scene.site.links.len() {
         let (forward, back) = (b.links.get(place))
             .and_then(|(f, r)| Some((f.get(t)?.clone(), r.get(t)?.clone())))
             .unwrap_or_default();
+        let most = (b.range(&forward).1.max(0.0), b.range(&back).1.max(0.0));
         let mut sums = (forward.times(-1.0), back.times(-1.0));
         let mut flows = Vec::with_capacity(tags);
-        for _ in 0..tags {
-            let there = Aff::of(b.program.col(0.0, link.capacity.to_f64()));
-            let back = Aff::of(b.program.col(0.0, if link.both { link.capacity_back.to_f64() } else { 0.0 }));
+        for tag in 0..tags {
+            let (there, back) = (b.program.col(0.0, most.0), b.program.col(0.0, most.1));
+            tagged.links.push(TaggedLink { tag, link: place, step: t, there, back });
+            let (there, back) = (Aff::of(there), Aff::of(back));
             sums.0.add(&there, 1.0);
             sums.1.add(&back, 1.0);
             flows.push((there, back));
@@ -130,13 +177,13 @@ fn step(
         b.program.equal(sums.1.terms, -sums.1.constant);
         over.push(flows);
     }
+    let mut takers = taken_by(b, t, restricted);
     for tag in 0..tags {
         let members: BTreeSet<Device> = tagged.tags.get(tag).into_iter().flatten().copied().collect();
         for bus in 0..buses {
             // what enters with this tag and is not passed on stays with those who take here
             let mut left = Aff::default();
-            for (device, at, attr) in sources.iter().filter(|(d, at, _)| *at == bus && members.contains(d)) {
-                debug_assert_eq!(*at, bus);
+            for (device, _, attr) in sources.iter().filter(|(d, at, _)| *at == bus && members.contains(d)) {
                 if let Some(power) = b.attr(*device, attr, t) {
                     left.add(&power, 1.0);
                 }
@@ -153,46 +200,57 @@ fn step(
                     left.add(back, -1.0);
                 }
             }
-            for origins in restricted {
-                let Some(family) = scene.site.family(origins.device.family) else { continue };
-                if family.bus.map_or(0, BusId::index) != bus {
-                    continue;
+            // room for what rounding adds to what is restricted
+            let mut margin = 0.0;
+            for taker in takers.iter_mut().filter(|taker| taker.bus == bus) {
+                if let Some(col) = feed(b, taker, &members, t) {
+                    left.add(&Aff::of(col), -1.0);
+                    taker.gets.add(&Aff::of(col), 1.0);
+                    margin += taker.origins.iter().map(|o| scene.margin(o.owner.statement)).sum::<f64>();
+                    tagged.flows.push(TaggedFlow { tag, to: taker.device, step: t, col });
                 }
-                let attr = taken(&family.model);
-                let Some(draw) = b.attr(origins.device, &attr, t) else { continue };
-                let most = b.range(&draw).1.max(0.0);
-                let allowed =
-                    members.iter().all(|d| origins.from.contains(d)) && !members.contains(&origins.device);
-                if !allowed && !b.gives(origins.owner) {
-                    continue;
-                }
-                let col = b.program.col(0.0, most);
-                if !allowed {
-                    let weight = scene.hours(t) / most.max(1e-9);
-                    b.breaches.push(Breach {
-                        col,
-                        weight,
-                        owner: origins.owner,
-                        step: Some(t),
-                        preference: false,
-                        initial: false,
-                    });
-                }
-                left.add(&Aff::of(col), -1.0);
-                tagged.flows.push(TaggedFlow { tag, to: origins.device, step: t, col });
             }
-            b.program.at_least(left.terms, -left.constant);
+            let margin = margin.min(b.range(&left).1.max(0.0));
+            b.program.at_least(left.terms, margin - left.constant);
         }
     }
-    for origins in restricted {
-        let Some(family) = scene.site.family(origins.device.family) else { continue };
-        let Some(draw) = b.attr(origins.device, &taken(&family.model), t) else { continue };
-        let mut sum = draw.times(-1.0);
-        for flow in tagged.flows.iter().filter(|f| f.step == t && f.to == origins.device) {
-            sum.add(&Aff::of(flow.col), 1.0);
-        }
+    for taker in takers {
+        let mut sum = taker.draw.times(-1.0);
+        sum.add(&taker.gets, 1.0);
         b.program.equal(sum.terms, -sum.constant);
     }
+}
+
+/// A tag's flow to a taker, at the price of what it is against; `None` where it may not flow.
+fn feed(b: &mut Builder<'_, '_>, taker: &Taker<'_>, tag: &BTreeSet<Device>, t: usize) -> Option<Col> {
+    if tag.contains(&taker.device) {
+        return None;
+    }
+    let against = |o: &&&Origins| !tag.iter().all(|d| o.from.contains(d));
+    let against: Vec<&Origins> = taker.origins.iter().filter(against).copied().collect();
+    if against.iter().any(|o| o.wish.is_none() && !b.gives(o.owner)) {
+        return None;
+    }
+    let most = b.range(&taker.draw).1.max(0.0);
+    let hours = b.scene.hours(t);
+    let col = b.program.col(0.0, most);
+    for Origins { owner, wish, .. } in against {
+        match wish {
+            Some(Some(price)) => {
+                b.money.push((Part::Breach, col, price * hours));
+                b.priced.push((*owner, Some(t), col, price * hours));
+            }
+            None | Some(None) => b.breaches.push(Breach {
+                col,
+                weight: hours / most.max(1e-9),
+                owner: *owner,
+                step: Some(t),
+                preference: wish.is_some(),
+                initial: false,
+            }),
+        }
+    }
+    Some(col)
 }
 
 /// The attribute by which a device takes energy.

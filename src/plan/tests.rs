@@ -158,6 +158,7 @@ fn a_delivery_is_made_in_the_cheap_hours_of_its_window() {
         steps: 0..3,
         beyond: 0.0,
         whole: 9.0,
+        wish: None,
     });
     // 8 kWh at 0.1; the last kWh cannot come alone, for less than 2 kW does not flow
     let solved = run(&scene).unwrap();
@@ -178,6 +179,7 @@ fn an_uninterrupted_run_is_one_piece() {
         steps: 0..5,
         beyond: 0.0,
         whole: 2.0,
+        wish: None,
     };
     scene.dues.push(due);
     close(&values(&run(&scene).unwrap(), w, &Attr::Power), &[0.0, 0.0, 2.0, 2.0, 0.0]);
@@ -198,6 +200,7 @@ fn a_demand_charge_is_paid_above_what_is_known() {
         steps: 0..3,
         beyond: 0.0,
         whole: 9.0,
+        wish: None,
     });
     let interval = |t| (vec![(t, 1.0)], 0.0);
     scene.charges.push(PeakCharge {
@@ -324,6 +327,7 @@ fn totals_and_budgets_bind() {
             steps: 0..2,
             beyond: 0.0,
             whole: 4.0,
+            wish: None,
         });
     }
     scene.groups.push(vec![(a, Attr::Power), (b, Attr::Power)]);
@@ -372,6 +376,7 @@ fn what_cannot_hold_together_is_named() {
         steps: 0..2,
         beyond: 0.0,
         whole: 9.0,
+        wish: None,
     });
     let Err(Failure::Infeasible(conflict)) = run(&scene) else { panic!("a plan was found") };
     let due = conflict.members.iter().find(|m| m.owner == owner(1)).expect("the delivery is named");
@@ -392,6 +397,7 @@ fn preferences_yield_to_nothing_but_obligations() {
         lo,
         hi,
         width: 8.0,
+        pieces: Vec::new(),
         preference: true,
         price,
     };
@@ -419,6 +425,7 @@ fn a_vehicle_takes_only_while_it_is_there() {
         steps: 1..3,
         beyond: 0.0,
         whole: 6.0,
+        wish: None,
     });
     close(&values(&run(&scene).unwrap(), ev, &Attr::Power), &[0.0, 2.0, 4.0, 0.0]);
 }
@@ -466,6 +473,7 @@ fn further_goals_spend_only_what_they_may() {
         steps: 0..2,
         beyond: 0.0,
         whole: 8.0,
+        wish: None,
     });
     // the optimum is 0.8; a tenth more buys 0.8 kWh in the dear hour
     let solved = run(&scene).unwrap();
@@ -490,9 +498,10 @@ fn a_restricted_taker_gets_only_what_it_may() {
         steps: 0..2,
         beyond: 0.0,
         whole: 5.0,
+        wish: None,
     });
     for step in 0..2 {
-        scene.origins.push(Origins { owner: owner(1), device: ev, step, from: vec![pv] });
+        scene.origins.push(Origins { owner: owner(1), device: ev, step, from: vec![pv], wish: None });
     }
     // the sun's 3 kW an hour go to the vehicle, up to the 5 kWh it is owed; the load is bought
     let solved = run(&scene).unwrap();

@@ -89,7 +89,12 @@ pub(super) fn check(
                 let name = case.site.device_name(*from);
                 let message =
                     format!("the flows from `{name}` are {sum} kW, it gives {} kW", given.recorded());
-                out.push("flows", Miss::at(step, name, message));
+                let mut miss = Miss::at(step, name, message);
+                let by = decisions.get(step).and_then(|d| d.origins.first()).and_then(|o| o.by.first());
+                if let Some(by) = by {
+                    miss = miss.by(effect(*by), facts(case.site, effect(*by)).2);
+                }
+                out.push("flows", miss);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Deliveries, runs and vehicles' wants inside their windows (semantics.md 17).
 
+use std::collections::BTreeMap;
+
 use super::Case;
 use super::decisions::Decisions;
 use super::fix::Interval;
@@ -74,6 +76,8 @@ pub(super) fn check(
             let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &stated.kind else {
                 continue;
             };
+            // when the effect last fired on a device, for `at most every`
+            let mut fired: BTreeMap<Device, Instant> = BTreeMap::new();
             for window in calendar.obligation_windows(window, from, until) {
                 let begun = window.0 < from;
                 let step = case.steps.partition_point(|s| s.start < window.0.max(from));
@@ -86,6 +90,9 @@ pub(super) fn check(
                         let done =
                             if begun { case.state.done(case.site, rule.id, device) } else { Done::default() };
                         if begun && done.owed == Some(false) {
+                            continue;
+                        }
+                        if !fires(case, rule, stated, device, window.0, &mut fired) {
                             continue;
                         }
                         asked += 1;
@@ -102,12 +109,37 @@ pub(super) fn check(
                     }
                 }
                 if begun {
+                    for device in members(case, rule, stated).iter().flat_map(|m| m.devices()) {
+                        if case.state.done(case.site, rule.id, device).owed == Some(true) {
+                            fires(case, rule, stated, device, window.0, &mut fired);
+                        }
+                    }
                     asked += since_before(case, trajectory, decisions, (rule, stated), window, ledger, out);
                 }
             }
         }
     }
     asked
+}
+
+/// Whether `at most every` lets the window that opens at `opens` fire on a device. It does where the
+/// last one that fired opened at least that long before.
+fn fires(
+    case: &Case<'_>,
+    rule: &Rule,
+    stated: &Effect,
+    device: Device,
+    opens: Instant,
+    fired: &mut BTreeMap<Device, Instant>,
+) -> bool {
+    let (Some(every), EffectKind::Run { .. }) = (rule.at_most_every_s, &stated.kind) else { return true };
+    let before = case.state.done(case.site, rule.id, device).fired;
+    let last = fired.get(&device).copied().or(before);
+    if last.is_some_and(|last| last < opens && opens.since(last) < every) {
+        return false;
+    }
+    fired.insert(device, opens);
+    true
 }
 
 /// Dues whose guard held when their window opened, before the plan, and holds no longer.
@@ -120,10 +152,7 @@ fn since_before(
     ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) -> usize {
-    let members = match (&stated.target, rule.for_each.and_then(|g| case.site.group(g))) {
-        (Target::Bound, Some(group)) => group.members.clone(),
-        (target, _) => case.site.target_members(target),
-    };
+    let members = members(case, rule, stated);
     let active = |device: Device| {
         let found = decisions.steps.first().into_iter().flat_map(|d| &d.obligations);
         found.into_iter().any(|o| {
@@ -155,6 +184,14 @@ fn since_before(
         one(case, trajectory, &due, ledger, out);
     }
     asked
+}
+
+/// Every device that an effect may oblige.
+fn members(case: &Case<'_>, rule: &Rule, stated: &Effect) -> Vec<MemberRange> {
+    match (&stated.target, rule.for_each.and_then(|g| case.site.group(g))) {
+        (Target::Bound, Some(group)) => group.members.clone(),
+        (target, _) => case.site.target_members(target),
+    }
 }
 
 fn one(case: &Case<'_>, trajectory: &Trajectory, due: &Due<'_>, ledger: &mut Ledger<'_>, out: &mut Misses) {

@@ -6,6 +6,7 @@ mod emhass;
 pub(crate) mod examples;
 mod haeo;
 mod refusals;
+mod wishes;
 
 use std::path::{Path, PathBuf};
 

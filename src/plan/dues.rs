@@ -1,0 +1,198 @@
+//! What rules owe within windows: `deliver` and `run`, owed or preferred (semantics.md 17, 19).
+//!
+//! A guard counts where a window opens; work done before is an input. Of a `run` with `at most every`
+//! only those windows fire that open no sooner than that after the last one that fired.
+
+use std::collections::BTreeMap;
+
+use super::effects::Told;
+use super::prepare::Known;
+use super::scene::{Due, DueKind, Owner, Scene};
+use crate::bundle::{Done, Void};
+use crate::calendar::Instant;
+use crate::eval::{Asked, Decision, EffectRef, Instance, Unit};
+use crate::ir::{Device, Effect, EffectKind, Rule, Statement, Target};
+use crate::quantity::Rat;
+
+/// Puts the obligations of all windows into the scene.
+pub(super) fn add(known: &Known<'_>, decisions: &[Decision], scene: &mut Scene<'_>, told: &mut Told) {
+    let mut work = Work { known, scene, told, fired: BTreeMap::new() };
+    for rule in &known.site.rules {
+        for effect in &rule.effects {
+            work.effect(rule, effect, decisions);
+        }
+    }
+}
+
+/// What one window asks of one device.
+struct Owed<'o> {
+    by: EffectRef,
+    device: Device,
+    asked: &'o Asked,
+    window: (Instant, Instant),
+    wish: Option<Option<f64>>,
+}
+
+struct Work<'w, 'k, 'a> {
+    known: &'w Known<'k>,
+    scene: &'w mut Scene<'a>,
+    told: &'w mut Told,
+    /// When an effect last fired on a device.
+    fired: BTreeMap<(EffectRef, Device), Instant>,
+}
+
+impl Work<'_, '_, '_> {
+    fn effect(&mut self, rule: &Rule, effect: &Effect, decisions: &[Decision]) {
+        let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &effect.kind else {
+            return;
+        };
+        let known = self.known;
+        let (from, until) = (known.from(), known.until());
+        let price = effect.price.as_ref().map(Rat::to_f64);
+        let wish = effect.preferably.then_some(price);
+        for window in known.calendar.obligation_windows(window, from, until) {
+            let t = if window.0 <= from { 0 } else { known.within(window.0, window.1).start };
+            let Some(decision) = decisions.get(t) else { continue };
+            let asked: Vec<(EffectRef, Device, &Asked)> = asked(decision, rule, effect).collect();
+            for (by, device, asked) in &asked {
+                self.due(rule, &Owed { by: *by, device: *device, asked, window, wish });
+            }
+            // owed since the window opened, although the guard no longer holds
+            if window.0 < from {
+                for (by, device) in members(known, rule, effect) {
+                    let still = asked.iter().any(|(at, of, _)| *at == by && *of == device);
+                    if still || known.state.done(known.site, rule.id, device).owed != Some(true) {
+                        continue;
+                    }
+                    if let Some(asked) = constant(effect) {
+                        self.due(rule, &Owed { by, device, asked: &asked, window, wish });
+                    }
+                }
+            }
+        }
+    }
+
+    fn due(&mut self, rule: &Rule, owed: &Owed<'_>) {
+        let known = self.known;
+        let (from, until) = (known.from(), known.until());
+        let (opens, closes) = owed.window;
+        let state = known.state.done(known.site, rule.id, owed.device);
+        let done = if opens < from { state.clone() } else { Done::default() };
+        if done.owed == Some(false) || !self.fires(rule, owed, state.fired) {
+            return;
+        }
+        let steps = known.within(opens.max(from), closes.min(until));
+        #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
+        let beyond = closes.since(until).max(0) as f64 / 3600.0;
+        let statement = Statement::Effect(rule.id, owed.by.index);
+        let (kind, whole) = match owed.asked {
+            Asked::Deliver(energy) => {
+                let so_far = done.energy.as_ref().map_or(0.0, |q| q.value.to_f64());
+                let mut energy_left = (energy.to_f64() - so_far).max(0.0);
+                if let Some(stays) = self.scene.stays.get(&owed.device) {
+                    let here: Vec<_> = (stays.iter())
+                        .filter(|s| s.steps.start < steps.end && steps.start < s.steps.end)
+                        .collect();
+                    if here.is_empty() {
+                        self.void(statement, owed, "no vehicle is there");
+                        return;
+                    }
+                    let room: f64 = here.iter().map(|s| s.room).sum();
+                    energy_left = energy_left.min(room);
+                }
+                (DueKind::Deliver(energy_left), energy.to_f64())
+            }
+            Asked::Run { for_s, uninterrupted } => {
+                let ran = done.ran.as_ref().map_or(0.0, |q| q.value.to_f64()) / 3600.0;
+                #[expect(clippy::cast_precision_loss, reason = "runs are far shorter than 2^53 s")]
+                let whole = *for_s as f64 / 3600.0;
+                let begun = *uninterrupted && ran > 0.0 && ran < whole;
+                let hours = (whole - ran).max(0.0);
+                (DueKind::Run { hours, uninterrupted: *uninterrupted, begun }, whole)
+            }
+            _ => return,
+        };
+        let owner = Owner { statement, class: Some(rule.class) };
+        let wish = owed.wish;
+        self.scene.dues.push(Due { owner, device: owed.device, kind, steps, beyond, whole, wish });
+    }
+
+    /// Whether `at most every` lets this window fire; if so, the next one counts from it.
+    fn fires(&mut self, rule: &Rule, owed: &Owed<'_>, before: Option<Instant>) -> bool {
+        let (Some(every), Asked::Run { .. }) = (rule.at_most_every_s, owed.asked) else { return true };
+        let key = (owed.by, owed.device);
+        let opens = owed.window.0;
+        // a window that fired before the plan began goes on
+        let last = self.fired.get(&key).copied().or(before).filter(|last| *last < opens);
+        if last.is_some_and(|last| opens.since(last) < every) {
+            let statement = Statement::Effect(rule.id, owed.by.index);
+            self.void(statement, owed, "it ran too short a time before");
+            return false;
+        }
+        self.fired.insert(key, opens);
+        true
+    }
+
+    fn void(&mut self, statement: Statement, owed: &Owed<'_>, why: &str) {
+        let known = self.known;
+        self.told.void.push(Void {
+            statement: super::words::statement(known.site, statement),
+            device: known.site.device_name(owed.device),
+            because: format!(
+                "{why} between {} and {}",
+                known.calendar.show(owed.window.0),
+                known.calendar.show(owed.window.1)
+            ),
+        });
+    }
+}
+
+/// What a decision asks of each device by one effect.
+fn asked<'d>(
+    decision: &'d Decision,
+    rule: &'d Rule,
+    effect: &'d Effect,
+) -> impl Iterator<Item = (EffectRef, Device, &'d Asked)> {
+    let is = move |by: &EffectRef| by.instance.rule == rule.id && by.index == effect.index;
+    let owed = (decision.obligations.iter())
+        .filter(move |o| is(&o.effect))
+        .flat_map(|o| o.members.iter().flat_map(|r| r.devices()).map(|d| (o.effect, d, &o.asked)));
+    let wished = decision.preferences.iter().filter(move |p| is(&p.effect)).flat_map(|p| {
+        let members = p.units.iter().filter_map(|unit| match unit {
+            Unit::Devices(range) => Some(*range),
+            Unit::Zone(_) => None,
+        });
+        members.flat_map(|r| r.devices()).map(|d| (p.effect, d, &p.asked))
+    });
+    owed.chain(wished)
+}
+
+/// Every device that an effect may oblige, with the instance that would.
+fn members(known: &Known<'_>, rule: &Rule, effect: &Effect) -> Vec<(EffectRef, Device)> {
+    let group = rule.for_each.and_then(|g| known.site.group(g));
+    let index = effect.index;
+    match (&effect.target, group) {
+        (Target::Bound, Some(group)) => (group.devices())
+            .map(|d| {
+                let instance = Instance { rule: rule.id, member: Some(d) };
+                (EffectRef { instance, index }, d)
+            })
+            .collect(),
+        (target, _) => {
+            let by = EffectRef { instance: Instance::of(rule.id), index };
+            let ranges = known.site.target_members(target);
+            ranges.iter().flat_map(|r| r.devices()).map(|d| (by, d)).collect()
+        }
+    }
+}
+
+/// What an effect asks, where no signal says how much.
+fn constant(effect: &Effect) -> Option<Asked> {
+    match &effect.kind {
+        EffectKind::Deliver { energy, .. } => energy.as_constant().cloned().map(Asked::Deliver),
+        EffectKind::Run { for_s, uninterrupted, .. } => {
+            Some(Asked::Run { for_s: *for_s, uninterrupted: *uninterrupted })
+        }
+        _ => None,
+    }
+}
