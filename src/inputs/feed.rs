@@ -14,25 +14,35 @@ use crate::ir::{CivilDate, Feed, FeedTime, SigRef, Site};
 
 const DAY: i64 = 86_400;
 
-/// Reads a feed of values and checks it whole: stamps, steps, units, declared ranges.
+/// Reads feeds of values and checks them whole: stamps, steps, units, declared ranges. All are columns
+/// of one file and agree in their clock ([`same_clock`]), so that one walk through the file reads them.
 ///
 /// `span` is where values will be needed; only typical-year files depend on it, as they repeat.
 /// Every fault is an EVL0503 at its cell.
 ///
 /// # Errors
 /// All faults, at most 20 and a count.
-pub fn read_feed(
+pub fn read_feeds(
     site: &Site,
     calendar: &Calendar,
-    feed: &Feed,
+    feeds: &[&Feed],
     source: SourceId,
     text: &str,
     span: (Instant, Instant),
 ) -> Result<Vec<(SigRef, Track)>, Diagnostics> {
+    let Some(feed) = feeds.first().copied() else { return Ok(Vec::new()) };
+    debug_assert!(feeds.iter().all(|other| same_clock(feed, other)));
     let mut rows = Rows::new(feed, source, text)?;
-    let mut columns = Vec::with_capacity(feed.columns.len());
-    for column in &feed.columns {
-        columns.push(Column::new(site, column, rows.column(&column.column)?));
+    let (mut columns, mut missing) = (Vec::new(), Diagnostics::new());
+    for (feed, column) in feeds.iter().flat_map(|feed| feed.columns.iter().map(move |column| (feed, column)))
+    {
+        match rows.column(&column.column, feed.span) {
+            Ok(place) => columns.push(Column::new(site, column, place)),
+            Err(finding) => missing.push(*finding),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(missing);
     }
     let typical = feed.typical_year;
     let (mut starts, mut step_ends) = (Vec::new(), Vec::new());
@@ -102,6 +112,14 @@ pub fn read_feed(
         out.push((SigRef::Only(column.signal), track.ok_or_else(|| one(whole(column)))?));
     }
     Ok(out)
+}
+
+/// Whether two feeds of one file can be read in one walk: equal stamps give them equal instants.
+#[must_use]
+pub fn same_clock(a: &Feed, b: &Feed) -> bool {
+    let clock =
+        |feed: &Feed| (feed.sessions, feed.time, feed.stamp_start, feed.step_s, feed.typical_year);
+    clock(a) == clock(b)
 }
 
 fn one(finding: Diagnostic) -> Diagnostics {

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 pub use crate::bundle::{InputHash, Session, State, Step};
 #[cfg(feature = "solver")]
-pub use feed::read_feed;
+pub use feed::{read_feeds, same_clock};
 #[cfg(feature = "solver")]
 pub use load::load;
 pub use on_steps::OnSteps;

@@ -54,15 +54,17 @@ impl<'a> Rows<'a> {
     }
 
     /// Place of a named column.
-    pub(super) fn column(&self, name: &str) -> Result<usize, Diagnostics> {
+    pub(super) fn column(&self, name: &str, declared: Span) -> Result<usize, Box<Diagnostic>> {
         let names = || self.header.iter().map(str::trim);
         names().position(|found| found == name).ok_or_else(|| {
             let end = self.text.find('\n').unwrap_or(self.text.len());
             let span = Span::new(self.source, 0, u32::try_from(end).unwrap_or(u32::MAX));
             let all: Vec<&str> = names().take(20).collect();
-            one(Diagnostic::error(codes::FEED, span, format!("the file has no column `{name}`"))
-                .label(self.feed.span, "declared here")
-                .help(format!("its columns are {}", all.join(", "))))
+            Box::new(
+                Diagnostic::error(codes::FEED, span, format!("the file has no column `{name}`"))
+                    .label(declared, "declared here")
+                    .help(format!("its columns are {}", all.join(", "))),
+            )
         })
     }
 

@@ -25,8 +25,8 @@ pub fn read_sessions(
     text: &str,
 ) -> Result<Vec<Session>, Diagnostics> {
     let mut rows = Rows::new(feed, source, text)?;
-    let needed =
-        [rows.column("device")?, rows.column("arrival")?, rows.column("departure")?, rows.column("energy")?];
+    let column = |name| rows.column(name, feed.span).map_err(|finding| Diagnostics::from_iter([*finding]));
+    let needed = [column("device")?, column("arrival")?, column("departure")?, column("energy")?];
     let extra = ["maximum_power", "phases", "capacity", "level"].map(|name| rows.optional(name));
     let names = Names::new(site);
     let mut sessions: Vec<Session> = Vec::new();

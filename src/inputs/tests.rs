@@ -73,7 +73,7 @@ fn read(change: impl FnOnce(&mut Feed), text: &str) -> Result<Tracks, Diagnostic
     let span = (at("2026-02-27T00:00:00Z"), at("2026-03-03T00:00:00Z"));
     let mut map = SourceMap::new();
     let id = map.add("data/office.csv", text);
-    read_feed(&site, &calendar, &site.feeds[0], id, text, span)
+    read_feeds(&site, &calendar, &[&site.feeds[0]], id, text, span)
 }
 
 /// The faults as `line:column message`.

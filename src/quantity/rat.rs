@@ -39,13 +39,38 @@ impl fmt::Display for ParseRatError {
 
 impl std::error::Error for ParseRatError {}
 
-const fn gcd(mut a: u128, mut b: u128) -> u128 {
-    while b != 0 {
-        let t = a % b;
-        a = b;
-        b = t;
+/// Greatest common divisor by shifts and differences, which cost less than divisions.
+const fn gcd64(mut a: u64, mut b: u64) -> u64 {
+    if a == 0 {
+        return b;
     }
-    a
+    if b == 0 {
+        return a;
+    }
+    let twos = (a | b).trailing_zeros();
+    a >>= a.trailing_zeros();
+    loop {
+        b >>= b.trailing_zeros();
+        if a > b {
+            (a, b) = (b, a);
+        }
+        b -= a;
+        if b == 0 {
+            return a << twos;
+        }
+    }
+}
+
+fn gcd(mut a: u128, mut b: u128) -> u128 {
+    loop {
+        if b == 0 {
+            return a;
+        }
+        if let (Ok(a), Ok(b)) = (u64::try_from(a), u64::try_from(b)) {
+            return gcd64(a, b).into();
+        }
+        (a, b) = (b, a % b);
+    }
 }
 
 impl Rat {
@@ -72,8 +97,12 @@ impl Rat {
     fn reduced(n: i128, d: i128) -> Self {
         let negative = (n < 0) != (d < 0);
         let (n, d) = (n.unsigned_abs(), d.unsigned_abs());
-        let g = gcd(n, d).max(1);
-        let (n, d) = (n / g, d / g);
+        let g = if d == 1 { 1 } else { gcd(n, d).max(1) };
+        if g > 1 { Self::lowest(negative, n / g, d / g) } else { Self::lowest(negative, n, d) }
+    }
+
+    /// A fraction that is in lowest terms already.
+    fn lowest(negative: bool, n: u128, d: u128) -> Self {
         match (i64::try_from(n), i64::try_from(d)) {
             (Ok(n), Ok(d)) => Self(Repr::Small(if negative { -n } else { n }, d)),
             _ => {
@@ -114,6 +143,9 @@ impl Rat {
     #[must_use]
     pub fn from_f64_snapped(x: f64, places: u32) -> Option<Self> {
         let scale = 10_i128.checked_pow(places)?;
+        if let Some(units) = whole_units(x, scale.unsigned_abs()) {
+            return Some(Self::reduced(if x < 0.0 { -units } else { units }, scale));
+        }
         let exact = Self::from_f64_exact(x)?;
         let scaled = &exact * &Self::reduced(scale, 1);
         let rounded = scaled.round();
@@ -235,23 +267,19 @@ impl Rat {
     /// Written with at most `places` decimals, rounded half away from zero, no trailing zeros.
     #[must_use]
     pub fn to_decimal(&self, places: u32) -> String {
+        if let Repr::Small(n, d) = self.0
+            && let Some(scale) = 10_u128.checked_pow(places)
+            && let Some(scaled) = u128::from(n.unsigned_abs()).checked_mul(scale)
+        {
+            let d = u128::from(d.unsigned_abs());
+            let up = scaled % d * 2 >= d;
+            let digits = scaled / d + u128::from(up);
+            return decimal(n < 0 && digits > 0, digits / scale, digits % scale, places);
+        }
         let scale = BigInt::from(10).pow(places);
         let scaled = (self.to_big() * BigRational::from_integer(scale.clone())).round().to_integer();
-        let negative = scaled.is_negative();
         let digits = scaled.abs();
-        let whole = &digits / &scale;
-        let part = &digits % &scale;
-        let mut text = String::new();
-        if negative && !digits.is_zero() {
-            text.push('-');
-        }
-        text.push_str(&whole.to_string());
-        if !part.is_zero() {
-            let padded = format!("{part:0>width$}", width = places as usize);
-            text.push('.');
-            text.push_str(padded.trim_end_matches('0'));
-        }
-        text
+        decimal(scaled.is_negative(), &digits / &scale, &digits % &scale, places)
     }
 
     /// Whether it has a finite decimal, and with how many places.
@@ -289,6 +317,69 @@ impl Rat {
     }
 }
 
+/// The float in units of `1 / scale`, rounded half away from zero, without its sign; `None` where it
+/// is not finite or too large for whole numbers of 128 bits.
+fn whole_units(x: f64, scale: u128) -> Option<i128> {
+    const FRACTION: u32 = 52;
+    if !x.is_finite() {
+        return None;
+    }
+    let bits = x.abs().to_bits();
+    let raised = i32::try_from(bits >> FRACTION).ok()?;
+    let fraction = bits & ((1 << FRACTION) - 1);
+    let mantissa = if raised == 0 { fraction } else { fraction | (1 << FRACTION) };
+    // x = mantissa x 2^exponent
+    let exponent = raised.max(1) - 1075;
+    let units = u128::from(mantissa).checked_mul(scale)?;
+    if exponent >= 0 {
+        return None;
+    }
+    let down = exponent.unsigned_abs();
+    if down > 127 {
+        // below 2^-12 of a unit, as the mantissa has 53 bits and the scale fewer than 63
+        return (units >> 116 == 0).then_some(0);
+    }
+    let half = 1_u128 << (down - 1);
+    i128::try_from(units.checked_add(half)? >> down).ok()
+}
+
+fn decimal(
+    negative: bool,
+    whole: impl fmt::Display,
+    part: impl fmt::Display + Zero,
+    places: u32,
+) -> String {
+    let mut text = format!("{}{whole}", if negative { "-" } else { "" });
+    if !part.is_zero() {
+        let part = part.to_string();
+        text.push('.');
+        text.extend(std::iter::repeat_n('0', (places as usize).saturating_sub(part.len())));
+        text.push_str(part.trim_end_matches('0'));
+    }
+    text
+}
+
+/// A decimal of at most 18 digits; `None` for anything else, right or wrong.
+fn short(text: &str) -> Option<Rat> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    if whole.is_empty() || part.is_empty() || whole.len() + part.len() > 18 {
+        return None;
+    }
+    let mut n = 0_i128;
+    for byte in whole.bytes().chain(part.bytes()) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        n = n * 10 + i128::from(byte - b'0');
+    }
+    let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
+    Some(Rat::reduced(if negative { -n } else { n }, scale))
+}
+
 impl Default for Rat {
     fn default() -> Self {
         Self::ZERO
@@ -314,6 +405,9 @@ impl FromStr for Rat {
     fn from_str(text: &str) -> Result<Self, ParseRatError> {
         if text.is_empty() || text.len() > MAX_TEXT {
             return Err(ParseRatError);
+        }
+        if let Some(short) = short(text) {
+            return Ok(short);
         }
         let whole = |t: &str| -> Result<BigInt, ParseRatError> {
             let digits = t.strip_prefix('-').unwrap_or(t);
@@ -412,17 +506,40 @@ impl PartialOrd for Rat {
 
 fn sum(a: &Rat, b: &Rat, negate: bool) -> Rat {
     if let (Repr::Small(n, d), Repr::Small(m, e)) = (&a.0, &b.0) {
-        let m = if negate { -*m } else { *m };
-        let (n, d, m, e) = (i128::from(*n), i128::from(*d), i128::from(m), i128::from(e.to_owned()));
-        // |n|, |m|, d, e < 2^63, so each product is below 2^126 and their sum fits
-        return if d == e { Rat::reduced(n + m, d) } else { Rat::reduced(n * e + m * d, d * e) };
+        let m = i128::from(if negate { -*m } else { *m });
+        let n = i128::from(*n);
+        if d == e {
+            return Rat::reduced(n + m, i128::from(*d));
+        }
+        // Knuth, The Art of Computer Programming, 4.5.1: with g = gcd(d, e) only divisors of g can
+        // cancel. |n|, |m|, d, e < 2^63, so each product is below 2^126 and the sum fits
+        let g = gcd64(d.unsigned_abs(), e.unsigned_abs());
+        let (d, e) = (d.unsigned_abs(), e.unsigned_abs());
+        let (by_d, by_e) = (u128::from(d / g), u128::from(e / g));
+        let top = n * i128::from(e / g) + m * i128::from(d / g);
+        if top == 0 {
+            return Rat::ZERO;
+        }
+        let again = if g == 1 { 1 } else { gcd(top.unsigned_abs(), g.into()) };
+        return Rat::lowest(top < 0, top.unsigned_abs() / again, by_d * (by_e * u128::from(g) / again));
     }
     Rat::from_big(if negate { a.to_big() - b.to_big() } else { a.to_big() + b.to_big() })
 }
 
 fn product(a: &Rat, b: &Rat) -> Rat {
     if let (Repr::Small(n, d), Repr::Small(m, e)) = (&a.0, &b.0) {
-        return Rat::reduced(i128::from(*n) * i128::from(*m), i128::from(*d) * i128::from(*e));
+        let negative = (*n < 0) != (*m < 0);
+        let (n, d, m, e) = (n.unsigned_abs(), d.unsigned_abs(), m.unsigned_abs(), e.unsigned_abs());
+        if n == 0 || m == 0 {
+            return Rat::ZERO;
+        }
+        let across = if e == 1 { 1 } else { gcd64(n, e) };
+        let other = if d == 1 { 1 } else { gcd64(m, d) };
+        return Rat::lowest(
+            negative,
+            u128::from(n / across) * u128::from(m / other),
+            u128::from(d / other) * u128::from(e / across),
+        );
     }
     Rat::from_big(a.to_big() * b.to_big())
 }
@@ -539,7 +656,40 @@ mod tests {
         assert_eq!(-(-&more), more);
     }
 
+    #[test]
+    fn snaps_like_the_exact_value() {
+        assert_eq!(Rat::from_f64_snapped(0.5e-9, 9).unwrap(), r("0.000000001"));
+        assert_eq!(Rat::from_f64_snapped(-0.5e-9, 9).unwrap(), r("-0.000000001"));
+        assert_eq!(Rat::from_f64_snapped(f64::MIN_POSITIVE, 18).unwrap(), Rat::ZERO);
+        assert_eq!(Rat::from_f64_snapped(1e300, 2).unwrap(), Rat::from_f64_exact(1e300).unwrap());
+        assert!(Rat::from_f64_snapped(f64::NAN, 9).is_none());
+        assert!(Rat::from_f64_snapped(f64::NEG_INFINITY, 9).is_none());
+    }
+
     proptest! {
+        #[test]
+        fn snapping_is_rounding(x in any::<f64>().prop_filter("finite", |x| x.is_finite()), y in -1e9..1e9_f64, places in 0..15_u32) {
+            for x in [x, y] {
+                let slow = Rat::from_f64_exact(x).unwrap().rounded(places);
+                prop_assert_eq!(Rat::from_f64_snapped(x, places).unwrap(), slow);
+            }
+        }
+
+        #[test]
+        fn decimals_are_rounded(n in any::<i64>(), d in 1..i64::MAX, places in 0..25_u32) {
+            let x = Rat::ratio(n.into(), d.into()).unwrap();
+            prop_assert_eq!(r(&x.to_decimal(places)), x.rounded(places));
+        }
+
+        #[test]
+        fn small_denominators_agree_with_big(a in -10_000..10_000_i128, b in 1..400_i128, c in -10_000..10_000_i128, d in 1..400_i128) {
+            let x = Rat::ratio(a, b).unwrap();
+            let y = Rat::ratio(c, d).unwrap();
+            prop_assert_eq!((&x + &y).to_big(), x.to_big() + y.to_big());
+            prop_assert_eq!((&x - &y).to_big(), x.to_big() - y.to_big());
+            prop_assert_eq!((&x * &y).to_big(), x.to_big() * y.to_big());
+        }
+
         #[test]
         fn agrees_with_big(a in any::<i64>(), b in 1..i64::MAX, c in any::<i64>(), d in 1..i64::MAX) {
             let x = Rat::ratio(a.into(), b.into()).unwrap();
