@@ -117,8 +117,7 @@ pub fn read_feeds(
 /// Whether two feeds of one file can be read in one walk: equal stamps give them equal instants.
 #[must_use]
 pub fn same_clock(a: &Feed, b: &Feed) -> bool {
-    let clock =
-        |feed: &Feed| (feed.sessions, feed.time, feed.stamp_start, feed.step_s, feed.typical_year);
+    let clock = |feed: &Feed| (feed.sessions, feed.time, feed.stamp_start, feed.step_s, feed.typical_year);
     clock(a) == clock(b)
 }
 

@@ -343,12 +343,7 @@ fn whole_units(x: f64, scale: u128) -> Option<i128> {
     i128::try_from(units.checked_add(half)? >> down).ok()
 }
 
-fn decimal(
-    negative: bool,
-    whole: impl fmt::Display,
-    part: impl fmt::Display + Zero,
-    places: u32,
-) -> String {
+fn decimal(negative: bool, whole: impl fmt::Display, part: impl fmt::Display + Zero, places: u32) -> String {
     let mut text = format!("{}{whole}", if negative { "-" } else { "" });
     if !part.is_zero() {
         let part = part.to_string();
