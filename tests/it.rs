@@ -24,6 +24,11 @@ mod driver;
 #[path = "it/fmt.rs"]
 mod fmt;
 
+#[cfg(all(feature = "solver", unix))]
+#[cfg(test)]
+#[path = "it/hostile/mod.rs"]
+mod hostile;
+
 #[cfg(test)]
 #[path = "it/native.rs"]
 mod native;
@@ -32,7 +37,6 @@ mod native;
 #[path = "it/show.rs"]
 mod show;
 
-#[cfg(test)]
 #[cfg(feature = "solver")]
 #[cfg(test)]
 #[path = "it/spec.rs"]

@@ -164,8 +164,22 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, schema: &str) -> Res
                 .help(format!("expected `{schema}`"))
         });
     }
-    serde_json::from_slice(bytes)
-        .map_err(|error| bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error))))
+    serde_json::from_slice(bytes).map_err(|error| {
+        let finding = bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error)));
+        match suggestion(&error.to_string()) {
+            Some(near) => finding.help(format!("write `{near}`")),
+            None => finding.help(format!("its keys and values are those of docs/schema/{what}.json")),
+        }
+    })
+}
+
+/// The key that was meant, from the reader's list of those it knows.
+fn suggestion(complaint: &str) -> Option<&str> {
+    let (wrong, known) = complaint.strip_prefix("unknown field `")?.split_once('`')?;
+    // in quotes there is every other piece
+    let names = known.split('`').skip(1).step_by(2);
+    let near = names.map(|name| (strsim::damerau_levenshtein(wrong, name), name)).min()?;
+    (near.0 <= 1 + near.1.len() / 4).then_some(near.1)
 }
 
 /// The reader's complaint in words that name no type of the program.

@@ -43,7 +43,7 @@ pub(super) fn inventory(system: &dyn System, folder: &Path) -> Result<Inventory,
         }
     };
     let files = entries.into_iter().filter(|entry| {
-        entry.kind == Kind::File && (entry.name.ends_with(".yaml") || entry.name.ends_with(".yml"))
+        entry.kind != Kind::Folder && (entry.name.ends_with(".yaml") || entry.name.ends_with(".yml"))
     });
     let mut last = None;
     for file in files {

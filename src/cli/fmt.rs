@@ -24,14 +24,14 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let (mut findings, mut sources) = (Diagnostics::new(), SourceMap::new());
     let (mut changed, mut seen) = (String::new(), 0_usize);
     for path in &args.paths {
-        let files = match files(path, system) {
+        let files = match files(path, system, &mut findings) {
             Ok(files) => files,
             Err(error) => {
                 findings.push(error.reading());
                 continue;
             }
         };
-        if files.is_empty() {
+        if files.is_empty() && findings.is_empty() {
             let words = format!("no policy found in `{}`", path.display());
             let finding = Diagnostic::nowhere(codes::NO_POLICY, Severity::Error, words);
             findings.push(finding.help("name a folder that holds `.evl` files, or one such file"));
@@ -90,13 +90,14 @@ fn one(
     true
 }
 
-fn files(path: &Path, system: &dyn System) -> Result<Vec<PathBuf>, FileError> {
+fn files(path: &Path, system: &dyn System, findings: &mut Diagnostics) -> Result<Vec<PathBuf>, FileError> {
     let real = system.canonical(path)?;
     if system.kind(&real) != Some(Kind::Folder) {
         return Ok(vec![path.to_path_buf()]);
     }
     let root = RepoRoot::new(system, path)?;
     let found = root.find(system, "", &["evl"])?;
+    findings.extend(found.refused);
     let below = |shown: String| if path == Path::new(".") { PathBuf::from(shown) } else { path.join(shown) };
-    Ok(found.into_iter().map(|file| below(file.shown)).collect())
+    Ok(found.files.into_iter().map(|file| below(file.shown)).collect())
 }

@@ -1,9 +1,14 @@
 //! What every verb does with findings, failures and results.
 
+#[cfg(feature = "solver")]
+use std::path::Path;
+
 use clap::ValueEnum;
 
 use crate::diag::render::{self, Look, Report};
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, SourceMap, Tally, codes};
+#[cfg(feature = "solver")]
+use crate::system::{FileError, Kind};
 use crate::system::{FileFault, Stream, System};
 
 /// How findings are written.
@@ -118,6 +123,20 @@ pub(super) fn complain_about(system: &dyn System, shown: &str, site: Outcome) ->
     let mut all = Outcome::default();
     all.add(shown, site);
     complain(system, all.findings, &all.sources)
+}
+
+/// Whether a result can be written there, as far as looking tells: asked before long work, so that
+/// a slip in a path does not cost the work.
+#[cfg(feature = "solver")]
+pub(super) fn room_for(system: &dyn System, path: &Path) -> Result<(), Box<Diagnostic>> {
+    let refused = |fault| Err(Box::new(FileError::new(path, fault).writing()));
+    match (system.kind(path), path.parent()) {
+        (Some(Kind::Folder | Kind::Other), _) => refused(FileFault::NotAFile),
+        (_, Some(folder)) if !folder.as_os_str().is_empty() && !system.exists(folder) => {
+            refused(FileFault::Missing)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Ends a run with one finding that lies in no file.

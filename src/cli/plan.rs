@@ -45,6 +45,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
+    if let Err(finding) = output::room_for(system, &args.output) {
+        return output::fail(system, *finding);
+    }
     let mut policy = match Policy::open(&args.path, system) {
         Ok(policy) => policy,
         Err(finding) => return output::fail(system, *finding),

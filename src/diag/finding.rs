@@ -41,8 +41,20 @@ impl Label {
     /// A place with words.
     #[must_use]
     pub fn new(span: Span, text: impl Into<String>) -> Self {
-        Self { span, text: text.into() }
+        Self { span, text: bounded(text.into()) }
     }
+}
+
+/// Longest text of one message, label, note or help, in bytes. Messages quote what a file says, and
+/// a hostile file can make one word of it megabytes long.
+const LONGEST: usize = 2_000;
+
+fn bounded(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 /// A concrete situation in which the finding shows.
@@ -113,7 +125,7 @@ impl Diagnostic {
         Self {
             code,
             severity,
-            message: message.into(),
+            message: bounded(message.into()),
             primary: None,
             labels: Vec::new(),
             notes: Vec::new(),
@@ -127,7 +139,7 @@ impl Diagnostic {
     #[must_use]
     pub fn says(mut self, text: impl Into<String>) -> Self {
         if let Some(primary) = &mut self.primary {
-            primary.text = text.into();
+            primary.text = bounded(text.into());
         }
         self
     }
@@ -142,14 +154,14 @@ impl Diagnostic {
     /// One sentence of why.
     #[must_use]
     pub fn because(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(bounded(note.into()));
         self
     }
 
     /// What would fix it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(bounded(help.into()));
         self
     }
 

@@ -16,4 +16,6 @@ pub use collect::{Diagnostics, Tally};
 pub use exit::ExitCode;
 pub use finding::{Diagnostic, Label, Severity, Witness};
 pub use registry::Code;
+#[cfg(feature = "solver")]
+pub(crate) use source::is_harmful;
 pub use source::{Location, Position, SourceFile, SourceId, SourceMap, Span};

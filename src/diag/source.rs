@@ -249,10 +249,13 @@ pub(crate) fn is_harmful(c: char) -> bool {
 
 fn neutralise(text: &str) -> Option<String> {
     let harmful = |c: char| is_harmful(c) && c != '\r';
-    text.contains(harmful).then(|| {
+    // a carriage return is part of a line end or overwrites the line on which it stands
+    let returns = text.as_bytes().windows(2).any(|pair| matches!(pair, [b'\r', next] if *next != b'\n'));
+    (returns || text.contains(harmful)).then(|| {
         let mut out = String::with_capacity(text.len());
-        for c in text.chars() {
-            if harmful(c) {
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            if harmful(c) || (c == '\r' && chars.peek().is_some_and(|next| *next != '\n')) {
                 out.extend(std::iter::repeat_n('?', c.len_utf8()));
             } else {
                 out.push(c);
@@ -289,9 +292,9 @@ mod tests {
     #[test]
     fn control_and_direction_characters_are_not_shown() {
         let mut map = SourceMap::new();
-        let id = map.add("a.evl", "a\u{1b}[31m\u{202e}b\tc");
+        let id = map.add("a.evl", "a\u{1b}[31m\u{202e}b\tc\rd\r\n");
         let file = map.get(id).unwrap();
-        assert_eq!(file.harmless_text(), "a?[31m???b\tc");
+        assert_eq!(file.harmless_text(), "a?[31m???b\tc?d\r\n");
         assert_eq!(file.harmless_text().len(), file.text().len());
     }
 

@@ -31,7 +31,7 @@ pub struct Manifest {
     /// What plans depend on.
     pub settings: Settings,
     /// Greatest change of any one command from plan to plan, kW.
-    pub max_change: Option<Rat>,
+    pub max_change: Option<(Rat, Span)>,
 }
 
 /// A finding accepted until a day.
@@ -93,6 +93,20 @@ pub(super) fn read(source: SourceId, text: &str, findings: &mut Vec<Diagnostic>)
     manifest.site = raw.site.map(|s| (s.value, at(s.referenced)));
     manifest.members = raw.members.into_iter().map(|m| (m.value, at(m.referenced))).collect();
     manifest.owners = raw.owners.into_iter().map(|(p, o)| (p, o.value, at(o.referenced))).collect();
+    for (pattern, span) in
+        manifest.members.iter().map(|(p, s)| (p, s)).chain(manifest.owners.iter().map(|(p, _, s)| (p, s)))
+    {
+        if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
+            findings.push(
+                Diagnostic::error(
+                    codes::PATH_ESCAPE,
+                    *span,
+                    format!("the pattern `{pattern}` leads out of the repository"),
+                )
+                .help("write a pattern relative to the repository's top folder, such as `tenants/acme/**`"),
+            );
+        }
+    }
     manifest.inputs = raw.inputs.into_iter().map(|(f, p)| (f, (p.value, at(p.referenced)))).collect();
     for (code, level) in raw.lints {
         let span = at(level.referenced);
@@ -156,7 +170,7 @@ pub(super) fn read(source: SourceId, text: &str, findings: &mut Vec<Diagnostic>)
     if let Some(change) = raw.max_change {
         let span = at(change.referenced);
         match amount(&change.value) {
-            Some((n, "kW")) if n.is_positive() => manifest.max_change = Some(n),
+            Some((n, "kW")) if n.is_positive() => manifest.max_change = Some((n, span)),
             _ => findings.push(
                 Diagnostic::error(codes::YAML_VALUE, span, format!("`{}` is no power", change.value))
                     .help("write a power above zero: `50 kW`"),
@@ -254,7 +268,7 @@ mod tests {
         let m = read(SourceId(0), text, &mut findings);
         assert_eq!(findings, Vec::new());
         assert_eq!(m.settings.max_gap_money, "0.05".parse().ok());
-        assert_eq!(m.max_change, Some(Rat::int(50)));
+        assert_eq!(m.max_change.map(|(kw, _)| kw), Some(Rat::int(50)));
         assert_eq!(m.waivers.len(), 1);
         assert_eq!(m.settings.lints.get("EVL0401"), Some(&LintLevel::Deny));
     }

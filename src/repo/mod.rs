@@ -52,6 +52,8 @@ pub struct Repository<'s> {
     pub inventory_sources: Vec<SourceId>,
     /// What is wrong with the files so far.
     pub findings: Diagnostics,
+    /// Whether a policy file could not be read: what it declares is unknown, not missing.
+    pub unread: bool,
 }
 
 /// One policy file.
@@ -136,6 +138,7 @@ impl<'s> Repository<'s> {
             inventory: Inventory::default(),
             inventory_sources: Vec::new(),
             findings: Diagnostics::new(),
+            unread: false,
         };
         repository.read_files(only.as_deref())?;
         repository.read_modules();
@@ -195,13 +198,10 @@ impl<'s> Repository<'s> {
     }
 
     fn read_files(&mut self, only: Option<&str>) -> Result<(), Box<Diagnostic>> {
-        let manifest_path = self.root.folder().join(MANIFEST);
-        let manifest_text = if self.system.kind(&manifest_path).is_some() {
-            Some(
-                self.system
-                    .read_text(&manifest_path, YAML_CAP)
-                    .map_err(|e| Box::new(self.shorten(e.reading())))?,
-            )
+        let manifest_text = if self.system.kind(&self.root.folder().join(MANIFEST)).is_some() {
+            let at = self.inside(MANIFEST)?;
+            let text = self.system.read_text(&at.path, YAML_CAP);
+            Some(text.map_err(|e| Box::new(self.shorten(e.reading())))?)
         } else {
             None
         };
@@ -212,17 +212,16 @@ impl<'s> Repository<'s> {
             .map(|text| manifest::read(SourceId(0), text, &mut Vec::new()))
             .unwrap_or_default();
         let mut found = match only {
-            Some(name) => vec![self.root.resolve(self.system, name).map_err(|f| {
-                Box::new(Diagnostic::nowhere(
-                    codes::PATH_ESCAPE,
-                    Severity::Error,
-                    format!("the path `{name}` {}", f.words()),
-                ))
-            })?],
+            Some(name) => vec![self.inside(name)?],
             None => {
-                self.root.find(self.system, "", &["evl"]).map_err(|e| Box::new(self.shorten(e.reading())))?
+                let search = self.root.find(self.system, "", &["evl"]);
+                let search = search.map_err(|e| Box::new(self.shorten(e.reading())))?;
+                self.unread = !search.refused.is_empty();
+                self.findings.extend(search.refused);
+                search.files
             }
         };
+        let all = found.len();
         if only.is_none() {
             let nested = self.nested_sites(&found);
             found.retain(|f| !nested.iter().any(|n| f.shown.starts_with(n.as_str())));
@@ -231,14 +230,18 @@ impl<'s> Repository<'s> {
             }
         }
         if found.is_empty() {
-            return Err(Box::new(
-                Diagnostic::nowhere(
-                    codes::NO_POLICY,
-                    Severity::Error,
-                    format!("no policy found in `{}`", self.shown),
-                )
-                .help("name a folder that holds `.evl` files, or one such file"),
-            ));
+            if let Some(refused) = self.findings.iter().next() {
+                return Err(Box::new(refused.clone()));
+            }
+            let words = format!("no policy found in `{}`", self.shown);
+            let finding = Diagnostic::nowhere(codes::NO_POLICY, Severity::Error, words);
+            return Err(Box::new(if all > 0 {
+                finding.help(format!(
+                    "`members` in `{MANIFEST}` matches none of its {all} policy files: correct the patterns"
+                ))
+            } else {
+                finding.help("name a folder that holds `.evl` files, or one such file")
+            }));
         }
         if found.len() > MOST_FILES {
             return Err(Box::new(
@@ -262,6 +265,7 @@ impl<'s> Repository<'s> {
                 Err(error) => faults.push(self.shorten(error.reading())),
             }
         }
+        self.unread |= !faults.is_empty();
         self.findings.extend(faults);
         if let Some(text) = manifest_text {
             let source = self.sources.add(MANIFEST, text.as_str());
@@ -275,9 +279,21 @@ impl<'s> Repository<'s> {
                     );
                 }
             }
+            for (pattern, owner, span) in &self.manifest.owners {
+                if !self.files.iter().any(|f| manifest::matches(pattern, &f.path)) {
+                    let words = format!("no file matches `{pattern}`, so `{owner}` owns none by it");
+                    let finding = Diagnostic::warning(codes::YAML_VALUE, *span, words);
+                    faults.push(finding.help("`*` stands for a part of a name, `**` for any folders"));
+                }
+            }
             self.findings.extend(faults);
         }
         Ok(())
+    }
+
+    /// Where a file that is there lies, without links out of the repository.
+    fn inside(&self, name: &str) -> Result<Resolved, Box<Diagnostic>> {
+        self.root.resolve(self.system, name).map_err(|fault| Box::new(fault.found(name)))
     }
 
     /// Folders below the root that are sites of their own.
@@ -429,16 +445,15 @@ impl<'s> Repository<'s> {
     }
 
     fn yaml_files(&self, folder: &str) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
-        if self.system.kind(&self.root.folder().join(folder)) != Some(Kind::Folder) {
+        if self.system.kind(&self.root.folder().join(folder)).is_none() {
             return Ok(Vec::new());
         }
-        let files = self
-            .root
-            .find(self.system, folder, &["yaml", "yml"])
-            .map_err(|e| vec![self.shorten(e.reading())])?;
+        self.inside(folder).map_err(|fault| vec![*fault])?;
+        let search = self.root.find(self.system, folder, &["yaml", "yml"]);
+        let search = search.map_err(|e| vec![self.shorten(e.reading())])?;
         let mut read = Vec::new();
-        let mut faults = Vec::new();
-        for at in files {
+        let mut faults = search.refused;
+        for at in search.files {
             match self.system.read_text(&at.path, YAML_CAP) {
                 Ok(text) => read.push((at.shown, text)),
                 Err(error) => faults.push(self.shorten(error.reading())),

@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, SourceId, Span, codes};
 /// # Errors
 /// One finding at the place of the fault.
 pub fn read<T: DeserializeOwned>(source: SourceId, text: &str) -> Result<T, Box<Diagnostic>> {
-    serde_yaml::from_str(text).map_err(|error| Box::new(finding(source, &error)))
+    serde_yaml::from_str(text).map_err(|error| Box::new(finding(source, text, &error)))
 }
 
 /// The bytes a location of the YAML library covers.
@@ -39,9 +39,24 @@ fn list(words: &[&str]) -> String {
     words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn finding(source: SourceId, error: &Error) -> Diagnostic {
+/// As [`span`]; where only line and column are known, the place is looked up in the text.
+fn place(source: SourceId, text: &str, at: Location) -> Span {
+    let known = span(source, at);
+    let Some(line) = usize::try_from(at.line()).ok().and_then(|line| line.checked_sub(1)) else {
+        return known;
+    };
+    if !known.is_file() || at.span().byte_offset().is_some() {
+        return known;
+    }
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let column = usize::try_from(at.column()).unwrap_or(usize::MAX).saturating_sub(1);
+    let inside = text.get(before..).and_then(|rest| rest.char_indices().nth(column)).map_or(0, |(at, _)| at);
+    u32::try_from(before + inside).map_or(known, |start| Span::new(source, start, start.saturating_add(1)))
+}
+
+fn finding(source: SourceId, text: &str, error: &Error) -> Diagnostic {
     let error = error.without_snippet();
-    let at = error.location().map_or_else(|| Span::file(source), |l| span(source, l));
+    let at = error.location().map_or_else(|| Span::file(source), |l| place(source, text, l));
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             let found = Diagnostic::error(codes::YAML_KEY, at, format!("unknown key `{field}`"));
@@ -74,6 +89,10 @@ fn finding(source: SourceId, error: &Error) -> Diagnostic {
                 .because("aliases may not multiply a small file into a huge one")
                 .help("write the values out, without anchors and aliases")
         }
+        Error::ExternalMessage { msg, .. } if msg.contains("recursion limit") => {
+            Diagnostic::error(codes::YAML, at, "the file nests beyond the bounds")
+                .help("write the values with fewer brackets")
+        }
         Error::SerdeInvalidType { unexpected, expected, .. }
         | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             Diagnostic::error(codes::YAML_VALUE, at, format!("expected {expected}, found {unexpected}"))
@@ -93,6 +112,10 @@ fn finding(source: SourceId, error: &Error) -> Diagnostic {
             };
             Diagnostic::error(codes::YAML_VALUE, at, format!("expected {wanted} here"))
                 .help("see the neighbouring entries for the form")
+        }
+        Error::MultipleDocuments { .. } => {
+            Diagnostic::error(codes::YAML, at, "a second document begins here")
+                .help("write one document in a file, without `---` between parts")
         }
         Error::Eof { .. } => Diagnostic::error(codes::YAML, at, "the file ends in the middle of a value")
             .help("complete the last entry"),

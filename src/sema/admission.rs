@@ -50,7 +50,7 @@ impl<'a> Compiler<'a> {
             ("serial", AdmissionTest::Is(expr)) => self.admission_text(expr).map(AdmissionCondition::Serial),
             ("signature", AdmissionTest::Is(expr)) => {
                 let path = self.admission_text(expr)?;
-                if let Err(finding) = self.repository.resolve(&path, expr.span) {
+                if let Err(finding) = self.repository.data(&path, expr.span) {
                     self.push(*finding);
                     return None;
                 }
@@ -143,6 +143,15 @@ impl<'a> Compiler<'a> {
             let header = at == 0 && matches!(field.to_ascii_lowercase().as_str(), "serial" | "serials");
             if field.is_empty() || field.starts_with('#') || header {
                 continue;
+            }
+            if field.contains(char::is_control) {
+                let line = at + 1;
+                let message = format!("line {line} of `{}` holds a control character", path.value);
+                self.push(
+                    Diagnostic::error(codes::FEED, path.span, message)
+                        .help("one serial a line, as it is printed on the device"),
+                );
+                return None;
             }
             serials.push(field.to_owned());
         }

@@ -25,6 +25,8 @@ pub(super) struct Statements {
     pub(super) owners: Vec<(String, Span)>,
     /// the first file, where something is missing
     pub(super) first: Option<Span>,
+    /// modules would add more than is read, so that something is missing
+    pub(super) overflown: bool,
 }
 
 impl Statements {

@@ -75,7 +75,9 @@ pub fn compile(repository: &Repository<'_>) -> Compiled {
     let mut findings = repository.findings.clone();
     let statements = module::load(repository, &mut sources, &mut findings);
     let mut compiler = Compiler::new(repository, &sources, &statements, findings);
-    compiler.run(&statements);
+    if !repository.unread && !statements.overflown {
+        compiler.run(&statements);
+    }
     let Compiler { site, mut findings, .. } = compiler;
     findings.sort(&sources);
     let site = (!findings.has_errors()).then_some(site);
@@ -178,6 +180,23 @@ impl<'a> Compiler<'a> {
 
     fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.findings.push(Diagnostic::error(code, span, message));
+    }
+
+    /// Whether some statement could not be read, so that what seems to be missing may stand there.
+    fn has_unread_statements(&self) -> bool {
+        let unread = |code| {
+            matches!(
+                code,
+                codes::SYNTAX
+                    | codes::TOO_DEEP
+                    | codes::UNCLOSED
+                    | codes::BAD_CHARACTER
+                    | codes::LONG_NUMBER
+                    | codes::LONG_STATEMENT
+                    | codes::MANY_ERRORS
+            )
+        };
+        self.findings.iter().any(|finding| unread(finding.code))
     }
 
     /// What stands at a place.

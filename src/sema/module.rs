@@ -32,8 +32,10 @@ pub(super) fn load(
         expanded: 0,
         expanded_bytes: 0,
         broken: BTreeSet::new(),
+        edges: BTreeMap::new(),
     };
     loader.run();
+    loader.circles();
     loader.statements
 }
 
@@ -58,6 +60,8 @@ struct Loader<'r, 's> {
     expanded_bytes: u64,
     /// modules that could not be read
     broken: BTreeSet<String>,
+    /// which member files each member file imports, and where
+    edges: BTreeMap<SourceId, Vec<(SourceId, Span)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,6 +177,9 @@ impl Loader<'_, '_> {
     /// repository is the tenant's, so that importing grants nothing.
     fn import(&mut self, name: &Name, owner: Option<usize>, stack: &mut Vec<String>) -> Option<()> {
         let dotted = name.text();
+        if let Some(member) = self.members.get(&format!("{}.evl", dotted.replace('.', "/"))) {
+            self.edges.entry(name.span.source).or_default().push((*member, name.span));
+        }
         match self.imported.get(&dotted) {
             Some(Import::Done) => return Some(()),
             Some(Import::Failed) => return None,
@@ -211,6 +218,40 @@ impl Loader<'_, '_> {
         stack.pop();
         self.imported.insert(dotted, Import::Done);
         Some(())
+    }
+
+    /// Reports member files that import each other in a circle, each circle once.
+    fn circles(&mut self) {
+        let mut done: BTreeSet<SourceId> = BTreeSet::new();
+        for start in self.edges.keys().copied().collect::<Vec<_>>() {
+            // files on the way here, each with the next of its imports to follow
+            let mut way: Vec<(SourceId, usize)> = vec![(start, 0)];
+            while let Some((file, next)) = way.last_mut() {
+                let file = *file;
+                let edge = self.edges.get(&file).and_then(|edges| edges.get(*next)).copied();
+                *next += 1;
+                let Some((to, span)) = edge.filter(|_| !done.contains(&file)) else {
+                    done.insert(file);
+                    way.pop();
+                    continue;
+                };
+                match way.iter().position(|(on, _)| *on == to) {
+                    Some(at) => {
+                        let on = way.get(at..).unwrap_or_default().iter().map(|(file, _)| *file);
+                        let names: Vec<&str> = on.chain([to]).map(|file| self.sources.path(file)).collect();
+                        self.findings.push(
+                            Diagnostic::error(
+                                codes::IMPORT_CYCLE,
+                                span,
+                                format!("files import each other in a circle: {}", names.join(" -> ")),
+                            )
+                            .help("leave the import out: a site's files see each other's declarations"),
+                        );
+                    }
+                    None => way.push((to, 0)),
+                }
+            }
+        }
     }
 
     /// The text of an import; `Some(None)`: a member of the site.
@@ -300,16 +341,22 @@ impl Loader<'_, '_> {
             Some(alias) => alias.text.clone(),
             None => found.module.name.text.clone(),
         };
+        if self.statements.overflown {
+            return;
+        }
         let bindings = Bindings::new(values, &prefix, &found.module, node.class.clone(), span);
         let items = substitute::instantiate(&found.module, &bindings);
         self.expanded += items.len().max(1);
         self.expanded_bytes += items.iter().map(|item| u64::from(item.span.len())).sum::<u64>();
         if self.expanded > MOST_EXPANDED || self.expanded_bytes > MOST_EXPANDED_BYTES {
-            self.findings.push(Diagnostic::error(
-                codes::TOO_LARGE,
-                span,
-                format!("modules add more than {MOST_EXPANDED} statements or 64 MiB"),
-            ));
+            // said once: what the others would add is not looked at any more
+            self.statements.overflown = true;
+            let message = format!("modules add more than {MOST_EXPANDED} statements or 64 MiB");
+            self.findings.push(
+                Diagnostic::error(codes::TOO_LARGE, span, message).help(
+                    "modules that use modules multiply what they hold: write a rule over a group instead",
+                ),
+            );
             return;
         }
         stack.push(dotted);

@@ -28,7 +28,10 @@ impl<'a> Compiler<'a> {
                 Diagnostic::error(codes::UNKNOWN_PROFILE, span, format!("there is no profile `{name}`"));
             self.push(match nearest(&name, repository.profiles.keys().map(String::as_str)) {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding.help(format!("put it into `profiles/{name}.yaml`")),
+                None if name.split('/').all(|part| !matches!(part, "" | "." | "..")) => {
+                    finding.help(format!("put it into `profiles/{name}.yaml`"))
+                }
+                None => finding.help("a profile's name is no path: write it as `maker/model`"),
             });
             return None;
         };

@@ -64,8 +64,7 @@ impl<'a> Compiler<'a> {
         match declared.site {
             Some(owned) => self.read_site(owned),
             None => {
-                let broken = declared.site.is_none() && self.findings.iter().any(|f| f.code == codes::SYNTAX);
-                if !broken {
+                if !self.has_unread_statements() {
                     let span = self.site.span;
                     let finding = Diagnostic::error(
                         codes::MISSING_PROPERTY,
@@ -352,7 +351,7 @@ impl<'a> Compiler<'a> {
 
     fn classes(&mut self, declared: &Declared<'a>) {
         let Some((words, span)) = declared.priorities else {
-            if !self.findings.iter().any(|f| f.code == codes::SYNTAX) {
+            if !self.has_unread_statements() {
                 let finding = Diagnostic::error(
                     codes::MISSING_PROPERTY,
                     self.site.span,
@@ -436,7 +435,39 @@ impl<'a> Compiler<'a> {
     }
 
     fn settings(&mut self) {
-        self.site.settings = self.repository.manifest.settings.clone();
+        let manifest = &self.repository.manifest;
+        self.site.settings = manifest.settings.clone();
+        if let Some((_, span)) = &manifest.max_change {
+            self.unhonoured("`max_change`", *span, false, true);
+        }
+        for (feed, (_, span)) in &manifest.inputs {
+            if self.names.feed(feed).is_some() || self.has_unread_statements() {
+                continue;
+            }
+            let finding = Diagnostic::error(
+                codes::YAML_KEY,
+                *span,
+                format!("`inputs` names `{feed}`, which is no feed"),
+            );
+            let near = self.names.near_feed(feed).map(str::to_owned);
+            self.push(match near {
+                Some(near) => finding.help(format!("did you mean `{near}`?")),
+                None => finding.help("name feeds as the policy declares them"),
+            });
+        }
+        if let Some((name, span)) = &manifest.site
+            && !self.site.name.is_empty()
+            && *name != self.site.name
+        {
+            let declared = &self.site.name;
+            let finding = Diagnostic::error(
+                codes::YAML_VALUE,
+                *span,
+                format!("the manifest is of the site `{name}`, and the policy declares `{declared}`"),
+            );
+            let finding = finding.label(self.site.span, format!("`{declared}` is declared here"));
+            self.push(finding.help(format!("write `site: {declared}`")));
+        }
     }
 
     /// Principals and files.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{characters, words};
 use crate::ast::Comment;
-use crate::diag::{Diagnostic, SourceId, Span, codes};
+use crate::diag::{Diagnostic, SourceId, Span, codes, is_harmful};
 
 /// Stands in the clean copy where a line end divides two entries.
 pub(super) const SEPARATOR: u8 = 1;
@@ -48,6 +48,10 @@ pub(super) struct Scan {
 
 /// Cuts a whole text.
 pub(super) fn scan(source: SourceId, text: &str) -> Scan {
+    if let Some(finding) = lone_return(source, text) {
+        let (clean, chunks, comments, modules) = (String::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        return Scan { clean, chunks, comments, modules, findings: vec![finding] };
+    }
     let mut clean = text.as_bytes().to_vec();
     let mut scanner = Scanner::new(source, text, &mut clean, (0, text.len()), false);
     scanner.run();
@@ -64,6 +68,19 @@ pub(super) fn scan(source: SourceId, text: &str) -> Scan {
     // only ASCII bytes were written over whole comments or line ends, so this stays UTF-8
     let clean = String::from_utf8(clean).unwrap_or_default();
     Scan { clean, chunks, comments, modules, findings }
+}
+
+/// A carriage return without a line feed, by which some programs see a line end and others none: a
+/// rule could stand in what a reviewer takes for a comment, or the other way round.
+fn lone_return(source: SourceId, text: &str) -> Option<Diagnostic> {
+    let bytes = text.as_bytes();
+    let mut returns = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\r');
+    let (at, _) = returns.find(|(at, _)| bytes.get(at + 1) != Some(&b'\n'))?;
+    let span = Span::new(source, offset(at), offset(at + 1));
+    Some(
+        Diagnostic::error(codes::BAD_CHARACTER, span, "a carriage return without a line feed")
+            .help("save the file with line feeds as line ends"),
+    )
 }
 
 struct Scanner<'t> {
@@ -174,6 +191,7 @@ impl<'t> Scanner<'t> {
                         let text = self.text.get(self.at..end).unwrap_or("").trim_end().to_owned();
                         let own_line = line_start;
                         let span = self.span(self.at, self.at + text.len());
+                        self.unseen(&text, span);
                         self.comments.push(Comment { text, own_line, span });
                     }
                     self.blank(self.at, end);
@@ -184,6 +202,19 @@ impl<'t> Scanner<'t> {
             }
         }
         gap
+    }
+
+    /// Reports characters in a comment that change how the lines around it are shown.
+    fn unseen(&mut self, comment: &str, span: Span) {
+        let plain = |byte: u8| matches!(byte, b'\t' | b' '..=b'~');
+        if !comment.bytes().all(plain)
+            && let Some((at, c)) = comment.char_indices().find(|(_, c)| is_harmful(*c))
+        {
+            let start = span.start.saturating_add(offset(at));
+            let place = Span::new(self.source, start, start.saturating_add(offset(c.len_utf8())));
+            let message = format!("an invisible character (U+{:04X}) in a comment", u32::from(c));
+            self.findings.push(Diagnostic::error(codes::BAD_CHARACTER, place, message).help("remove it"));
+        }
     }
 
     fn statement(&mut self) {
@@ -456,6 +487,15 @@ impl<'t> Scanner<'t> {
             at += 1;
         }
         self.at = at;
+        if let Some(exponent) = self.exponent(at) {
+            self.at = exponent;
+            let shown = self.text.get(start..exponent.min(start + 40)).unwrap_or("");
+            let message = format!("`{shown}` is written with an exponent");
+            let finding = Diagnostic::error(codes::LONG_NUMBER, self.span(start, exponent), message)
+                .help("write the number out, in a unit of its size");
+            self.flaw(open, finding);
+            return;
+        }
         if digits > MAX_DIGITS {
             let message = format!("a number of {digits} digits");
             let finding = Diagnostic::error(codes::LONG_NUMBER, self.span(start, at), message)
@@ -474,6 +514,22 @@ impl<'t> Scanner<'t> {
                 .help("write `1000` for a thousand; a list has a space behind each comma");
             self.flaw(open, finding);
         }
+    }
+
+    /// The end of an exponent (`e9`, `E-3`) that begins here; no unit looks like one.
+    fn exponent(&self, at: usize) -> Option<usize> {
+        let mut end = at + 1;
+        if !matches!(self.byte(at), Some(b'e' | b'E')) {
+            return None;
+        }
+        if matches!(self.byte(end), Some(b'+' | b'-')) {
+            end += 1;
+        }
+        let first = end;
+        while self.byte(end).is_some_and(|byte| byte.is_ascii_digit()) {
+            end += 1;
+        }
+        (end > first).then_some(end)
     }
 
     fn odd_character(&mut self, open: &mut Open, start: usize) {

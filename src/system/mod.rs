@@ -14,7 +14,7 @@ use jiff::Timestamp;
 pub use error::{FileError, FileFault};
 pub use memory::MemorySystem;
 pub use real::RealSystem;
-pub use root::{PathFault, RepoRoot, Resolved};
+pub use root::{PathFault, RepoRoot, Resolved, Search};
 
 /// Greatest size of a policy file.
 pub const POLICY_CAP: u64 = 4 << 20;

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::{FileError, FileFault, Kind, System};
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Severity, Span, codes};
 
 /// Files of one kind that a repository may hold.
 const MOST_FILES: usize = 100_000;
@@ -44,6 +44,14 @@ impl PathFault {
         Diagnostic::error(codes::PATH_ESCAPE, span, format!("the path `{path}` {}", self.words()))
             .help("write a path inside the repository, relative to its top folder")
     }
+
+    /// The finding for a path that lies in the repository and that nobody wrote.
+    #[must_use]
+    pub fn found(self, path: &str) -> Diagnostic {
+        let words = format!("the path `{path}` {}", self.words());
+        Diagnostic::nowhere(codes::PATH_ESCAPE, Severity::Error, words)
+            .help("put a copy of the file into the repository, or remove the link")
+    }
 }
 
 /// A path of a policy that is known to stay inside the repository.
@@ -53,6 +61,16 @@ pub struct Resolved {
     pub path: PathBuf,
     /// as shown to people: relative to the repository, `/` between its parts
     pub shown: String,
+}
+
+/// What a search for files met.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// the files, sorted by path
+    pub files: Vec<Resolved>,
+    /// one finding for each entry that has the ending and is no readable file of the repository:
+    /// left out in silence, its statements would hold on paper only
+    pub refused: Vec<Diagnostic>,
 }
 
 /// The top folder of a policy repository, without links.
@@ -123,17 +141,13 @@ impl RepoRoot {
 
     /// All files with one of these endings (`evl`, without the dot) in a folder of the repository
     /// and the folders in it, sorted by path. Hidden folders are left out, links to folders are
-    /// not followed, and links to files count only where they stay inside.
+    /// not followed, and links to files that lead out are refused.
     ///
     /// # Errors
-    /// When a folder cannot be read, or there are absurdly many files.
-    pub fn find(
-        &self,
-        system: &dyn System,
-        folder: &str,
-        endings: &[&str],
-    ) -> Result<Vec<Resolved>, FileError> {
+    /// When a folder cannot be read or lies too deep, or there are absurdly many files.
+    pub fn find(&self, system: &dyn System, folder: &str, endings: &[&str]) -> Result<Search, FileError> {
         let mut found = Vec::new();
+        let mut refused = Vec::new();
         let Ok(start) = self.resolve(system, if folder.is_empty() { "." } else { folder }) else {
             return Err(FileError::new(Path::new(folder), FileFault::Missing));
         };
@@ -153,9 +167,20 @@ impl RepoRoot {
                 match entry.kind {
                     Kind::Folder if entry.name.starts_with('.') => {}
                     Kind::Folder if depth < MOST_DEPTH => todo.push((next, depth + 1)),
+                    Kind::Folder => {
+                        let words = format!("folders within folders, more than {MOST_DEPTH} deep");
+                        return Err(FileError::new(&next.path, FileFault::Other(words)));
+                    }
                     Kind::File if fits => found.push(next),
-                    Kind::Link if fits && self.resolve(system, &next.shown).is_ok() => found.push(next),
-                    _ => {}
+                    Kind::Link if fits => match self.resolve(system, &next.shown) {
+                        Ok(_) => found.push(next),
+                        Err(fault) => refused.push(fault.found(&next.shown)),
+                    },
+                    Kind::Other if fits => {
+                        let at = FileError::new(Path::new(&next.shown), FileFault::NotAFile);
+                        refused.push(at.reading().help("put a file in its place, or remove it"));
+                    }
+                    Kind::File | Kind::Link | Kind::Other => {}
                 }
                 if found.len() > MOST_FILES {
                     let words = format!("more than {MOST_FILES} files in one repository");
@@ -164,7 +189,8 @@ impl RepoRoot {
             }
         }
         found.sort_by(|a, b| a.shown.cmp(&b.shown));
-        Ok(found)
+        refused.sort_by(|a, b| a.message.cmp(&b.message));
+        Ok(Search { files: found, refused })
     }
 }
 
@@ -213,9 +239,12 @@ mod tests {
             .link("repo/again.evl", "b.evl")
             .link("repo/a/up", "..");
         let root = RepoRoot::new(&system, Path::new("repo")).unwrap();
-        let shown: Vec<_> =
-            root.find(&system, "", &["evl"]).unwrap().into_iter().map(|file| file.shown).collect();
+        let search = root.find(&system, "", &["evl"]).unwrap();
+        let shown: Vec<_> = search.files.into_iter().map(|file| file.shown).collect();
         assert_eq!(shown, ["a/z.evl", "again.evl", "b.evl"]);
+        let refused: Vec<_> = search.refused.iter().map(|f| (f.code, f.message.as_str())).collect();
+        let words = "the path `out.evl` leads out of the repository by a symbolic link";
+        assert_eq!(refused, [(codes::PATH_ESCAPE, words)]);
         assert!(RepoRoot::new(&system, Path::new("repo/b.evl")).is_err());
     }
 

@@ -50,9 +50,11 @@ codes! {
     /// line. Where a brace stays open, reading goes on at the next statement that begins at the margin.
     UNCLOSED = 23, Finding, "a quote or bracket without its partner";
     /// Names, keywords and units are plain ASCII, so that two names that look alike are alike. Other
-    /// letters may stand in quoted texts and in comments; control characters nowhere.
+    /// letters may stand in quoted texts and in comments; control characters, and characters that hide or
+    /// reorder others on the screen, nowhere.
     BAD_CHARACTER = 24, Finding, "a character that has no place here";
-    /// Numbers are exact and have at most 40 digits, far beyond what any meter shows.
+    /// Numbers are exact and have at most 40 digits, far beyond what any meter shows. They are written
+    /// out: an exponent makes a slip of the pen look like a number.
     LONG_NUMBER = 25, Finding, "a number with too many digits";
     /// One statement, or one entry of a list, is longer than 256 KiB. Hostile text could exhaust the
     /// machine with one; policy text that people read is split into statements of its own.

@@ -7,6 +7,7 @@ use miette::{
     SourceSpan, SpanContents,
 };
 
+use super::excerpt;
 use super::human::{Look, clean, place};
 use crate::diag::{Diagnostic, Label, SourceFile, SourceId, SourceMap};
 
@@ -34,6 +35,12 @@ pub(super) fn places(out: &mut String, finding: &Diagnostic, sources: &SourceMap
         }
         let drawn: Vec<Label> =
             here().filter(|label| !label.span.is_file()).map(|label| (*label).clone()).collect();
+        if drawn.iter().any(|label| excerpt::too_long(file, label)) {
+            for label in &drawn {
+                excerpt::draw(out, file, sources, label);
+            }
+            continue;
+        }
         if drawn.is_empty() {
             continue;
         }

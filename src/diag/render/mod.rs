@@ -1,6 +1,8 @@
 //! Renderers: one file per format. Each turns sorted findings into a text; none touches a terminal.
 
 #[cfg(feature = "solver")]
+mod excerpt;
+#[cfg(feature = "solver")]
 mod graphical;
 mod human;
 mod json;
