@@ -70,7 +70,6 @@ impl Place {
         self
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
     fn link(self, path: &str, to: &str) -> Self {
         let at = self.at(path);
         std::fs::create_dir_all(at.parent().unwrap()).unwrap();
@@ -78,7 +77,6 @@ impl Place {
         self
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
     fn pipe(self, path: &str) -> Self {
         let at = self.at(path);
         std::fs::create_dir_all(at.parent().unwrap()).unwrap();
@@ -87,7 +85,6 @@ impl Place {
     }
 
     /// Runs `evl` with these arguments; what it leaves behind in the folder must be what it met.
-    #[expect(clippy::disallowed_methods, reason = "a test runs the binary")]
     fn run(&self, args: &str) -> Ran {
         let before = self.content();
         let limits = format!("ulimit -t {SECONDS}; ulimit -v {MEMORY_KIB} 2>/dev/null; exec \"$0\" \"$@\"");
