@@ -155,7 +155,10 @@ fn a_state_is_checked_against_its_site() {
         wrong(r#","levels":{"pack":"3 kW"}"#),
         "the level of `pack` is 3 kW, expected energy or ratio"
     );
-    assert_eq!(wrong(r#","lvels":{}"#), "the state is damaged: line 1, column 77: unknown field `lvels` (write `levels`)");
+    assert_eq!(
+        wrong(r#","lvels":{}"#),
+        "the state is damaged: line 1, column 77: unknown field `lvels` (write `levels`)"
+    );
     assert_eq!(wrong(r#","latches":["x"]"#), "the state names `x`, which is no latch of this site");
     assert!(
         wrong(r#","commands":{"pack":{"speed":"1 kW"}}"#)
