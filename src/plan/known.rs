@@ -64,16 +64,6 @@ fn bench_week() {
 }
 
 #[test]
-#[ignore = "tens of seconds in a debug build"]
-fn bench_year() {
-    let Some(text) = shared("bench/bench.csv") else { return };
-    #[expect(clippy::disallowed_methods, reason = "a measurement")]
-    let begin = std::time::Instant::now();
-    assert!((bench(&text, "2017-01-01", 35_040) - 23.730975966730).abs() < 1e-6);
-    println!("{:?}", begin.elapsed());
-}
-
-#[test]
 fn emhass_windows() {
     let (Some(csv), Some(answers)) =
         (shared("emhass/opt_res_perfect_optim_profit_days1-4.csv"), shared("emhass/answers.json"))

@@ -25,7 +25,6 @@ fn week() {
 }
 
 #[test]
-#[ignore = "a minute in a debug build; `cargo nextest run --release --run-ignored all` runs it"]
 fn year() {
     bench("2017-01-01", 8760, 23.730975966730);
 }
