@@ -1,5 +1,7 @@
 //! The evaluator: which rules are active, and what follows.
 
+use std::collections::BTreeMap;
+
 use super::authority::Authority;
 use super::decision::{Decision, Note};
 use super::env::{Environment, Instance, Truth};
@@ -35,16 +37,24 @@ impl<'a> Evaluator<'a> {
     /// The meaning in one environment. Total: contradictions are dropped and reported.
     #[must_use]
     pub fn evaluate(&self, env: &Environment) -> Decision {
+        self.evaluate_as(env, &BTreeMap::new())
+    }
+
+    /// The same, where somebody else has settled whether some rules are active.
+    #[must_use]
+    pub fn evaluate_as(&self, env: &Environment, settled: &BTreeMap<Instance, bool>) -> Decision {
         let world = self.world(env);
         let mut gathering = Gathering::default();
         for (rule, plan) in self.site.rules.iter().zip(&self.layout.rules) {
             for (nth, member) in plan.members.iter().enumerate() {
                 let instance = Instance { rule: rule.id, member: *member };
-                let truth = self.rule_truth(&world, rule, nth, *member);
-                let active = truth.known().unwrap_or_else(|| {
-                    let active = counts_as(rule, env, instance);
-                    gathering.decision.notes.push(Note::Loss { instance, active });
-                    active
+                let active = settled.get(&instance).copied().unwrap_or_else(|| {
+                    let truth = self.rule_truth(&world, rule, nth, *member);
+                    truth.known().unwrap_or_else(|| {
+                        let active = counts_as(rule, env, instance);
+                        gathering.decision.notes.push(Note::Loss { instance, active });
+                        active
+                    })
                 });
                 if active {
                     gathering.decision.active.push(instance);

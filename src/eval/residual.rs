@@ -52,6 +52,21 @@ impl Evaluator<'_> {
         }
     }
 
+    /// What remains of a guard (of its negation, where not `positive`) where signals that are missing
+    /// from the environment are left open, in negation normal form. Lost readings count as `loss`.
+    #[must_use]
+    pub fn residual(
+        &self,
+        guard: &Guard,
+        member: Option<Device>,
+        positive: bool,
+        loss: bool,
+        env: &Environment,
+    ) -> Guard {
+        let world = self.world(env);
+        Partial { world: &world, loss }.guard(guard, member, positive)
+    }
+
     /// A linear expression with what is known put in: what remains reads only open or lost
     /// signals, members instead of [`SigRef::Bound`], and no sums over groups.
     #[must_use]

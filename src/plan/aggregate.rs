@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::measured::Read;
 use super::model::Unit;
 use super::scene::{Scene, What};
 use crate::ir::{Attr, Device, Family, Model, Need};
@@ -16,6 +17,13 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<Unit> {
     named.extend(scene.asks.iter().filter(|ask| ask.pieces.len() > 1).filter_map(|ask| match &ask.what {
         What::Device(device, _) => Some(*device),
         What::Zone(_) => None,
+    }));
+    // so is a power that a guard reads
+    let forms = scene.indicators.iter().map(|i| &i.form);
+    let atoms = forms.flat_map(super::guard::atoms).chain(scene.keeps.iter().map(|k| &k.atom));
+    named.extend(atoms.flat_map(|atom| &atom.terms).filter_map(|(_, read)| match read {
+        Read::Flow(device, _) | Read::On(device) => Some(*device),
+        Read::Level(_) | Read::Temperature(_) => None,
     }));
     let mut units: Vec<Unit> = Vec::new();
     for family in &scene.site.families {
@@ -74,6 +82,10 @@ fn same(scene: &Scene<'_>, family: &Family, a: Device, b: Device) -> bool {
     if scene.resting.get(&a) != scene.resting.get(&b) || scene.stays.get(&a) != scene.stays.get(&b) {
         return false;
     }
+    let forked = |d: Device| scene.forked.get(&What::Device(d, Attr::Power));
+    if forked(a) != forked(b) {
+        return false;
+    }
     let sets = |d: Device| scene.sets.get(&What::Device(d, Attr::Power));
     if sets(a) != sets(b) || asks(scene, a) != asks(scene, b) {
         return false;
@@ -84,12 +96,19 @@ fn same(scene: &Scene<'_>, family: &Family, a: Device, b: Device) -> bool {
     counts(a) == counts(b)
 }
 
+/// Least, greatest, and under which condition.
+type Asked<'s> = (u64, u64, Option<&'s super::forks::When>);
+
 /// What single effects ask of a device.
-fn asks(scene: &Scene<'_>, device: Device) -> BTreeMap<(usize, super::scene::Owner), Vec<(u64, u64)>> {
-    let mut found: BTreeMap<_, Vec<(u64, u64)>> = BTreeMap::new();
+fn asks<'s>(scene: &'s Scene<'_>, device: Device) -> BTreeMap<(usize, super::scene::Owner), Vec<Asked<'s>>> {
+    let mut found: BTreeMap<_, Vec<Asked<'s>>> = BTreeMap::new();
     for ask in &scene.asks {
         if matches!(&ask.what, What::Device(d, _) if *d == device) {
-            found.entry((ask.step, ask.owner)).or_default().push((ask.lo.to_bits(), ask.hi.to_bits()));
+            found.entry((ask.step, ask.owner)).or_default().push((
+                ask.lo.to_bits(),
+                ask.hi.to_bits(),
+                ask.when.as_ref(),
+            ));
         }
     }
     found

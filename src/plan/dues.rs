@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::Told;
+use super::forks::Overlays;
 use super::prepare::Known;
 use super::scene::{Due, DueKind, Owner, Scene};
 use crate::bundle::{Done, Void};
@@ -15,8 +16,14 @@ use crate::ir::{Device, Effect, EffectKind, Rule, Statement, Target};
 use crate::quantity::Rat;
 
 /// Puts the obligations of all windows into the scene.
-pub(super) fn add(known: &Known<'_>, decisions: &[Decision], scene: &mut Scene<'_>, told: &mut Told) {
-    let mut work = Work { known, scene, told, fired: BTreeMap::new() };
+pub(super) fn add(
+    known: &Known<'_>,
+    decisions: &[Decision],
+    overlays: &Overlays,
+    scene: &mut Scene<'_>,
+    told: &mut Told,
+) {
+    let mut work = Work { known, overlays, scene, told, fired: BTreeMap::new() };
     for rule in &known.site.rules {
         for effect in &rule.effects {
             work.effect(rule, effect, decisions);
@@ -31,10 +38,12 @@ struct Owed<'o> {
     asked: &'o Asked,
     window: (Instant, Instant),
     wish: Option<Option<f64>>,
+    when: Option<usize>,
 }
 
 struct Work<'w, 'k, 'a> {
     known: &'w Known<'k>,
+    overlays: &'w Overlays,
     scene: &'w mut Scene<'a>,
     told: &'w mut Told,
     /// When an effect last fired on a device.
@@ -52,10 +61,11 @@ impl Work<'_, '_, '_> {
         let wish = effect.preferably.then_some(price);
         for window in known.calendar.obligation_windows(window, from, until) {
             let t = if window.0 <= from { 0 } else { known.within(window.0, window.1).start };
-            let Some(decision) = decisions.get(t) else { continue };
+            let Some(decision) = self.overlays.all.get(&t).or_else(|| decisions.get(t)) else { continue };
             let asked: Vec<(EffectRef, Device, &Asked)> = asked(decision, rule, effect).collect();
             for (by, device, asked) in &asked {
-                self.due(rule, &Owed { by: *by, device: *device, asked, window, wish });
+                let when = self.overlays.open.get(&(by.instance, t)).copied();
+                self.due(rule, &Owed { by: *by, device: *device, asked, window, wish, when });
             }
             // owed since the window opened, although the guard no longer holds
             if window.0 < from {
@@ -65,7 +75,7 @@ impl Work<'_, '_, '_> {
                         continue;
                     }
                     if let Some(asked) = constant(effect) {
-                        self.due(rule, &Owed { by, device, asked: &asked, window, wish });
+                        self.due(rule, &Owed { by, device, asked: &asked, window, wish, when: None });
                     }
                 }
             }
@@ -113,8 +123,8 @@ impl Work<'_, '_, '_> {
             _ => return,
         };
         let owner = Owner { statement, class: Some(rule.class) };
-        let wish = owed.wish;
-        self.scene.dues.push(Due { owner, device: owed.device, kind, steps, beyond, whole, wish });
+        let (device, wish, when) = (owed.device, owed.wish, owed.when);
+        self.scene.dues.push(Due { owner, device, kind, steps, beyond, whole, wish, when });
     }
 
     /// Whether `at most every` lets this window fire; if so, the next one counts from it.

@@ -1,16 +1,16 @@
 //! What the rules ask in each step: the evaluator's answers as sets, totals, obligations, wishes and
 //! origins of the scene.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::decisions::decisions;
 use super::demands::{choice, interval, parts, zone_hull};
+use super::forks::{Overlay, Overlays, When};
 use super::prepare::Known;
 use super::scene::{Ask, Origins, Owner, Pieces, Scene, Total, What};
 use super::steps;
 use crate::bundle::{Override, Void};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::eval::{Asked, Decision, Demand, EffectRef, Status, Unit};
+use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, Status, Unit};
 use crate::ir::{Attr, ClassId, Device, EffectKind, MemberRange, Model, Site, Statement};
 use crate::quantity::Rat;
 
@@ -23,33 +23,36 @@ pub(super) struct Told {
     pub(super) void: Vec<Void>,
 }
 
-/// Puts the rules into the scene.
-///
-/// # Errors
-/// EVL1001 for each statement that the planner cannot honour yet.
-pub(super) fn apply(known: &Known<'_>, scene: &mut Scene<'_>) -> Result<Told, Diagnostics> {
+/// Puts the decisions of all steps into the scene, with what depends on guards that the plan decides.
+pub(super) fn apply(
+    known: &Known<'_>,
+    scene: &mut Scene<'_>,
+    decisions: &[Decision],
+    overlays: &Overlays,
+) -> Told {
     let mut told = Told::default();
-    if known.site.rules.is_empty() {
-        return Ok(told);
-    }
-    refuse(known.site)?;
-    let decisions = decisions(known)?;
     let mut work = Work { known, scene, overridden: BTreeMap::new() };
+    let nothing = Overlay::default();
     for (t, decision) in decisions.iter().enumerate() {
+        let overlay = overlays.steps.get(&t).unwrap_or(&nothing);
         work.sets(t, decision);
-        work.single(t, decision);
-        work.wishes(t, decision);
+        work.forked(t, overlay);
+        work.single(t, decision, overlay);
+        work.wishes(t, decision, overlay);
         work.origins(t, decision);
     }
-    work.averages(&decisions);
-    work.totals(&decisions);
+    work.averages(decisions);
+    work.totals(decisions, overlays);
     told.overrides = work.overrides();
-    super::dues::add(known, &decisions, scene, &mut told);
-    Ok(told)
+    super::dues::add(known, decisions, overlays, scene, &mut told);
+    told
 }
 
 /// Statements whose meaning is settled but which no plan honours yet.
-fn refuse(site: &Site) -> Result<(), Diagnostics> {
+///
+/// # Errors
+/// EVL1001 at each of them.
+pub(super) fn refuse(site: &Site) -> Result<(), Diagnostics> {
     let mut findings = Diagnostics::new();
     for rule in &site.rules {
         for effect in &rule.effects {
@@ -127,44 +130,77 @@ impl Work<'_, '_, '_> {
     fn sets(&mut self, t: usize, decision: &Decision) {
         let steps = self.scene.len();
         for (unit, set) in &decision.resolved {
-            match unit {
-                Unit::Zone(zone) => {
-                    let (lo, hi) = zone_hull(set);
-                    let Some(physical) =
-                        self.site().zone(*zone).map(|z| (z.range.0.to_f64(), z.range.1.to_f64()))
-                    else {
-                        continue;
-                    };
-                    let here = vec![(lo.max(physical.0), hi.min(physical.1))];
-                    let series = (self.scene.sets.entry(What::Zone(*zone)))
-                        .or_insert_with(|| vec![vec![physical]; steps]);
-                    if let Some(slot) = series.get_mut(t) {
-                        *slot = here;
-                    }
+            for (what, here) in self.left(*unit, set) {
+                let physical = self.physical(&what);
+                if here == physical && !self.scene.sets.contains_key(&what) {
+                    continue;
                 }
-                Unit::Devices(range) => {
-                    for (attr, numbers) in &set.numbers {
-                        let here: Pieces =
-                            numbers.pieces().iter().map(|(lo, hi)| (lo.to_f64(), hi.to_f64())).collect();
-                        for device in range.devices() {
-                            let physical = self.scene.physical(device, attr);
-                            let what = What::Device(device, attr.clone());
-                            if here == physical && !self.scene.sets.contains_key(&what) {
-                                continue;
-                            }
-                            let series = self.scene.sets.entry(what).or_insert_with(|| vec![physical; steps]);
-                            if let Some(slot) = series.get_mut(t) {
-                                slot.clone_from(&here);
-                            }
-                        }
-                    }
+                let series = self.scene.sets.entry(what).or_insert_with(|| vec![physical; steps]);
+                if let Some(slot) = series.get_mut(t) {
+                    *slot = here;
+                }
+            }
+        }
+    }
+
+    /// What a set leaves of each attribute of a unit.
+    fn left(&self, unit: Unit, set: &DeviceSet) -> Vec<(What, Pieces)> {
+        match unit {
+            Unit::Zone(zone) => {
+                let (lo, hi) = zone_hull(set);
+                let Some(declared) = self.site().zone(zone) else { return Vec::new() };
+                let physical = (declared.range.0.to_f64(), declared.range.1.to_f64());
+                vec![(What::Zone(zone), vec![(lo.max(physical.0), hi.min(physical.1))])]
+            }
+            Unit::Devices(range) => {
+                let mut found = Vec::new();
+                for (attr, numbers) in &set.numbers {
+                    let here: Pieces =
+                        numbers.pieces().iter().map(|(lo, hi)| (lo.to_f64(), hi.to_f64())).collect();
+                    let all = range.devices();
+                    found.extend(all.map(|d| (What::Device(d, attr.clone()), here.clone())));
+                }
+                found
+            }
+        }
+    }
+
+    fn physical(&self, what: &What) -> Pieces {
+        match what {
+            What::Device(device, attr) => self.scene.physical(*device, attr),
+            What::Zone(zone) => (self.site().zone(*zone))
+                .map(|z| vec![(z.range.0.to_f64(), z.range.1.to_f64())])
+                .unwrap_or_default(),
+        }
+    }
+
+    /// What is left under each pattern of a fork.
+    fn forked(&mut self, t: usize, overlay: &Overlay) {
+        for (fork, unit, sets) in &overlay.sets {
+            let by: Vec<BTreeMap<What, Pieces>> = (sets.iter())
+                .map(|set| set.as_ref().map(|set| self.left(*unit, set)).unwrap_or_default())
+                .map(|left| left.into_iter().collect())
+                .collect();
+            let whats: BTreeSet<&What> = by.iter().flat_map(BTreeMap::keys).collect();
+            for what in whats {
+                let physical = self.physical(what);
+                let pieces: Vec<Pieces> = by
+                    .iter()
+                    .map(|left| left.get(what).cloned().unwrap_or_else(|| physical.clone()))
+                    .collect();
+                if pieces.windows(2).any(|pair| matches!(pair, [a, b] if a != b)) {
+                    self.scene.forked.entry(what.clone()).or_default().insert(t, (*fork, pieces));
                 }
             }
         }
     }
 
     /// Every effect in force by itself, for when something has to give way, and for reasons.
-    fn single(&mut self, t: usize, decision: &Decision) {
+    fn single(&mut self, t: usize, decision: &Decision, overlay: &Overlay) {
+        for (outcome, when) in overlay.outcomes.iter().filter(|(o, _)| o.averaged_s.is_none()) {
+            let owner = self.owner(outcome.effect, outcome.class);
+            self.asks(t, owner, outcome.unit, &outcome.demand, None, Some(when));
+        }
         for outcome in &decision.outcomes {
             match &outcome.status {
                 Status::InForce => {}
@@ -177,15 +213,23 @@ impl Work<'_, '_, '_> {
                 }
                 Status::Dropped(_) => continue,
             }
-            if outcome.averaged_s.is_some() {
+            if outcome.averaged_s.is_some() || overlay.outcomes.iter().any(|(o, _)| o == outcome) {
                 continue;
             }
             let owner = self.owner(outcome.effect, outcome.class);
-            self.asks(t, owner, outcome.unit, &outcome.demand, None);
+            self.asks(t, owner, outcome.unit, &outcome.demand, None, None);
         }
     }
 
-    fn asks(&mut self, t: usize, owner: Owner, unit: Unit, demand: &Demand, wish: Option<Option<f64>>) {
+    fn asks(
+        &mut self,
+        t: usize,
+        owner: Owner,
+        unit: Unit,
+        demand: &Demand,
+        wish: Option<Option<f64>>,
+        when: Option<&When>,
+    ) {
         let mut made = Vec::new();
         match unit {
             Unit::Zone(zone) => {
@@ -217,25 +261,31 @@ impl Work<'_, '_, '_> {
                 pieces,
                 preference: wish.is_some(),
                 price: wish.flatten(),
+                when: when.cloned(),
             });
         }
     }
 
-    fn wishes(&mut self, t: usize, decision: &Decision) {
-        for wish in &decision.preferences {
+    fn wishes(&mut self, t: usize, decision: &Decision, overlay: &Overlay) {
+        let sometimes = overlay.preferences.iter().map(|(wish, when)| (wish, Some(when)));
+        let always = (decision.preferences.iter())
+            .filter(|wish| !overlay.preferences.iter().any(|(other, _)| other == *wish))
+            .map(|wish| (wish, None));
+        for (wish, when) in always.chain(sometimes) {
             let owner = self.owner(wish.effect, wish.class);
             let price = wish.price.as_ref().map(Rat::to_f64);
             match &wish.asked {
                 Asked::Demand(demand) => {
                     for unit in &wish.units {
-                        self.asks(t, owner, *unit, demand, Some(price));
+                        self.asks(t, owner, *unit, demand, Some(price), when);
                     }
                 }
                 Asked::Total { attr, lo, hi } => {
                     let ranges: Vec<MemberRange> = wish.units.iter().filter_map(devices).collect();
                     let bounds = (lo.as_ref().map(Rat::to_f64), hi.as_ref().map(Rat::to_f64));
                     let hours = self.scene.hours(t);
-                    self.total(owner, &ranges, attr, bounds, (vec![(t, 1.0)], hours), Some(price));
+                    let window = (vec![(t, 1.0)], hours);
+                    self.total(owner, &ranges, attr, bounds, (window, when), Some(price));
                 }
                 Asked::Supply { from, never } => {
                     let named: Vec<Device> = from.iter().flat_map(|r| r.devices()).collect();
@@ -291,17 +341,29 @@ impl Work<'_, '_, '_> {
             for (window, lo, hi) in self.windows(over, &bounds) {
                 for device in range.devices() {
                     let one = MemberRange { first: device.index, last: device.index, ..range };
-                    self.total(owner, &[one], &attr, (lo, hi), window.clone(), None);
+                    self.total(owner, &[one], &attr, (lo, hi), (window.clone(), None), None);
                 }
             }
         }
     }
 
-    fn totals(&mut self, decisions: &[Decision]) {
+    fn totals(&mut self, decisions: &[Decision], overlays: &Overlays) {
+        for (t, overlay) in &overlays.steps {
+            for (total, when) in overlay.totals.iter().filter(|(total, _)| total.averaged_s.is_none()) {
+                let owner = self.owner(total.effect, total.class);
+                let window = (vec![(*t, 1.0)], self.scene.hours(*t));
+                let bounds = (total.lo.as_ref().map(Rat::to_f64), total.hi.as_ref().map(Rat::to_f64));
+                self.total(owner, &total.members, &total.attr, bounds, (window, Some(when)), None);
+            }
+        }
         type Key = (EffectRef, Vec<MemberRange>, Attr, Option<i64>);
         let mut by: BTreeMap<Key, Bounds> = BTreeMap::new();
         for (t, decision) in decisions.iter().enumerate() {
-            for total in decision.totals.iter().filter(|x| x.status == Status::InForce) {
+            let sometimes = |total: &&crate::eval::Total| {
+                let overlay = overlays.steps.get(&t).filter(|_| total.averaged_s.is_none());
+                overlay.is_some_and(|overlay| overlay.totals.iter().any(|(other, _)| other == *total))
+            };
+            for total in decision.totals_in_force().filter(|total| !sometimes(total)) {
                 let lo = total.lo.as_ref().map_or(f64::NEG_INFINITY, Rat::to_f64);
                 let hi = total.hi.as_ref().map_or(f64::INFINITY, Rat::to_f64);
                 let key = (total.effect, total.members.clone(), total.attr.clone(), total.averaged_s);
@@ -313,13 +375,13 @@ impl Work<'_, '_, '_> {
             match over {
                 Some(over) => {
                     for (window, lo, hi) in self.windows(over, &bounds) {
-                        self.total(owner, &members, &attr, (lo, hi), window, None);
+                        self.total(owner, &members, &attr, (lo, hi), (window, None), None);
                     }
                 }
                 None => {
                     for (t, (lo, hi)) in bounds {
                         let window = (vec![(t, 1.0)], self.scene.hours(t));
-                        self.total(owner, &members, &attr, (Some(lo), Some(hi)), window, None);
+                        self.total(owner, &members, &attr, (Some(lo), Some(hi)), (window, None), None);
                     }
                 }
             }
@@ -356,7 +418,7 @@ impl Work<'_, '_, '_> {
         members: &[MemberRange],
         attr: &Attr,
         (lo, hi): (Option<f64>, Option<f64>),
-        (steps, hours): Window,
+        ((steps, hours), when): (Window, Option<&When>),
         wish: Option<Option<f64>>,
     ) {
         let group: Vec<(Device, Attr)> =
@@ -386,6 +448,7 @@ impl Work<'_, '_, '_> {
             hours,
             preference: wish.is_some(),
             price: wish.flatten(),
+            when: when.cloned(),
         });
     }
 

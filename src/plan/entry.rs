@@ -1,12 +1,15 @@
 //! `plan`: from the documents to the document.
 
+use super::decisions::Rules;
+use super::forks::Overlays;
 use super::goals::{Gaps, Kind};
+use super::guard::Settled;
 use super::model::Part;
 use super::prepare::{self, Known};
 use super::scene::Scene;
 use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Stop};
-use super::{document, effects, resting, rounding, steps, words};
+use super::{decisions, document, effects, forks, form, guard, resting, rounding, steps, words};
 use crate::bundle::{Bundle, PlanDocument, State};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
@@ -64,7 +67,8 @@ const TIGHTENINGS: usize = 3;
 /// Makes a plan.
 ///
 /// # Errors
-/// EVL1001 for statements that no plan honours yet, EVL1002 with the statements that cannot hold
+/// EVL1001 for statements that no plan honours yet, EVL1011 for guards that read what their own rules
+/// command, EVL1002 with the statements that cannot hold
 /// together, EVL1003 and EVL1005 for what state and inputs lack, EVL1006 for a quantity without a
 /// limit, EVL1007 where no plan survives rounding, EVL1008 for steps that do not fit, EVL1009 where
 /// the optimiser gave up.
@@ -98,14 +102,28 @@ pub fn plan(
     let on = inputs.on(site, &calendar, state, &steps)?;
     let known = Known { site, calendar: &calendar, inputs, state, steps, on };
     let (mut scene, mut notes) = prepare::scene(&known)?;
-    let told = effects::apply(&known, &mut scene)?;
-    resting::rest(&known, &mut scene, &mut notes);
     let study = horizon > STUDY_S;
     let gaps = gaps(site, &scene, study);
     let solver = SolverOptions { time_limit: options.time_limit_s, ..SolverOptions::default() };
+    let mut told = effects::Told::default();
+    let mut settled = Settled::default();
+    if !site.rules.is_empty() {
+        effects::refuse(site)?;
+        form::refuse_bounds(site)?;
+        let rules = decisions::read(&known)?;
+        settled = settle(&known, &rules, &scene, gaps, &solver)?;
+        let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
+        told = effects::apply(&known, &mut scene, &decisions, &Overlays::default());
+        guard::keep(&mut scene, &settled);
+    }
+    resting::rest(&known, &mut scene, &mut notes);
     let mut rounds = 0;
     loop {
-        let solved = solve(&scene, gaps, &solver).map_err(|f| failure(&known, f))?;
+        let mut solved = solve(&scene, gaps, &solver).map_err(|f| failure(&known, f))?;
+        let money = solved.kinds.iter().position(|kind| *kind == Kind::Money);
+        if let Some(level) = money.and_then(|place| solved.climb.levels.get_mut(place)) {
+            level.gap += settled.gap;
+        }
         let commands = rounding::commands(&known, &solved);
         let made = document::assemble(&document::Facts {
             bundle,
@@ -124,13 +142,39 @@ pub fn plan(
                 let margins = document::tighter(&misses, &scene.margins);
                 drop(solved);
                 rounds += 1;
-                if rounds > TIGHTENINGS || margins == scene.margins {
+                let moves = guard::may_move(&scene);
+                if rounds > TIGHTENINGS || (margins == scene.margins && !moves) {
                     return Err(rounding_failure(&known, &misses));
                 }
                 scene.margins = margins;
+                if moves {
+                    scene.keep_margin = (scene.keep_margin * 4.0).max(0.002);
+                }
             }
         }
     }
+}
+
+/// Which of the conditions that the plan decides hold in the best plan.
+fn settle(
+    known: &Known<'_>,
+    rules: &Rules<'_>,
+    scene: &Scene<'_>,
+    gaps: Gaps,
+    solver: &SolverOptions,
+) -> Result<Settled, PlanFailure> {
+    if rules.indicators.is_empty() {
+        return Ok(Settled::default());
+    }
+    let overlays = forks::overlays(known, rules)?;
+    let mut open = scene.clone();
+    open.indicators.clone_from(&rules.indicators);
+    open.forks.clone_from(&overlays.forks);
+    effects::apply(known, &mut open, &rules.all(&|_| false), &overlays);
+    resting::rest(known, &mut open, &mut Vec::new());
+    let gaps = Gaps { tie_break: false, ..gaps };
+    let solved = solve(&open, gaps, solver).map_err(|f| failure(known, f))?;
+    Ok(guard::settled(&solved))
 }
 
 fn unhonoured(site: &Site) -> Result<(), PlanFailure> {

@@ -18,6 +18,7 @@ pub(super) fn build<'s, 'a>(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) 
         }
     }
     let mut b = Builder::new(scene, mode, units);
+    super::guard::open(&mut b);
     let site = scene.site;
     for unit in 0..b.units.len() {
         let family =
@@ -39,6 +40,7 @@ pub(super) fn build<'s, 'a>(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) 
     super::budget::add(&mut b);
     super::tariff::add(&mut b);
     super::supply::add(&mut b);
+    super::guard::close(&mut b);
     b.close_balances();
     b
 }

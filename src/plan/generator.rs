@@ -20,16 +20,18 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     let switched = minimum > 0.0 || dwells;
     let (mut powers, mut ons) = (Vec::new(), Vec::new());
     for t in 0..b.scene.len() {
-        let pieces = b.pieces(device, &Attr::Power, t);
-        let pieces = if pieces.is_empty() && !family.ranges.contains_key(&Attr::Power) {
-            vec![(0.0, rated)]
-        } else {
-            pieces
-        };
-        let pieces = if switched { with_minimum(&pieces, minimum) } else { pieces };
-        let (power, on) = semicontinuous::column(b, &pieces, count);
+        let mut sets = b.alternatives(device, &Attr::Power, t);
+        for (_, pieces) in &mut sets {
+            if pieces.is_empty() && !family.ranges.contains_key(&Attr::Power) {
+                *pieces = vec![(0.0, rated)];
+            }
+            if switched {
+                *pieces = with_minimum(pieces, minimum);
+            }
+        }
+        let (power, on) = semicontinuous::among(b, &sets, count);
         let on = on.unwrap_or_else(|| {
-            let forced = pieces.first().is_some_and(|(lo, _)| *lo > 0.0);
+            let forced = sets.first().and_then(|(_, p)| p.first()).is_some_and(|(lo, _)| *lo > 0.0);
             Aff::fixed(if forced { count } else { 0.0 })
         });
         b.ask_of(asks, &What::Device(device, Attr::Power), t, &power.clone().times(1.0 / count), None);

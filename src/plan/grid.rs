@@ -15,15 +15,20 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     for t in 0..b.scene.len() {
         let hours = b.scene.hours(t);
         let mut sides = [Attr::Import, Attr::Export].map(|attr| {
-            let pieces = b.pieces(device, &attr, t);
-            let (lo, hi) = match (pieces.first(), pieces.last()) {
-                (Some(first), Some(last)) => (first.0, last.1),
-                _ => (0.0, 0.0),
-            };
-            if pieces.is_empty() && !family.hull(&attr).is_none_or(|(_, hi)| hi.is_zero()) {
+            let sets = b.alternatives(device, &attr, t);
+            let empty = sets.iter().any(|(_, pieces)| pieces.is_empty());
+            if empty && !family.hull(&attr).is_none_or(|(_, hi)| hi.is_zero()) {
                 b.program.contradict();
             }
+            let bounds: Vec<(Aff, (f64, f64))> = (sets.into_iter())
+                .map(|(share, pieces)| (share, super::renewable::hull(&pieces).unwrap_or((0.0, 0.0))))
+                .collect();
+            let lo = bounds.iter().map(|(_, (lo, _))| *lo).fold(f64::INFINITY, f64::min);
+            let hi = bounds.iter().map(|(_, (_, hi))| *hi).fold(0.0, f64::max);
             let power = b.rated(owner, lo, hi, t);
+            if bounds.len() > 1 {
+                b.within(owner, &power, &bounds);
+            }
             b.ask_of(asks, &What::Device(device, attr.clone()), t, &power, None);
             power
         });

@@ -74,11 +74,12 @@ fn served(
         let share = power.clone().times(1.0 / count);
         if b.mode == Mode::Hard {
             // a set that leaves out the need is a limit on it: shed down to it, or no plan
-            if let Some((lo, hi)) = (b.scene.sets.contains_key(&What::Device(device, Attr::Power)))
-                .then(|| hull(&b.scene.set(device, &Attr::Power, t)))
-                .flatten()
-            {
-                b.hold(owner, &share, lo.min(*one), hi);
+            let what = What::Device(device, Attr::Power);
+            if b.scene.sets.contains_key(&what) || b.scene.forked.contains_key(&what) {
+                let sets: Vec<_> = (b.alternatives(device, &Attr::Power, t).into_iter())
+                    .filter_map(|(taken, pieces)| hull(&pieces).map(|(lo, hi)| (taken, (lo.min(*one), hi))))
+                    .collect();
+                b.within(owner, &share, &sets);
             }
         }
         b.ask_of(asks, &What::Device(device, Attr::Power), t, &share, None);
@@ -104,27 +105,30 @@ fn decided(
     let (mut powers, mut ons, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
     let step = crate::bundle::register_step(family, &Attr::Power).to_f64();
     for t in 0..b.scene.len() {
-        let mut pieces = b.pieces(device, &Attr::Power, t);
-        if let Some(rest) = resting {
-            let rest = nearest(&pieces, rest);
-            pieces = vec![(rest, rest)];
+        let mut sets = b.alternatives(device, &Attr::Power, t);
+        for (_, pieces) in &mut sets {
+            if let Some(rest) = resting {
+                let rest = nearest(pieces, rest);
+                *pieces = vec![(rest, rest)];
+            }
+            if consumer.on_off || runs {
+                *pieces = switched(pieces, family);
+            } else if dwells {
+                *pieces = split_at_zero(pieces);
+            }
+            if let Some(most) = capacity_at(b, consumer, t) {
+                *pieces = below(pieces, most);
+            }
+            if consumer.sessions.is_some() {
+                *pieces = super::vehicle::present(b, device, t, pieces);
+            }
+            if resting.is_none() {
+                *pieces = to_register(pieces, step);
+            }
         }
-        if consumer.on_off || runs {
-            pieces = switched(&pieces, family);
-        } else if dwells {
-            pieces = split_at_zero(&pieces);
-        }
-        if let Some(most) = capacity_at(b, consumer, t) {
-            pieces = below(&pieces, most);
-        }
-        if consumer.sessions.is_some() {
-            pieces = super::vehicle::present(b, device, t, &pieces);
-        }
-        if resting.is_none() {
-            pieces = to_register(&pieces, step);
-        }
+        let pieces = sets.first().map(|(_, pieces)| pieces.clone()).unwrap_or_default();
         allowed.push(pieces.clone());
-        let (power, on) = semicontinuous::column(b, &pieces, count);
+        let (power, on) = semicontinuous::among(b, &sets, count);
         let on = on.unwrap_or_else(|| {
             Aff::fixed(if pieces.first().is_some_and(|p| p.0 > 0.0) { count } else { 0.0 })
         });

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::exclusive::Pair;
+use super::form::Atom;
 use super::scene::{Owner, Pieces, Scene, What};
 use super::solver::{Col, Program};
 use crate::ir::{Attr, BusId, ClassId, Device, SAFETY};
@@ -154,6 +155,12 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) priced: Vec<(Owner, Option<usize>, Col, f64)>,
     /// Flows by origin.
     pub(super) tagged: super::supply::Tagged,
+    /// Columns of conditions that the plan decides.
+    pub(super) holds: Vec<Col>,
+    /// Share of each pattern, by fork; they add up to 1.
+    pub(super) patterns: Vec<Vec<Aff>>,
+    /// Comparisons of decided quantities, each with its truth.
+    pub(super) literals: Vec<(Owner, Atom, Aff)>,
     /// For states that began outside what an owner asks: the step up to which they still may be.
     outside: BTreeMap<(Owner, What), usize>,
 }
@@ -200,6 +207,9 @@ impl<'s, 'a> Builder<'s, 'a> {
             allowed: BTreeMap::new(),
             priced: Vec::new(),
             tagged: super::supply::Tagged::default(),
+            holds: Vec::new(),
+            patterns: Vec::new(),
+            literals: Vec::new(),
             outside: BTreeMap::new(),
         }
     }
@@ -443,7 +453,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             if self.mode == Mode::Hard && !ask.preference {
                 continue; // the resolved sets already hold it
             }
-            if let (Some(begin), false) = (begin, ask.preference) {
+            let when = self.taken(ask.when.as_ref());
+            if let (Some(begin), false, None) = (begin, ask.preference, &when) {
                 let weight = self.scene.hours(t) / ask.width.max(1e-9);
                 self.ask_state(ask.owner, (what, aff, begin), (ask.lo, ask.hi), weight, t);
                 continue;
@@ -458,7 +469,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             if ask.pieces.len() > 1 {
                 self.ask_choice(ask, aff, hours / width, t, wish);
             } else {
-                self.ask(ask.owner, aff, (ask.lo, ask.hi), hours / width, Some(t), wish);
+                let bounds = (ask.lo, ask.hi);
+                self.ask_when(when.as_ref(), ask.owner, aff, bounds, hours / width, Some(t), wish);
             }
         }
     }
@@ -468,7 +480,8 @@ impl<'s, 'a> Builder<'s, 'a> {
         let (chosen, _) = super::semicontinuous::column(self, &ask.pieces, 1.0);
         let mut beyond = aff.clone();
         beyond.add(&chosen, -1.0);
-        self.ask(ask.owner, &beyond, (0.0, 0.0), weight, Some(t), wish);
+        let when = self.taken(ask.when.as_ref());
+        self.ask_when(when.as_ref(), ask.owner, &beyond, (0.0, 0.0), weight, Some(t), wish);
     }
 
     /// The classes that have breaches, from the top.

@@ -26,7 +26,9 @@ fn deliver(b: &mut Builder<'_, '_>, due: &Due, energy: f64) {
     let now = energy - due.beyond * most;
     if now > 0.0 {
         let wish = wish(due, 1.0);
-        b.ask(due.owner, &sum, (now, f64::INFINITY), 1.0 / due.whole.max(1e-9), None, wish);
+        let when = b.condition(due.when);
+        let weight = 1.0 / due.whole.max(1e-9);
+        b.ask_when(when.as_ref(), due.owner, &sum, (now, f64::INFINITY), weight, None, wish);
     }
 }
 
@@ -55,7 +57,8 @@ fn run(b: &mut Builder<'_, '_>, due: &Due, hours: f64, uninterrupted: bool, begu
         let now = hours - due.beyond;
         if now > 0.0 {
             let weight = 1.0 / due.whole.max(1e-9);
-            b.ask(due.owner, &sum, (now, f64::INFINITY), weight, None, wish(due, power));
+            let when = b.condition(due.when);
+            b.ask_when(when.as_ref(), due.owner, &sum, (now, f64::INFINITY), weight, None, wish(due, power));
         }
         return;
     }
@@ -82,12 +85,14 @@ fn run(b: &mut Builder<'_, '_>, due: &Due, hours: f64, uninterrupted: bool, begu
     if chosen.terms.len() > 1 {
         b.program.at_most(chosen.terms.iter().copied(), 1.0);
     }
-    if chosen.terms.is_empty() {
+    let when = b.condition(due.when);
+    if chosen.terms.is_empty() && when.is_none() {
         missed(b, due, hours, power);
         return;
     }
     let owed = (hours, f64::INFINITY);
-    b.ask(due.owner, &chosen.times(hours), owed, 1.0 / hours, None, wish(due, power));
+    let runs = chosen.times(hours);
+    b.ask_when(when.as_ref(), due.owner, &runs, owed, 1.0 / hours, None, wish(due, power));
 }
 
 /// A run of `hours` that no start fits: a breach, a price, or no plan.

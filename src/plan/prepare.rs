@@ -199,6 +199,7 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
                         beyond,
                         whole: wanted,
                         wish: None,
+                        when: None,
                     });
                 }
                 list.push(Stay { steps: inside, power, room });

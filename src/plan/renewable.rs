@@ -24,16 +24,20 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
                     &power.clone().times(1.0 / count),
                     None,
                 );
-            } else if let Some(hull) = hull(&b.pieces(device, &Attr::Power, t)) {
-                b.hold(owner, &power, hull.0 * count, hull.1 * count);
+            } else if b.scene.site.family(device.family).is_some_and(|f| f.ranges.contains_key(&Attr::Power))
+            {
+                let sets = bounds(b, device, t, (count, f64::INFINITY), rated.to_f64());
+                b.within(owner, &power, &sets);
             }
             power
         } else {
-            let (lo, hi) = hull(&b.pieces(device, &Attr::Power, t)).unwrap_or((0.0, rated.to_f64()));
-            let col = b.program.col(0.0, available);
+            let power = Aff::of(b.program.col(0.0, available));
             // what a rule asks beyond what is available is a breach, never a wish against the sun
-            b.program.narrow(col, (lo * count).min(available), hi * count);
-            let power = Aff::of(col);
+            let sets = bounds(b, device, t, (count, available), rated.to_f64());
+            match (sets.as_slice(), power.column()) {
+                ([(_, (lo, hi))], Some(col)) => b.program.narrow(col, *lo, *hi),
+                _ => b.within(owner, &power, &sets),
+            }
             b.ask_of(asks, &What::Device(device, Attr::Power), t, &power.clone().times(1.0 / count), None);
             // left alone, it gives what there is
             b.calm(unit, t, &power, -1.0);
@@ -43,6 +47,23 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
         powers.push(power);
     }
     b.put(unit, Attr::Power, powers);
+}
+
+/// What the rules leave of `count` producers together, by alternative; nothing has to give more than
+/// `most`.
+fn bounds(
+    b: &Builder<'_, '_>,
+    device: crate::ir::Device,
+    t: usize,
+    (count, most): (f64, f64),
+    rated: f64,
+) -> Vec<(Aff, (f64, f64))> {
+    (b.alternatives(device, &Attr::Power, t).into_iter())
+        .map(|(share, pieces)| {
+            let (lo, hi) = hull(&pieces).unwrap_or((0.0, rated));
+            (share, ((lo * count).min(most), hi * count))
+        })
+        .collect()
 }
 
 /// Least and greatest of a set.

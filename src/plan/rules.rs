@@ -14,7 +14,8 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
         };
         let weight = total.hours / total.width.max(1e-9);
         let step = total.steps.first().map(|(t, _)| *t);
-        b.ask(total.owner, &sum, (total.lo, total.hi), weight, step, wish);
+        let when = b.taken(total.when.as_ref());
+        b.ask_when(when.as_ref(), total.owner, &sum, (total.lo, total.hi), weight, step, wish);
     }
 }
 

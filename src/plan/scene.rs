@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::forks::{Fork, When};
+use super::form::{Atom, Indicator};
 use super::steps::Step;
 use crate::ir::{Attr, BudgetQuantity, ClassId, Device, SigRef, SignalId, Site, Statement, TariffId, ZoneId};
 
@@ -48,6 +50,8 @@ pub(super) struct Ask {
     pub(super) preference: bool,
     /// Currency per unit and hour of breach of a priced preference.
     pub(super) price: Option<f64>,
+    /// Asked only where the plan lets its guard hold.
+    pub(super) when: Option<When>,
 }
 
 /// A bound on a weighted sum of powers over one window: a group's total, a mean over the clock.
@@ -73,6 +77,8 @@ pub(super) struct Total {
     pub(super) preference: bool,
     /// Currency per kW and hour of breach of a priced preference.
     pub(super) price: Option<f64>,
+    /// Asked only where the plan lets its guard hold.
+    pub(super) when: Option<When>,
 }
 
 /// What an obligation asks.
@@ -108,6 +114,8 @@ pub(super) struct Due {
     pub(super) whole: f64,
     /// A preference, with its price in currency per missing kWh where it has one; `None`: owed.
     pub(super) wish: Option<Option<f64>>,
+    /// The condition under which it is owed, where the plan decides that.
+    pub(super) when: Option<usize>,
 }
 
 /// A budget over the part of one of its periods that lies in the horizon.
@@ -190,6 +198,22 @@ pub(super) struct Origins {
     pub(super) wish: Option<Option<f64>>,
 }
 
+/// What is left of an attribute by step: the fork on which that depends, and the set by pattern.
+pub(super) type Forked = BTreeMap<usize, (usize, Vec<Pieces>)>;
+
+/// A comparison that has to stay as it was settled.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Keep {
+    /// Whose guard it is part of.
+    pub(super) owner: Owner,
+    /// What is compared.
+    pub(super) atom: Atom,
+    /// Least value of its sum.
+    pub(super) lo: f64,
+    /// Greatest value of its sum.
+    pub(super) hi: f64,
+}
+
 /// Everything the model is made from.
 #[derive(Debug, Clone)]
 pub(super) struct Scene<'a> {
@@ -236,6 +260,16 @@ pub(super) struct Scene<'a> {
     /// By how much a statement's limit is tightened, in its own unit, so that it still holds after
     /// rounding to registers.
     pub(super) margins: BTreeMap<Statement, f64>,
+    /// Conditions that the plan decides.
+    pub(super) indicators: Vec<Indicator>,
+    /// Rules that meet under such conditions.
+    pub(super) forks: Vec<Fork>,
+    /// What the rules leave where that depends on a fork.
+    pub(super) forked: BTreeMap<What, Forked>,
+    /// Comparisons of decided quantities that are settled.
+    pub(super) keeps: Vec<Keep>,
+    /// How far those that rounding may move stay from their threshold, in their own unit.
+    pub(super) keep_margin: f64,
 }
 
 impl<'a> Scene<'a> {
@@ -264,6 +298,11 @@ impl<'a> Scene<'a> {
             origins: Vec::new(),
             resting: BTreeMap::new(),
             margins: BTreeMap::new(),
+            indicators: Vec::new(),
+            forks: Vec::new(),
+            forked: BTreeMap::new(),
+            keeps: Vec::new(),
+            keep_margin: 0.0,
         }
     }
 

@@ -18,6 +18,7 @@ pub(super) fn column(b: &mut Builder<'_, '_>, pieces: &[(f64, f64)], count: f64)
             (power_of(b, on, *lo, *hi, count), Some(Aff::of(on)))
         }
         many => {
+            let most = many.iter().map(|(_, hi)| *hi).fold(0.0, f64::max);
             let mut power = Aff::default();
             let mut on = Aff::default();
             let mut chosen = Vec::new();
@@ -30,9 +31,69 @@ pub(super) fn column(b: &mut Builder<'_, '_>, pieces: &[(f64, f64)], count: f64)
                 chosen.push((here, 1.0));
             }
             b.program.equal(chosen, count);
-            (power, Some(on))
+            (one(b, power, most * count), Some(on))
         }
     }
+}
+
+/// A sum as one column, so that other directions may exclude it.
+fn one(b: &mut Builder<'_, '_>, sum: Aff, most: f64) -> Aff {
+    let (least, _) = b.range(&sum);
+    let col = b.program.col(least.min(0.0), most);
+    let row = sum.terms.into_iter().map(|(c, v)| (c, -v)).chain([(col, 1.0)]);
+    b.program.equal(row, sum.constant);
+    Aff::of(col)
+}
+
+/// A column within the set of the alternative that is taken: the convex hull of all of them, exact
+/// wherever their shares are 0 or 1.
+pub(super) fn among(
+    b: &mut Builder<'_, '_>,
+    alternatives: &[(Aff, Vec<(f64, f64)>)],
+    count: f64,
+) -> (Aff, Option<Aff>) {
+    let (_, first) = match alternatives {
+        [] => return column(b, &[], count),
+        [first, ..] => first,
+    };
+    if alternatives.iter().all(|(_, pieces)| pieces == first) {
+        return column(b, first, count);
+    }
+    let (mut power, mut on) = (Aff::default(), Aff::default());
+    let mut most = 0.0_f64;
+    for (share, pieces) in alternatives {
+        let mut chosen = share.clone().times(-count);
+        if pieces.is_empty() {
+            b.program.equal(chosen.terms, -chosen.constant);
+            continue;
+        }
+        for (lo, hi) in pieces {
+            most = most.max(*hi);
+            let here = match pieces.as_slice() {
+                [_] => share.clone().times(count),
+                _ => Aff::of(b.program.integer(0.0, count)),
+            };
+            if pieces.len() > 1 {
+                chosen.add(&here, 1.0);
+            }
+            if lo == hi {
+                power.add(&here, *hi);
+            } else {
+                let part = Aff::of(b.program.col(lo.min(0.0) * count, hi.max(0.0) * count));
+                let row = |bound: f64| part.terms.iter().copied().chain(here.clone().times(-bound).terms);
+                b.program.at_most(row(*hi), here.constant * hi);
+                b.program.at_least(row(*lo), here.constant * lo);
+                power.add(&part, 1.0);
+            }
+            if *hi > 0.0 && (pieces.len() > 1 || *lo > 0.0) {
+                on.add(&here, 1.0);
+            }
+        }
+        if pieces.len() > 1 {
+            b.program.equal(chosen.terms, -chosen.constant);
+        }
+    }
+    (one(b, power, most * count), Some(on))
 }
 
 fn power_of(b: &mut Builder<'_, '_>, on: super::solver::Col, lo: f64, hi: f64, count: f64) -> Aff {

@@ -21,8 +21,8 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     for t in 0..b.scene.len() {
         let hours = b.scene.hours(t);
         let [charge, discharge] = [Attr::Charge, Attr::Discharge].map(|attr| {
-            let pieces = b.pieces(device, &attr, t);
-            let (power, _) = super::semicontinuous::column(b, &pieces, 1.0);
+            let sets = b.alternatives(device, &attr, t);
+            let (power, _) = super::semicontinuous::among(b, &sets, 1.0);
             b.ask_of(asks, &What::Device(device, attr), t, &power, None);
             power
         });
@@ -53,13 +53,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
         let ratio = level.clone().times(1.0 / capacity.max(1e-9));
         let what = What::Device(device, Attr::ChargeLevel);
         let start = begin / capacity.max(1e-9);
-        let set = b.scene.sets.get(&what).and_then(|s| s.get(t)).map(Vec::as_slice);
-        if let (super::model::Mode::Hard, Some(set)) = (b.mode, set) {
-            match super::renewable::hull(set) {
-                Some(bounds) => b.ask_state(owner, (&what, &ratio, start), bounds, hours, t),
-                None => b.program.contradict(),
-            }
-        }
+        b.within_sets(owner, (&what, &ratio, start), hours, t);
         b.ask_of(asks, &what, t, &ratio, Some(start));
         let mut row = level.clone();
         row.add(&before, -kept.powf(hours));

@@ -159,6 +159,7 @@ fn a_delivery_is_made_in_the_cheap_hours_of_its_window() {
         beyond: 0.0,
         whole: 9.0,
         wish: None,
+        when: None,
     });
     // 8 kWh at 0.1; the last kWh cannot come alone, for less than 2 kW does not flow
     let solved = run(&scene).unwrap();
@@ -180,6 +181,7 @@ fn an_uninterrupted_run_is_one_piece() {
         beyond: 0.0,
         whole: 2.0,
         wish: None,
+        when: None,
     };
     scene.dues.push(due);
     close(&values(&run(&scene).unwrap(), w, &Attr::Power), &[0.0, 0.0, 2.0, 2.0, 0.0]);
@@ -201,6 +203,7 @@ fn a_demand_charge_is_paid_above_what_is_known() {
         beyond: 0.0,
         whole: 9.0,
         wish: None,
+        when: None,
     });
     let interval = |t| (vec![(t, 1.0)], 0.0);
     scene.charges.push(PeakCharge {
@@ -328,6 +331,7 @@ fn totals_and_budgets_bind() {
             beyond: 0.0,
             whole: 4.0,
             wish: None,
+            when: None,
         });
     }
     scene.groups.push(vec![(a, Attr::Power), (b, Attr::Power)]);
@@ -343,6 +347,7 @@ fn totals_and_budgets_bind() {
             hours: 1.0,
             preference: false,
             price: None,
+            when: None,
         });
     }
     let solved = run(&scene).unwrap();
@@ -377,6 +382,7 @@ fn what_cannot_hold_together_is_named() {
         beyond: 0.0,
         whole: 9.0,
         wish: None,
+        when: None,
     });
     let Err(Failure::Infeasible(conflict)) = run(&scene) else { panic!("a plan was found") };
     let due = conflict.members.iter().find(|m| m.owner == owner(1)).expect("the delivery is named");
@@ -400,6 +406,7 @@ fn preferences_yield_to_nothing_but_obligations() {
         pieces: Vec::new(),
         preference: true,
         price,
+        when: None,
     };
     scene.asks.push(wish(3.0, 8.0, None));
     close(&values(&run(&scene).unwrap(), ev, &Attr::Power), &[0.0, 3.0]);
@@ -426,6 +433,7 @@ fn a_vehicle_takes_only_while_it_is_there() {
         beyond: 0.0,
         whole: 6.0,
         wish: None,
+        when: None,
     });
     close(&values(&run(&scene).unwrap(), ev, &Attr::Power), &[0.0, 2.0, 4.0, 0.0]);
 }
@@ -450,6 +458,7 @@ fn equal_machines_are_counted() {
         hours: 1.0,
         preference: false,
         price: None,
+        when: None,
     });
     let solved = run(&scene).unwrap();
     assert_eq!(solved.model.units.len(), 2, "ten chargers are one unit");
@@ -474,6 +483,7 @@ fn further_goals_spend_only_what_they_may() {
         beyond: 0.0,
         whole: 8.0,
         wish: None,
+        when: None,
     });
     // the optimum is 0.8; a tenth more buys 0.8 kWh in the dear hour
     let solved = run(&scene).unwrap();
@@ -499,6 +509,7 @@ fn a_restricted_taker_gets_only_what_it_may() {
         beyond: 0.0,
         whole: 5.0,
         wish: None,
+        when: None,
     });
     for step in 0..2 {
         scene.origins.push(Origins { owner: owner(1), device: ev, step, from: vec![pv], wish: None });

@@ -3,7 +3,7 @@
 
 use super::exclusive::Pair;
 use super::families::Asks;
-use super::model::{Aff, Breach, Builder, Mode};
+use super::model::{Aff, Breach, Builder};
 use super::scene::{Owner, What};
 use crate::ir::{Attr, Model, SAFETY, Statement, Zone};
 use crate::quantity::Rat;
@@ -80,14 +80,7 @@ fn one(b: &mut Builder<'_, '_>, asks: &Asks<'_>, zone: &Zone) {
         {
             b.ask_state(comfort, (&what, &state, begin), (lo, hi), hours / width, t);
         }
-        if b.mode == Mode::Hard
-            && let Some(set) = b.scene.sets.get(&What::Zone(zone.id)).and_then(|s| s.get(t))
-        {
-            match super::renewable::hull(set) {
-                Some(bounds) => b.ask_state(rules, (&what, &state, begin), bounds, hours / width, t),
-                None => b.program.contradict(),
-            }
-        }
+        b.within_sets(rules, (&what, &state, begin), hours / width, t);
         b.ask_of(asks, &what, t, &state, Some(begin));
         before = state.clone();
         states.push(state);

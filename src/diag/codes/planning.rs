@@ -31,4 +31,8 @@ codes! {
     SOLVER_STOPPED = 1009, Open, "the optimiser gave up";
     /// A plan may only reach over instants at which its policy is valid.
     OUTSIDE_VALID = 1010, Finding, "the plan reaches beyond the policy's validity";
+    /// A guard on a power reads the same step in which its rule acts. Where a rule commands what its
+    /// own guard reads, directly or by way of other rules, whether it holds cannot be settled. Read a
+    /// state, which is that of the step's beginning, or the power of another device.
+    GUARD_CYCLE = 1011, Finding, "a guard reads what its own rule commands";
 }

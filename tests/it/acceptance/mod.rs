@@ -4,6 +4,7 @@
 mod bench;
 mod emhass;
 pub(crate) mod examples;
+mod guards;
 mod haeo;
 mod refusals;
 mod wishes;

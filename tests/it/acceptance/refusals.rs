@@ -68,10 +68,13 @@ fn a_present_value_that_the_model_reads_must_be_given() {
 }
 
 #[test]
-fn guards_on_what_the_plan_decides_are_refused_at_their_place() {
-    let rules = "rule low in contract { when pack.charge_level < 30 % then limit car to 2 kW }";
+fn amounts_that_the_plan_decides_are_refused_at_their_place() {
+    let rules = "rule share in contract { limit car to pack.discharge }";
     let words = attempt("20 kW", rules, STATE).unwrap_err();
     assert!(words.starts_with("EVL1001"), "{words}");
+    let words =
+        attempt("20 kW", "rule f in economy { follow utility.import at 0 kW with pack }", STATE).unwrap_err();
+    assert!(words.starts_with("EVL1001") && words.contains("follow"), "{words}");
 }
 
 #[test]

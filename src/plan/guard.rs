@@ -1,0 +1,459 @@
+//! Guards that the plan decides, as columns and rows (planner.md 7): a binary for each comparison,
+//! what a rule's condition is worth, and the patterns in which rules that meet can be active.
+//!
+//! The plan is made twice: first with the guards open, to find which of them hold in the best plan;
+//! then with the rules as they are settled, and every comparison kept on its side. All that comes
+//! after - rounding, reasons, the document - then sees ordinary rules.
+
+use super::form::{Atom, Form, Indicator};
+use super::measured::Read;
+use super::model::{Aff, Builder, Mode};
+use super::scene::{Keep, Owner, Pieces, Scene, What};
+use super::solve::Solved;
+use crate::bundle::register_step;
+use crate::ir::{Attr, Cmp, Device, Model};
+
+/// By how much a comparison has to hold beyond its threshold where touching it does not count, in the
+/// unit of its quantity. Far above what the optimiser tolerates, far below a register step.
+const BEYOND: f64 = 1e-6;
+
+/// What a comparison asks of its sum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Side {
+    /// It holds from the first value up; the other is the greatest at which it does not.
+    Above(f64, f64),
+    /// It holds from the first value down; the other is the least at which it does not.
+    Below(f64, f64),
+}
+
+fn side(scene: &Scene<'_>, atom: &Atom) -> Side {
+    if let [(_, Read::On(device))] = atom.terms.as_slice() {
+        let step = scene.site.family(device.family).map_or(BEYOND, |family| {
+            let attr = if matches!(family.model, Model::Store(_)) { Attr::Charge } else { Attr::Power };
+            register_step(family, &attr).to_f64()
+        });
+        return Side::Above(step.max(BEYOND), 0.0);
+    }
+    match atom.op {
+        Cmp::Gt => Side::Above(atom.step + BEYOND, atom.step),
+        Cmp::Lt => Side::Below(-atom.step - BEYOND, -atom.step),
+        Cmp::Le => Side::Below(0.0, BEYOND),
+        Cmp::Ge | Cmp::Eq | Cmp::Ne => Side::Above(0.0, -BEYOND),
+    }
+}
+
+/// All comparisons of a formula.
+pub(super) fn atoms(form: &Form) -> Vec<&Atom> {
+    match form {
+        Form::Const(_) | Form::Holds(..) => Vec::new(),
+        Form::Atom(atom, _) => vec![atom],
+        Form::All(parts) | Form::Any(parts) | Form::Count(parts, ..) => {
+            parts.iter().flat_map(atoms).collect()
+        }
+    }
+}
+
+/// The columns of conditions and patterns, before anything depends on them.
+pub(super) fn open(b: &mut Builder<'_, '_>) {
+    for _ in &b.scene.indicators {
+        let col = b.program.integer(0.0, 1.0);
+        b.holds.push(col);
+    }
+    for fork in &b.scene.forks {
+        let conditions: Vec<Aff> =
+            fork.indicators.iter().filter_map(|i| b.holds.get(*i)).map(|col| Aff::of(*col)).collect();
+        let patterns = match conditions.as_slice() {
+            [only] => vec![other(only), only.clone()],
+            _ => {
+                let cols: Vec<Aff> = fork.patterns.iter().map(|_| Aff::of(b.program.col(0.0, 1.0))).collect();
+                equal(b, &sum(cols.iter()), &Aff::fixed(1.0));
+                for (n, condition) in conditions.iter().enumerate() {
+                    let with = (cols.iter().zip(&fork.patterns))
+                        .filter(|(_, pattern)| **pattern >> n & 1 == 1)
+                        .map(|(col, _)| col);
+                    equal(b, &sum(with), condition);
+                }
+                cols
+            }
+        };
+        b.patterns.push(patterns);
+    }
+}
+
+/// The rows that tie conditions to what they read, after everything else has its columns.
+pub(super) fn close(b: &mut Builder<'_, '_>) {
+    for (place, Indicator { form, owner }) in b.scene.indicators.iter().enumerate() {
+        let truth = express(b, form, *owner);
+        if let Some(col) = b.holds.get(place).copied() {
+            equal(b, &Aff::of(col), &truth);
+        }
+    }
+    for keep in &b.scene.keeps {
+        let Some(sum) = value(b, &keep.atom) else { continue };
+        let margin = if place(b.scene, &keep.atom).is_some() { 0.0 } else { b.scene.keep_margin };
+        b.hold(keep.owner, &sum, keep.lo + margin, keep.hi - margin);
+    }
+}
+
+fn other(truth: &Aff) -> Aff {
+    let mut not = truth.clone().times(-1.0);
+    not.constant += 1.0;
+    not
+}
+
+fn sum<'a>(parts: impl Iterator<Item = &'a Aff>) -> Aff {
+    let mut total = Aff::default();
+    parts.for_each(|part| total.add(part, 1.0));
+    total
+}
+
+fn equal(b: &mut Builder<'_, '_>, left: &Aff, right: &Aff) {
+    let mut row = left.clone();
+    row.add(right, -1.0);
+    b.program.equal(row.terms, -row.constant);
+}
+
+/// `left <= right`.
+fn at_most(b: &mut Builder<'_, '_>, left: &Aff, right: &Aff) {
+    let mut row = left.clone();
+    row.add(right, -1.0);
+    b.program.at_most(row.terms, -row.constant);
+}
+
+/// What a formula is worth, 0 or 1.
+fn express(b: &mut Builder<'_, '_>, form: &Form, owner: Owner) -> Aff {
+    match form {
+        Form::Const(value) => Aff::fixed(f64::from(u8::from(*value))),
+        Form::Holds(at, positive) => {
+            let truth = b.holds.get(*at).map(|col| Aff::of(*col)).unwrap_or_default();
+            if *positive { truth } else { other(&truth) }
+        }
+        Form::Atom(atom, positive) => {
+            let truth = compared(b, atom, owner);
+            if *positive { truth } else { other(&truth) }
+        }
+        Form::All(parts) => {
+            let parts: Vec<Aff> = parts.iter().map(|part| express(b, part, owner)).collect();
+            both(b, &parts)
+        }
+        Form::Any(parts) => {
+            let parts: Vec<Aff> = parts.iter().map(|part| other(&express(b, part, owner))).collect();
+            other(&both(b, &parts))
+        }
+        Form::Count(parts, op, n) => {
+            let parts: Vec<Aff> = parts.iter().map(|part| express(b, part, owner)).collect();
+            let count = sum(parts.iter());
+            let next = n.saturating_add(1);
+            match op {
+                Cmp::Ge => reaches(b, &count, *n),
+                Cmp::Gt => reaches(b, &count, next),
+                Cmp::Lt => other(&reaches(b, &count, *n)),
+                Cmp::Le => other(&reaches(b, &count, next)),
+                Cmp::Eq | Cmp::Ne => {
+                    let (low, high) = (reaches(b, &count, *n), other(&reaches(b, &count, next)));
+                    let exactly = both(b, &[low, high]);
+                    if *op == Cmp::Eq { exactly } else { other(&exactly) }
+                }
+            }
+        }
+    }
+}
+
+/// 1 where all parts are.
+fn both(b: &mut Builder<'_, '_>, parts: &[Aff]) -> Aff {
+    if let [only] = parts {
+        return only.clone();
+    }
+    let all = Aff::of(b.program.col(0.0, 1.0));
+    let mut least = Aff::fixed(1.0);
+    for part in parts {
+        at_most(b, &all, part);
+        least.add(part, 1.0);
+        least.constant -= 1.0;
+    }
+    at_most(b, &least, &all);
+    all
+}
+
+/// 1 where a count reaches `n`.
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 members")]
+fn reaches(b: &mut Builder<'_, '_>, count: &Aff, n: i64) -> Aff {
+    let (least, most) = b.range(count);
+    let n = n as f64;
+    if least >= n {
+        return Aff::fixed(1.0);
+    }
+    if most < n {
+        return Aff::fixed(0.0);
+    }
+    let truth = Aff::of(b.program.integer(0.0, 1.0));
+    // least + (n - least) y <= count <= n - 1 + (most - n + 1) y
+    let mut floor = truth.clone().times(n - least);
+    floor.constant += least;
+    at_most(b, &floor, count);
+    let mut ceiling = truth.clone().times(most - n + 1.0);
+    ceiling.constant += n - 1.0;
+    at_most(b, count, &ceiling);
+    truth
+}
+
+/// The binary of a comparison; its bounds are those of the columns, never a guess.
+fn compared(b: &mut Builder<'_, '_>, atom: &Atom, owner: Owner) -> Aff {
+    let Some(sum) = value(b, atom) else { return Aff::fixed(0.0) };
+    let (least, most) = b.range(&sum);
+    let truth = Aff::of(b.program.integer(0.0, 1.0));
+    let (holds, fails) = (truth.clone(), other(&truth));
+    match side(b.scene, atom) {
+        Side::Above(from, to) => {
+            from_on(b, &sum, (least, from), &holds);
+            up_to(b, &sum, (to, most), &fails);
+        }
+        Side::Below(to, from) => {
+            up_to(b, &sum, (to, most), &holds);
+            from_on(b, &sum, (least, from), &fails);
+        }
+    }
+    b.literals.push((owner, atom.clone(), truth.clone()));
+    truth
+}
+
+/// `sum >= from` where `truth` is 1; `sum` is never below `least`.
+fn from_on(b: &mut Builder<'_, '_>, sum: &Aff, (least, from): (f64, f64), truth: &Aff) {
+    if from > least {
+        let mut floor = truth.clone().times(from - least);
+        floor.constant += least;
+        at_most(b, &floor, sum);
+    }
+}
+
+/// `sum <= to` where `truth` is 1; `sum` is never above `most`.
+fn up_to(b: &mut Builder<'_, '_>, sum: &Aff, (to, most): (f64, f64), truth: &Aff) {
+    if to < most {
+        let mut ceiling = truth.clone().times(to - most);
+        ceiling.constant += most;
+        at_most(b, sum, &ceiling);
+    }
+}
+
+/// The sum that a comparison compares with zero.
+fn value(b: &Builder<'_, '_>, atom: &Atom) -> Option<Aff> {
+    let before = atom.at.checked_sub(1);
+    let mut sum = Aff::fixed(atom.constant);
+    for (factor, read) in &atom.terms {
+        let part = match read {
+            Read::Level(device) => b.attr(*device, &Attr::ChargeLevel, before?)?,
+            Read::Temperature(zone) => b.temperatures.get(zone)?.get(before?)?.clone(),
+            Read::Flow(device, attr) => b.attr(*device, attr, atom.at)?,
+            Read::On(device) => {
+                let of = |attr| b.attr(*device, &attr, atom.at);
+                match (of(Attr::Charge), of(Attr::Discharge)) {
+                    (Some(charge), Some(discharge)) => sum_of(&charge, &discharge),
+                    _ => match (of(Attr::Import), of(Attr::Export)) {
+                        (Some(import), Some(export)) => sum_of(&import, &export),
+                        _ => of(Attr::Power)?,
+                    },
+                }
+            }
+        };
+        sum.add(&part, *factor);
+    }
+    Some(sum)
+}
+
+fn sum_of(a: &Aff, b: &Aff) -> Aff {
+    sum([a, b].into_iter())
+}
+
+/// How the open conditions came out.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Which conditions hold.
+    pub(super) holds: Vec<bool>,
+    /// The comparisons, each on its side.
+    pub(super) keeps: Vec<Keep>,
+    /// How far the money of the plan that settled them may lie above the best, currency.
+    pub(super) gap: f64,
+}
+
+/// Reads a plan made with open guards.
+pub(super) fn settled(solved: &Solved<'_, '_>) -> Settled {
+    let x = &solved.climb.x;
+    let model = &solved.model;
+    let truth = |aff: &Aff| aff.value(x) > 0.5;
+    let holds = model.holds.iter().map(|col| truth(&Aff::of(*col))).collect();
+    let keeps = (model.literals.iter())
+        .map(|(owner, atom, literal)| {
+            let (lo, hi) = match (side(model.scene, atom), truth(literal)) {
+                (Side::Above(from, _), true) | (Side::Below(_, from), false) => (from, f64::INFINITY),
+                (Side::Above(_, to), false) | (Side::Below(to, _), true) => (f64::NEG_INFINITY, to),
+            };
+            Keep { owner: *owner, atom: atom.clone(), lo, hi }
+        })
+        .collect();
+    Settled { holds, keeps, gap: super::entry::gap(solved) }
+}
+
+/// Puts what was settled into a scene: the rows that keep it, and the sets that rounding stays in.
+pub(super) fn keep(scene: &mut Scene<'_>, settled: &Settled) {
+    for keep in &settled.keeps {
+        let [(factor, _)] = keep.atom.terms.as_slice() else { continue };
+        let (a, b) = ((keep.lo - keep.atom.constant) / factor, (keep.hi - keep.atom.constant) / factor);
+        let (lo, hi) = (a.min(b), a.max(b));
+        let Some((device, attr, t)) = place(scene, &keep.atom) else { continue };
+        let steps = scene.len();
+        let physical = scene.physical(device, &attr);
+        let series = scene.sets.entry(What::Device(device, attr)).or_insert_with(|| vec![physical; steps]);
+        if let Some(slot) = series.get_mut(t) {
+            let cut: Pieces =
+                (slot.iter()).map(|(l, h)| (l.max(lo), h.min(hi))).filter(|(l, h)| l <= h).collect();
+            if !cut.is_empty() {
+                *slot = cut;
+            }
+        }
+    }
+    scene.keeps.clone_from(&settled.keeps);
+}
+
+/// The attribute and the step whose set keeps a comparison through rounding; `None` where what is
+/// compared follows from several commands.
+fn place(scene: &Scene<'_>, atom: &Atom) -> Option<(Device, Attr, usize)> {
+    let [(_, read)] = atom.terms.as_slice() else { return None };
+    let commanded = |device: Device, attr: &Attr| {
+        let family = scene.site.family(device.family)?;
+        let derived = match family.model {
+            Model::Grid { .. } => true,
+            Model::Store(_) => *attr == Attr::Power,
+            _ => false,
+        };
+        (!derived).then(|| (device, attr.clone(), atom.at))
+    };
+    match read {
+        Read::Level(device) => Some((*device, Attr::ChargeLevel, atom.at.checked_sub(1)?)),
+        Read::Flow(device, attr) => commanded(*device, attr),
+        Read::On(device) => commanded(*device, &Attr::Power),
+        Read::Temperature(_) => None,
+    }
+}
+
+/// Whether rounding may move a comparison that has to stay on its side.
+pub(super) fn may_move(scene: &Scene<'_>) -> bool {
+    scene.keeps.iter().any(|keep| place(scene, &keep.atom).is_none())
+}
+
+impl Builder<'_, '_> {
+    /// What is left of an attribute in step `t`, with the share of each alternative; they add up to 1.
+    pub(super) fn alternatives(&self, device: Device, attr: &Attr, t: usize) -> Vec<(Aff, Pieces)> {
+        let what = What::Device(device, attr.clone());
+        let forked = self.scene.forked.get(&what).and_then(|by| by.get(&t));
+        match forked.filter(|_| self.mode == Mode::Hard) {
+            Some((fork, pieces)) => {
+                let patterns = self.patterns.get(*fork).cloned().unwrap_or_default();
+                patterns.into_iter().zip(pieces.iter().cloned()).collect()
+            }
+            None => vec![(Aff::fixed(1.0), self.pieces(device, attr, t))],
+        }
+    }
+
+    /// `aff` between the bounds of the alternative that is taken.
+    pub(super) fn within(&mut self, owner: Owner, aff: &Aff, alternatives: &[(Aff, (f64, f64))]) {
+        if let [(_, (lo, hi))] = alternatives {
+            self.hold(owner, aff, *lo, *hi);
+            return;
+        }
+        let (least, most) = self.range(aff);
+        let (mut floor, mut ceiling) = (Aff::default(), Aff::default());
+        for (share, (lo, hi)) in alternatives {
+            floor.add(share, lo.max(least));
+            ceiling.add(share, hi.min(most));
+        }
+        at_most(self, &floor, aff);
+        at_most(self, aff, &ceiling);
+    }
+
+    /// A state within what the rules leave of it at the end of step `t`.
+    pub(super) fn within_sets(
+        &mut self,
+        owner: Owner,
+        (what, aff, begin): (&What, &Aff, f64),
+        weight: f64,
+        t: usize,
+    ) {
+        if self.mode != Mode::Hard {
+            return;
+        }
+        let scene = self.scene;
+        if let Some((fork, sets)) = scene.forked.get(what).and_then(|by| by.get(&t)) {
+            let (least, most) = self.range(aff);
+            let patterns = self.patterns.get(*fork).cloned().unwrap_or_default();
+            for (share, set) in patterns.iter().zip(sets) {
+                match super::renewable::hull(set) {
+                    Some((lo, hi)) => {
+                        if lo > least {
+                            let eased = eased(aff, share, lo - least);
+                            self.ask_state(owner, (what, &eased, begin), (lo, f64::INFINITY), weight, t);
+                        }
+                        if hi < most {
+                            let eased = eased(aff, share, hi - most);
+                            self.ask_state(owner, (what, &eased, begin), (f64::NEG_INFINITY, hi), weight, t);
+                        }
+                    }
+                    None => equal(self, share, &Aff::default()),
+                }
+            }
+            return;
+        }
+        if let Some(set) = scene.sets.get(what).and_then(|s| s.get(t)) {
+            match super::renewable::hull(set) {
+                Some(bounds) => self.ask_state(owner, (what, aff, begin), bounds, weight, t),
+                None => self.program.contradict(),
+            }
+        }
+    }
+
+    /// As [`ask`](Self::ask), only where `when` is 1.
+    #[expect(clippy::too_many_arguments, reason = "as `ask`, and when")]
+    pub(super) fn ask_when(
+        &mut self,
+        when: Option<&Aff>,
+        owner: Owner,
+        aff: &Aff,
+        (lo, hi): (f64, f64),
+        weight: f64,
+        step: Option<usize>,
+        wish: super::model::Wish,
+    ) {
+        let Some(when) = when else {
+            self.ask(owner, aff, (lo, hi), weight, step, wish);
+            return;
+        };
+        let (least, most) = self.range(aff);
+        if lo > least {
+            let eased = eased(aff, when, lo - least);
+            self.ask(owner, &eased, (lo, f64::INFINITY), weight, step, wish);
+        }
+        if hi < most {
+            let eased = eased(aff, when, hi - most);
+            self.ask(owner, &eased, (f64::NEG_INFINITY, hi), weight, step, wish);
+        }
+    }
+
+    /// 1 where the patterns are taken under which something is asked.
+    pub(super) fn taken(&self, when: Option<&super::forks::When>) -> Option<Aff> {
+        let when = when?;
+        let patterns = self.patterns.get(when.fork)?;
+        Some(sum(patterns.iter().zip(&when.mask).filter(|(_, asked)| **asked).map(|(share, _)| share)))
+    }
+
+    /// 1 where a condition holds.
+    pub(super) fn condition(&self, place: Option<usize>) -> Option<Aff> {
+        Some(Aff::of(*self.holds.get(place?)?))
+    }
+}
+
+/// `aff + by (1 - when)`.
+fn eased(aff: &Aff, when: &Aff, by: f64) -> Aff {
+    let mut eased = aff.clone();
+    eased.add(when, -by);
+    eased.constant += by;
+    eased
+}
