@@ -37,10 +37,35 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::diag::ExitCode;
+use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::system::System;
 
 pub use guard::guarded;
+
+/// Verbs that only some builds of this version have.
+const OF_OTHER_BUILDS: [&str; 10] =
+    ["check", "build", "plan", "test", "fmt", "completions", "apply", "status", "release", "sim"];
+/// Verbs of the product's design that this version does not have.
+const OF_LATER_VERSIONS: [&str; 18] = [
+    "why",
+    "snapshot",
+    "rollback",
+    "lockout",
+    "override",
+    "replace",
+    "commission",
+    "audit",
+    "run",
+    "diff",
+    "bill",
+    "new",
+    "lsp",
+    "discover",
+    "import",
+    "key",
+    "enroll",
+    "reset",
+];
 
 /// Policy-as-code for the energy of buildings: prove it, plan it, apply it.
 #[derive(Debug, Parser)]
@@ -137,9 +162,36 @@ fn usage(error: &clap::Error, system: &dyn System) -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             output::print(system, &coloured(crate::system::Stream::Out))
         }
-        _ => {
-            system.say(&coloured(crate::system::Stream::Err));
-            ExitCode::Failure
-        }
+        _ => match missing_verb(error) {
+            Some(finding) => output::fail(system, finding),
+            None => {
+                system.say(&coloured(crate::system::Stream::Err));
+                ExitCode::Failure
+            }
+        },
     }
+}
+
+/// The finding for a verb of the product that this build or this version lacks.
+fn missing_verb(error: &clap::Error) -> Option<Diagnostic> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let says = |code, message: String, help: &str| {
+        Some(Diagnostic::nowhere(code, Severity::Error, message).help(help))
+    };
+    if OF_OTHER_BUILDS.contains(&verb.as_str()) {
+        return says(
+            codes::NOT_IN_THIS_BUILD,
+            format!("`{verb}` is not part of this build"),
+            "gateway computers have the small build without parser and solver: run it with the full build of evl",
+        );
+    }
+    if OF_LATER_VERSIONS.contains(&verb.as_str()) {
+        return says(
+            codes::NOT_YET,
+            format!("`{verb}` is not in this version"),
+            "`evl help` lists the verbs that are",
+        );
+    }
+    None
 }

@@ -38,6 +38,29 @@ fn a_gateway_computer_has_only_its_verbs() {
     assert_eq!(verbs, ["verify", "show", "apply", "status", "release", "explain", "help"]);
 }
 
+#[cfg(not(feature = "solver"))]
+#[test]
+fn verbs_of_the_full_build_are_known_and_refused_by_code() {
+    for verb in ["check", "build", "plan", "test", "fmt", "completions"] {
+        for line in [format!("evl {verb}"), format!("evl {verb} site --format json")] {
+            let (exit, out, err) = see(&line);
+            assert_eq!((exit, out.as_str()), (2, ""), "{line}");
+            assert!(
+                err.starts_with("error[EVL0009]: ")
+                    && err.contains(&format!("`{verb}` is not part of this build")),
+                "{err}"
+            );
+        }
+    }
+}
+
+#[test]
+fn verbs_of_later_versions_are_refused_by_code() {
+    let (exit, out, err) = see("evl lockout pump --reason service");
+    assert_eq!((exit, out.as_str()), (2, ""));
+    assert!(err.starts_with("error[EVL0010]: `lockout` is not in this version"), "{err}");
+}
+
 #[test]
 fn every_usage_error_ends_in_2_with_words_on_standard_error() {
     let mut lines = vec![
