@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use super::{documents, field, output};
 use crate::calendar::Instant;
 use crate::diag::ExitCode;
-use crate::runtime::apply::{Options, apply};
+use crate::runtime::apply::{Options, apply, apply_without_plan};
 use crate::system::System;
 
 /// Write the plan's present step to the gateways, and prove that it is in effect
+///
+/// What rules of the safety class command is written first, whatever becomes of the rest: also without
+/// consent, lock or a usable plan.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plan
@@ -43,14 +46,20 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
-    let plan = match documents::plan(system, &args.plan) {
-        Ok(plan) => plan,
-        Err(finding) => return output::fail(system, *finding),
-    };
+    let plan = documents::plan(system, &args.plan);
     let bundle = documents::bundle_beside(&args.plan, args.bundle.as_deref());
     let papers = match field::papers(system, &bundle, &args.inventory) {
         Ok(papers) => papers,
-        Err((findings, sources)) => return output::complain(system, findings, &sources),
+        Err((findings, sources)) => {
+            let unknown = "without bundle and inventory no rule can be evaluated: nothing was written, \
+                           not for the safety class either";
+            let told = findings.into_iter().map(|finding| finding.because(unknown));
+            return output::complain(
+                system,
+                plan.err().map(|f| *f).into_iter().chain(told).collect(),
+                &sources,
+            );
+        }
     };
     let options = Options {
         state_dir: args.state_dir.clone(),
@@ -61,5 +70,12 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         now: args.now,
     };
     let lost = if args.dry_run { ExitCode::Failure } else { ExitCode::Unknown };
-    field::run(system, args.json, lost, apply(system, &papers, &plan, &options))
+    let work = async {
+        match plan {
+            Ok(plan) => apply(system, &papers, &plan, &options).await,
+            // the safety class is obeyed whatever became of the plan
+            Err(finding) => apply_without_plan(system, &papers, *finding, &options).await,
+        }
+    };
+    field::run(system, args.json, lost, work)
 }

@@ -1,9 +1,10 @@
-//! Which signals a plan reads from outside.
+//! Which signals a plan reads from outside, and which of its own.
 
 use std::collections::BTreeSet;
 
 use crate::ir::{
-    Attr, EffectKind, GroupId, Guard, Lin, Model, Need, Price, Rule, SigRef, SignalId, SignalSource, Site,
+    Attr, ClassId, EffectKind, GroupId, Guard, Lin, Model, Need, Price, Rule, SigRef, SignalId, SignalSource,
+    Site,
 };
 
 /// The signals that a plan of a site reads and does not decide.
@@ -14,6 +15,8 @@ pub struct Reads {
     pub means: BTreeSet<SigRef>,
     /// Read at each step's beginning, by guards and bounds.
     pub readings: BTreeSet<SigRef>,
+    /// Read by guards and bounds, and decided by the plan itself: powers, levels, temperatures.
+    pub decided: BTreeSet<SigRef>,
 }
 
 impl Reads {
@@ -23,6 +26,19 @@ impl Reads {
         let mut reads = Self::default();
         reads.physical(site);
         for rule in &site.rules {
+            reads.rule(site, rule);
+        }
+        if let Some(guard) = &site.emergency {
+            reads.guard(site, guard, None);
+        }
+        reads
+    }
+
+    /// Of the guards and bounds of one class alone.
+    #[must_use]
+    pub fn of_class(site: &Site, class: ClassId) -> Self {
+        let mut reads = Self::default();
+        for rule in site.rules.iter().filter(|rule| rule.class == class) {
             reads.rule(site, rule);
         }
         if let Some(guard) = &site.emergency {
@@ -110,9 +126,8 @@ impl Reads {
     fn signal(&mut self, site: &Site, signal: &SigRef, bound: Option<GroupId>) {
         match signal {
             SigRef::Only(id) | SigRef::Member(id, _) => {
-                if !is_decided(site, *id) {
-                    self.readings.insert(signal.clone());
-                }
+                let list = if is_decided(site, *id) { &mut self.decided } else { &mut self.readings };
+                list.insert(signal.clone());
             }
             SigRef::Bound(attr) => {
                 if let Some(group) = bound {
@@ -125,13 +140,11 @@ impl Reads {
     fn members(&mut self, site: &Site, group: GroupId, attr: &Attr) {
         for range in site.group(group).map(|g| g.members.as_slice()).unwrap_or_default() {
             let Some(id) = site.measured(range.family, attr) else { continue };
-            if is_decided(site, id) {
-                continue;
-            }
+            let list = if is_decided(site, id) { &mut self.decided } else { &mut self.readings };
             if site.signal(id).is_some_and(|s| s.count.is_some()) {
-                self.readings.extend(range.devices().map(|device| SigRef::Member(id, device.index)));
+                list.extend(range.devices().map(|device| SigRef::Member(id, device.index)));
             } else {
-                self.readings.insert(SigRef::Only(id));
+                list.insert(SigRef::Only(id));
             }
         }
     }

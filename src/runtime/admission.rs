@@ -2,10 +2,11 @@
 
 use crate::bundle::Bundle;
 use crate::bundle::profile::Identity;
+use crate::diag::{Code, codes};
 use crate::ir::{AdmissionAct, AdmissionCondition, Control, Gateway, Site};
 use crate::quantity::Rat;
 
-use super::probe::Subject;
+use super::probe::{Excluded, Subject};
 
 /// What a device showed of itself. A register that was read is a claim, no proof.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,21 +53,58 @@ impl Admission {
     /// Whether the device may be commanded.
     ///
     /// # Errors
-    /// Why not, in words that follow the device's name.
-    pub fn admit(&self, subject: &Subject, shown: &Shown) -> Result<(), String> {
+    /// Why not.
+    pub fn admit(&self, subject: &Subject, shown: &Shown) -> Result<(), Excluded> {
+        self.listed(subject, shown)
+            .and_then(|()| commissioned(subject, shown))
+            .map_err(|(code, reason)| Excluded { code, reason })
+    }
+
+    fn listed(&self, subject: &Subject, shown: &Shown) -> Result<(), (Code, String)> {
         let meets =
             |list: &crate::ir::Admission| list.conditions.iter().all(|c| self.meets(c, subject, shown));
         let mut allowing = self.lists.iter().filter(|list| list.act == AdmissionAct::Allow).peekable();
+        let no = |words: String| Err((codes::NOT_ADMITTED, words));
         if allowing.peek().is_some() && !allowing.any(meets) {
-            return Err("no admission list allows it".to_owned());
+            // whether its signature is good cannot be told, which is no verdict on the device
+            let signed =
+                self.lists.iter().find_map(|list| Some((list, self.signature(list, subject, shown)?)));
+            return match signed {
+                Some((list, key)) => Err((
+                    codes::SIGNATURE,
+                    format!(
+                        "`{}` asks for a signature by `{key}`, which this version cannot check",
+                        list.text
+                    ),
+                )),
+                None => no("no admission list allows it".to_owned()),
+            };
         }
         if let Some(list) = self.lists.iter().find(|list| list.act == AdmissionAct::Deny && meets(list)) {
-            return Err(format!("an admission list denies it: `{}`", list.text));
+            return no(format!("an admission list denies it: `{}`", list.text));
         }
         if let Some(list) = self.lists.iter().find(|list| list.act == AdmissionAct::Require && !meets(list)) {
-            return Err(format!("it does not meet what admission requires: `{}`", list.text));
+            return no(format!("it does not meet what admission requires: `{}`", list.text));
         }
-        commissioned(subject, shown)
+        Ok(())
+    }
+
+    /// The key by which a device must be signed that meets everything else of an allowing list.
+    fn signature<'l>(
+        &self,
+        list: &'l crate::ir::Admission,
+        subject: &Subject,
+        shown: &Shown,
+    ) -> Option<&'l str> {
+        let mut key = None;
+        for condition in &list.conditions {
+            match condition {
+                AdmissionCondition::Signature(path) => key = Some(path.as_str()),
+                other if !self.meets(other, subject, shown) => return None,
+                _ => {}
+            }
+        }
+        key.filter(|_| list.act == AdmissionAct::Allow)
     }
 
     fn meets(&self, condition: &AdmissionCondition, subject: &Subject, shown: &Shown) -> bool {
@@ -111,19 +149,20 @@ impl Admission {
 }
 
 /// `control command` needs a record that this very device was tried out (semantics.md 24).
-fn commissioned(subject: &Subject, shown: &Shown) -> Result<(), String> {
+fn commissioned(subject: &Subject, shown: &Shown) -> Result<(), (Code, String)> {
+    let no = |words: String| Err((codes::NOT_ADMITTED, words));
     if subject.family.control != Control::Command {
         return Ok(());
     }
     let Some(record) = &subject.entry.commissioned else {
-        return Err("it has no commissioning record in the inventory".to_owned());
+        return no("it has no commissioning record in the inventory".to_owned());
     };
     let serial = shown.serial.as_deref().unwrap_or("none");
     if record.serial != serial {
-        return Err(format!("its commissioning record is of `{}`, not of `{serial}`", record.serial));
+        return no(format!("its commissioning record is of `{}`, not of `{serial}`", record.serial));
     }
     if record.profile != subject.profile.hash() {
-        return Err("it was commissioned with another version of its profile".to_owned());
+        return no("it was commissioned with another version of its profile".to_owned());
     }
     Ok(())
 }

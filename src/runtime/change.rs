@@ -20,8 +20,15 @@ const GRACE: i64 = 60;
 pub struct Span {
     /// the present instant
     pub now: Instant,
-    /// end of the step
-    pub end: Instant,
+    /// end of the step; `None`: commanded by the safety class, which asks for no end
+    pub end: Option<Instant>,
+}
+
+impl Span {
+    /// Whether what stands until `until` outlasts the step.
+    fn outlasted_by(self, until: Option<Instant>) -> bool {
+        until.is_none_or(|until| self.end.is_some_and(|end| until >= end))
+    }
 }
 
 /// A value that was commanded, to be found in effect.
@@ -44,10 +51,8 @@ pub struct Change {
     pub device: String,
     /// its gateway
     pub gateway: String,
-    /// writes of the safety class; empty where nothing needs to be written
-    pub urgent: Option<DeviceChange>,
-    /// all other writes
-    pub ordinary: Option<DeviceChange>,
+    /// what is written; `None` where nothing needs to be
+    pub writing: Option<DeviceChange>,
     /// what will stand on the device
     pub standing: Vec<Standing>,
     /// what must be seen in effect
@@ -68,7 +73,7 @@ impl Change {
     /// Whether anything is written.
     #[must_use]
     pub const fn writes(&self) -> bool {
-        self.urgent.is_some() || self.ordinary.is_some()
+        self.writing.is_some()
     }
 
     /// Until when everything stands unattended; `None`: for ever.
@@ -129,12 +134,12 @@ pub fn change(
 ) -> Result<Change, Excluded> {
     let profile = &subject.profile;
     let cannot = |why: String| Excluded { code: codes::WRONG_DEVICE, reason: why };
-    let needed = span.end.since(span.now).max(0).saturating_add(GRACE);
+    // a lease of 0 s is none: what safety commands does not lapse by a timer
+    let needed = span.end.map_or(0, |end| end.since(span.now).max(0).saturating_add(GRACE));
     let longest = profile.longest_lease(&ready.context).and_then(|longest| longest.floor().to_i64());
     let seconds = needed.min(longest.unwrap_or(needed));
     let mut after = ready.raws.clone();
-    let mut urgent: Vec<PointWrite> = Vec::new();
-    let mut ordinary: Vec<PointWrite> = Vec::new();
+    let mut asked: Vec<PointWrite> = Vec::new();
     let mut stands = Vec::new();
     let mut notes = Vec::new();
     let mut commanded = None;
@@ -184,13 +189,10 @@ pub fn change(
             same &= !originals.contains_key(&write.point);
         }
         // a value that would lapse too early is written again although it reads the same
-        let renewed = lowered.leased
-            && !standing
-                .iter()
-                .any(|old| old.words == words && old.until.is_none_or(|until| until >= span.end));
+        let renewed =
+            lowered.leased && !standing.iter().any(|old| old.words == words && span.outlasted_by(old.until));
         if !same || renewed {
-            let list = if setting.safety { &mut urgent } else { &mut ordinary };
-            list.extend(lowered.writes.iter().cloned());
+            asked.extend(lowered.writes.iter().cloned());
         }
         let kept_until = if same && !renewed {
             standing.iter().find(|old| old.words == words).map_or(until, |old| old.until)
@@ -210,7 +212,7 @@ pub fn change(
             words: words.clone(),
             value: lowered.value_point.clone().zip(lowered.value.clone()),
             until: kept_until,
-            safety: setting.safety,
+            safety: span.end.is_none(),
         });
         if setting.verb.aspect() == crate::bundle::profile::Aspect::Power {
             commanded = Some(Commanded {
@@ -222,10 +224,18 @@ pub fn change(
         }
         asked_words.push(words);
     }
-    if !ordinary.is_empty() {
+    if !asked.is_empty() {
         let armed = guards.iter().map(|(point, raw)| PointWrite { point: point.clone(), raw: *raw });
-        ordinary.splice(0..0, armed.collect::<Vec<_>>());
+        asked.splice(0..0, armed.collect::<Vec<_>>());
     }
+    // what safety commanded stands beside it, where nothing now overwrites it
+    let overwritten =
+        |old: &Standing| old.cells.iter().any(|(point, _)| after.get(point) != ready.raws.get(point));
+    let beside = standing.iter().filter(|old| {
+        old.safety && !overwritten(old) && !stands.iter().any(|new: &Standing| new.cells == old.cells)
+    });
+    let beside: Vec<Standing> = beside.cloned().collect();
+    stands.extend(beside);
 
     let after_found = profile.decode(&after, &ready.context);
     let before = subject.claim(&ready.found, None);
@@ -245,26 +255,21 @@ pub fn change(
             .collect()
     };
     let after_words = asked_words.join(", ");
-    let device_change = |writes: &[PointWrite], safety| {
-        (!writes.is_empty()).then(|| DeviceChange {
-            device: subject.name.clone(),
-            cells: cells(writes),
-            safety,
-            words: format!("{} -> {after_words}", words(&ready.found)),
-        })
-    };
-    let (urgent, ordinary) = (device_change(&urgent, true), device_change(&ordinary, false));
+    let writing = (!asked.is_empty()).then(|| DeviceChange {
+        device: subject.name.clone(),
+        cells: cells(&asked),
+        words: format!("{} -> {after_words}", words(&ready.found)),
+    });
     let mut under_way = before.or(&subject.claim(&after_found, None));
-    for changes in [&urgent, &ordinary].into_iter().flatten() {
-        for found in passing(subject, ready, &changes.cells).map_err(cannot)? {
+    if let Some(change) = &writing {
+        for found in passing(subject, ready, &change.cells).map_err(cannot)? {
             under_way = under_way.or(&subject.claim(&found, None));
         }
     }
     Ok(Change {
         device: subject.name.clone(),
         gateway: subject.gateway.clone(),
-        urgent,
-        ordinary,
+        writing,
         standing: stands,
         commanded,
         dead: after_found.connected == Some(false) || after_found.on == Some(false),

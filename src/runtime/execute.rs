@@ -16,7 +16,7 @@ use crate::quantity::Rat;
 
 /// How long an unknown outcome is looked into before it is reported as unknown.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a safety write is tried.
+/// How long one apply tries a safety write.
 const SAFETY_PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -58,14 +58,13 @@ pub struct Work {
 }
 
 impl Work {
-    /// The urgent or the ordinary part of a change.
+    /// What of a change is to be written, if anything.
     #[must_use]
-    pub fn of(subject: &Subject, ready: &Ready, change: &Change, safety: bool) -> Option<Self> {
-        let part = if safety { &change.urgent } else { &change.ordinary };
+    pub fn of(subject: &Subject, ready: &Ready, change: &Change) -> Option<Self> {
         Some(Self {
             subject: subject.clone(),
             ready: ready.clone(),
-            change: part.clone()?,
+            change: change.writing.clone()?,
             commanded: change.commanded.clone(),
             dead: change.dead,
         })
@@ -84,12 +83,30 @@ fn seconds(value: &Rat) -> Duration {
 
 /// Writes the devices of one gateway in order, reads them back after settling, and sees the powers
 /// follow. After the first that fails, the rest is not begun.
+///
+/// What the safety class commands is written on whatever fails, and written again until it reads
+/// back, as long as its patience lasts; the next apply begins with it again.
 pub async fn write(works: Vec<Work>, priority: Priority) -> BTreeMap<String, Done> {
+    let start = Instant::now();
+    let mut done = write_once(&works, priority).await;
+    while priority == Priority::Safety && start.elapsed() < SAFETY_PATIENCE {
+        let is_done = |work: &&Work| done.get(&work.subject.name).is_some_and(|d| d.outcome == Outcome::Done);
+        let rest: Vec<Work> = works.iter().filter(|work| !is_done(work)).cloned().collect();
+        if rest.is_empty() {
+            break;
+        }
+        sleep(LOOK).await;
+        done.extend(write_once(&rest, priority).await);
+    }
+    done
+}
+
+async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done> {
     let mut done = BTreeMap::new();
     let mut written = Vec::new();
     let mut failed = false;
-    let patience = if priority == Priority::Safety { SAFETY_PATIENCE } else { PATIENCE };
-    for work in &works {
+    let patience = PATIENCE;
+    for work in works {
         let name = work.subject.name.clone();
         if failed && priority != Priority::Safety {
             done.insert(name, Done::new(Outcome::Failed, "not begun, because another device failed"));
@@ -387,7 +404,6 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
         let returned = DeviceChange {
             device: change.device.clone(),
             cells: back.iter().map(|c| Cell { old: c.new, new: c.old, ..c.clone() }).collect(),
-            safety: false,
             words: String::new(),
         };
         let work = Work {
@@ -412,7 +428,6 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
         change: DeviceChange {
             device: change.device.clone(),
             cells: back.iter().map(|c| Cell { old: c.new, new: c.old, ..c.clone() }).collect(),
-            safety: false,
             words: String::new(),
         },
         commanded: None,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::memory::Memory;
 use crate::bundle::Hash;
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Severity, codes};
@@ -41,9 +42,6 @@ pub struct DeviceChange {
     pub device: String,
     /// its registers
     pub cells: Vec<Cell>,
-    /// commanded by a rule of the safety class: never undone
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub safety: bool,
     /// in words: `power at most 4 kW -> at most 6 kW`
     pub words: String,
 }
@@ -129,6 +127,27 @@ pub enum Record {
         /// exit code
         exit: u8,
     },
+    /// the next frames are commanded by the safety class: outside every apply, never undone
+    Safety {
+        /// the site
+        site: String,
+        /// the devices
+        devices: Vec<DeviceChange>,
+    },
+    /// what came of them
+    Secured {
+        /// by device
+        devices: BTreeMap<String, Outcome>,
+        /// what then stands, by device that was done
+        standing: BTreeMap<String, Vec<Standing>>,
+    },
+    /// what the rules remember from here on
+    Memory {
+        /// the site
+        site: String,
+        /// latches and the like
+        memory: Memory,
+    },
     /// the next frames hand these devices back
     Release {
         /// the site
@@ -190,6 +209,8 @@ pub struct Past {
     pub unfinished: Option<Unfinished>,
     /// commands that stand, by device
     pub standing: BTreeMap<String, Vec<Standing>>,
+    /// what the rules remember; `None`: nothing was ever recorded
+    pub memory: Option<Memory>,
     /// devices of which the last writes are not known to be in effect or brought back, and since when
     pub unknown: BTreeMap<String, Instant>,
 }
@@ -348,7 +369,7 @@ impl Past {
                 let settled = |name: &str| matches!(devices.get(name), Some(Outcome::Undone | Outcome::Left));
                 if let Some(unfinished) = &mut self.unfinished {
                     for (_, changes) in unfinished.open.iter_mut().filter(|(name, _)| name == gateway) {
-                        changes.retain(|change| change.safety || !settled(&change.device));
+                        changes.retain(|change| !settled(&change.device));
                     }
                 }
                 self.doubt(devices, line.at);
@@ -366,6 +387,29 @@ impl Past {
                 self.standing.extend(standing.clone());
             }
             Record::Undo { .. } => {}
+            Record::Safety { site: name, devices } => {
+                of_site(name)?;
+                // until their result is recorded nobody knows
+                for change in devices {
+                    self.unknown.insert(change.device.clone(), line.at);
+                }
+            }
+            Record::Secured { devices, standing } => {
+                self.doubt(devices, line.at);
+                for (device, new) in standing {
+                    let old = self.standing.remove(device).unwrap_or_default();
+                    let touched = |old: &Standing| {
+                        let points = new.iter().flat_map(|new| &new.cells);
+                        points.into_iter().any(|(point, _)| old.cells.iter().any(|(known, _)| known == point))
+                    };
+                    let kept = old.into_iter().filter(|old| !touched(old));
+                    self.standing.insert(device.clone(), kept.chain(new.iter().cloned()).collect());
+                }
+            }
+            Record::Memory { site: name, memory } => {
+                of_site(name)?;
+                self.memory = Some(memory.clone());
+            }
             Record::End { .. } => self.unfinished = None,
             Record::Release { site: name, devices } => {
                 of_site(name)?;
@@ -418,9 +462,7 @@ impl Unfinished {
         let Some((_, changes)) = self.open.get_mut(place) else { return };
         for device in devices {
             let mut fresh = device.clone();
-            let same =
-                |change: &DeviceChange| (&change.device, change.safety) == (&device.device, device.safety);
-            if let Some(old) = changes.iter().position(same) {
+            if let Some(old) = changes.iter().position(|change| change.device == device.device) {
                 let before = changes.remove(old);
                 for cell in before.cells {
                     match fresh.cells.iter_mut().find(|now| now.point == cell.point) {
@@ -451,8 +493,7 @@ mod tests {
 
     fn intent(old: i64, new: i64) -> Record {
         let cells = vec![Cell { point: "limit".to_owned(), old, new, guard: false }];
-        let change =
-            DeviceChange { device: "solar".to_owned(), cells, safety: false, words: "limit".to_owned() };
+        let change = DeviceChange { device: "solar".to_owned(), cells, words: "limit".to_owned() };
         Record::Intent { gateway: "roof".to_owned(), devices: vec![change] }
     }
 

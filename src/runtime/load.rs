@@ -151,6 +151,20 @@ impl Papers {
         })
     }
 
+    /// Whether this version can honour every statement of the policy.
+    ///
+    /// # Errors
+    /// EVL1001 with the first that it cannot.
+    pub fn honours_all(&self) -> Result<(), Box<Diagnostic>> {
+        match self.bundle.site.unhonoured.iter().find(|statement| statement.plan) {
+            None => Ok(()),
+            Some(statement) => Err(error(
+                codes::NOT_PLANNED_YET,
+                format!("`{}` is understood, not planned yet", statement.what),
+            )),
+        }
+    }
+
     /// Whether the plan is this site's, for now, and not overtaken. Gives the step that is written.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! each of its devices is taken at its old value, its new one and all values between. The waves
 //! backwards visit the same states, so the undo is proved together with the way there.
 
-use super::limits::{Breaches, Claim, Powers, Verifier, worse};
+use super::claim::{Breaches, Claim, Powers, Verifier, worse};
 
 /// A device that changes.
 #[derive(Debug, Clone)]
@@ -114,6 +114,7 @@ mod tests {
 
     use super::*;
     use crate::quantity::Rat;
+    use crate::runtime::claim::Breach;
 
     /// Bounds the sum of what is taken, and of what is given.
     struct Sum {
@@ -128,7 +129,10 @@ mod tests {
             let taken = &-&lo - &Rat::int(self.taken);
             let given = &hi - &Rat::int(self.given);
             let named = [("taken", taken), ("given", given)];
-            named.into_iter().filter(|(_, e)| e.is_positive()).map(|(n, e)| (n.to_owned(), e)).collect()
+            let breach = |name: &str, by: Rat| {
+                (name.to_owned(), Breach { words: format!("{name} exceeded by {by} kW"), by })
+            };
+            named.into_iter().filter(|(_, e)| e.is_positive()).map(|(n, e)| breach(n, e)).collect()
         }
     }
 

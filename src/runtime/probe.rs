@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::admission::{Admission, Shown};
+use super::claim::Claim;
 use super::endpoint::Endpoint;
-use super::limits::Claim;
 use super::map::{DeviceMap, MapFault};
 use super::session::Fault;
 use crate::bundle::Bundle;
 use crate::bundle::inventory::{Device, Inventory};
 use crate::bundle::profile::{Context, Found, Identity, Level, PowerFound, Profile, Verb};
 use crate::diag::{Code, codes};
-use crate::ir::{Attr, FailSafeBy, Family, Role};
+use crate::ir::{Attr, Device as IrDevice, FailSafeBy, Family, Role};
 use crate::quantity::Rat;
 
 /// Longest wait for one answer where the inventory says nothing.
@@ -37,6 +38,23 @@ pub struct Ready {
     pub shown: String,
     /// alarms that it raises
     pub alarms: Vec<String>,
+    /// why it may not be commanded; it is then only read
+    pub barred: Option<Excluded>,
+    /// when it was read
+    pub read_at: Instant,
+}
+
+impl Ready {
+    /// The device, if it may be commanded.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn commandable(self) -> Result<Self, Excluded> {
+        match self.barred {
+            Some(excluded) => Err(excluded),
+            None => Ok(self),
+        }
+    }
 }
 
 /// Why a device takes no part.
@@ -53,6 +71,8 @@ pub struct Excluded {
 pub struct Subject {
     /// its name
     pub name: String,
+    /// its place in the policy
+    pub device: IrDevice,
     /// its gateway
     pub gateway: String,
     /// its entry in the inventory
@@ -77,12 +97,14 @@ impl Subject {
             .iter()
             .filter(|(_, entry)| gateways.contains(&entry.gateway))
             .filter_map(|(name, entry)| {
-                let family = bundle.site.family(names.device(name)?.family)?;
+                let device = names.device(name)?;
+                let family = bundle.site.family(device.family)?;
                 let profile = bundle.profiles.get(family.profile.as_ref()?)?;
                 let ratings = crate::bundle::ratings(family, profile, Some(entry));
                 let fail_safe = fail_safe(family, profile, &ratings);
                 Some(Self {
                     name: name.clone(),
+                    device,
                     gateway: entry.gateway.clone(),
                     entry: entry.clone(),
                     family: family.clone(),
@@ -256,15 +278,17 @@ async fn interrogate(
             format!("it shows the serial number `{serial}`, the inventory says `{expected}`"),
         ));
     }
-    admission.admit(subject, &shown).map_err(|reason| exclude(codes::NOT_ADMITTED, reason))?;
+    let mut barred = admission.admit(subject, &shown).err();
     let context = map.context(profile, subject.ratings.clone()).await.map_err(fault)?;
+    let read_at = Instant::now();
     let all: BTreeSet<&str> = profile.points.keys().map(String::as_str).collect();
     let mut raws = map.read(&all).await.map_err(|wire| fault(wire.into()))?;
     raws.extend(first);
     for refusal in &profile.refuse_when {
         if raws.get(&refusal.point).is_some_and(|raw| refusal.holds(*raw)) {
             let because = if refusal.because.is_empty() { "its own setting" } else { &refusal.because };
-            return Err(exclude(codes::LOCAL_CONTROL, format!("it takes no commands: {because}")));
+            let local = exclude(codes::LOCAL_CONTROL, format!("it takes no commands: {because}"));
+            barred = barred.or(Some(local));
         }
     }
     let alarms = profile
@@ -277,7 +301,7 @@ async fn interrogate(
         })
         .collect();
     let found = profile.decode(&raws, &context);
-    Ok(Ready { map, context, raws, found, shown: shown.words(subject), alarms })
+    Ok(Ready { map, context, raws, found, shown: shown.words(subject), alarms, barred, read_at })
 }
 
 /// The points that show values in effect, and those that say whether they show anything.

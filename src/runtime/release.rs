@@ -62,7 +62,7 @@ async fn run(
 
     let mut works: BTreeMap<String, Vec<Work>> = BTreeMap::new();
     for subject in &chosen {
-        match probed.remove(&subject.name) {
+        match probed.remove(&subject.name).map(|result| result.and_then(Ready::commandable)) {
             Some(Ok(ready)) => match change(subject, &ready) {
                 Ok((change, asked)) => {
                     report.devices.push(entry(subject, &ready, change.as_ref(), asked));
@@ -86,7 +86,6 @@ async fn run(
         .map(|device| DeviceChange {
             device: device.device.clone(),
             cells: Vec::new(),
-            safety: false,
             words: "released".to_owned(),
         })
         .collect();
@@ -167,7 +166,7 @@ fn change(subject: &Subject, ready: &Ready) -> Result<(Option<DeviceChange>, Str
         .collect();
     let same = cells.iter().all(|cell| ready.raws.get(&cell.point) == Some(&cell.new));
     let words = format!("{} -> {asked}", words(&ready.found));
-    let change = DeviceChange { device: subject.name.clone(), cells, safety: false, words };
+    let change = DeviceChange { device: subject.name.clone(), cells, words };
     Ok(((!same).then_some(change), asked))
 }
 

@@ -93,6 +93,8 @@ pub struct Report {
     pub signatures: &'static str,
     /// nothing was to be written
     pub dry_run: bool,
+    /// devices that the safety class commands, apart from what the plan asks of them
+    pub safety: Vec<DeviceReport>,
     /// devices that take part
     pub devices: Vec<DeviceReport>,
     /// devices that do not
@@ -149,6 +151,7 @@ impl Report {
             now_given: false,
             signatures: "none",
             dry_run: false,
+            safety: Vec::new(),
             devices: Vec::new(),
             excluded: Vec::new(),
             unwritten: BTreeMap::new(),
@@ -219,9 +222,29 @@ impl Report {
         if self.plan.is_some() {
             writeln!(out, "  documents are not signed: the site declares `signatures none`")?;
         }
-        let width = self.devices.iter().map(|device| device.device.chars().count()).max().unwrap_or(0);
+        self.write_devices(out, &self.safety)?;
+        self.write_devices(out, &self.devices)?;
+        for excluded in &self.excluded {
+            writeln!(out, "  excluded: {} [{}]: {}", excluded.device, excluded.code, excluded.reason)?;
+        }
+        for (device, reason) in &self.unwritten {
+            writeln!(out, "  not written: {device}: {reason}")?;
+        }
+        for note in &self.notes {
+            writeln!(out, "  {note}")?;
+        }
+        if let Some(command) = &self.safe_command {
+            writeln!(out, "  to make things safe: {command}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_devices(&self, out: &mut String, devices: &[DeviceReport]) -> std::fmt::Result {
+        let width = devices.iter().map(|device| device.device.chars().count()).max().unwrap_or(0);
         let mut gateway = "";
-        for device in &self.devices {
+        for device in devices {
             if device.gateway != gateway {
                 gateway = &device.gateway;
                 writeln!(out, "  {gateway}")?;
@@ -257,18 +280,6 @@ impl Report {
             for note in &device.notes {
                 writeln!(out, "    {:width$}  note: {note}", "")?;
             }
-        }
-        for excluded in &self.excluded {
-            writeln!(out, "  excluded: {} [{}]: {}", excluded.device, excluded.code, excluded.reason)?;
-        }
-        for (device, reason) in &self.unwritten {
-            writeln!(out, "  not written: {device}: {reason}")?;
-        }
-        for note in &self.notes {
-            writeln!(out, "  {note}")?;
-        }
-        if let Some(command) = &self.safe_command {
-            writeln!(out, "  to make things safe: {command}")?;
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ async fn look(
     let none = Vec::new();
     for subject in &commanded {
         let standing = past.standing.get(&subject.name).unwrap_or(&none);
-        match probed.remove(&subject.name) {
+        match probed.remove(&subject.name).map(|result| result.and_then(Ready::commandable)) {
             Some(Ok(ready)) => {
                 let (mut entry, drifted) = compare(subject, &ready, standing, present);
                 for words in &drifted {

@@ -1,11 +1,11 @@
 //! What a plan's step asks of each device, as abstract commands of its profile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::bundle::profile::{Form, Profile, Verb};
 use crate::bundle::{CommandForm, Names, PlanDocument};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::ir::{Attr, Control, Family, Role, SAFETY, Site, Statement, Target};
+use crate::ir::{Attr, Control, Family, Role, Site};
 use crate::quantity::Rat;
 
 /// One abstract command.
@@ -17,8 +17,6 @@ pub struct Setting {
     pub form: Option<Form>,
     /// kW
     pub value: Option<Rat>,
-    /// commanded by a rule of the safety class
-    pub safety: bool,
 }
 
 /// What a step asks of the devices of a site.
@@ -71,7 +69,6 @@ pub fn wants(
             note(device, &group.attr, group.form, &group.step * &Rat::int(count));
         }
     }
-    let safety = safety_commands(site, plan, step);
     let mut wants = Wants::default();
     for (name, asked) in asked {
         let Some(device) = names.device(&name) else {
@@ -92,7 +89,7 @@ pub fn wants(
         };
         match (reason, profile) {
             (None, Some(profile)) => {
-                let settings = settings(&name, family, profile, &asked, &safety)?;
+                let settings = settings(&name, family, profile, &asked)?;
                 wants.devices.insert(name, settings);
             }
             (reason, _) => {
@@ -101,31 +98,6 @@ pub fn wants(
         }
     }
     Ok(wants)
-}
-
-/// Commands that a rule of the safety class decided. The plan's reasons name them; that the rule is of
-/// the first class and speaks of the device is looked up in the bundle.
-fn safety_commands(site: &Site, plan: &PlanDocument, step: usize) -> BTreeSet<(String, Attr)> {
-    let names = Names::new(site);
-    let here = |first: u32, last: u32| (first as usize..=last as usize).contains(&step);
-    let commands = |statement: &Statement, device: &str| {
-        let Statement::Effect(rule, index) = statement else { return false };
-        let Some(rule) = site.rule(*rule).filter(|rule| rule.class == SAFETY) else { return false };
-        let Some(device) = names.device(device) else { return false };
-        rule.effects.iter().filter(|effect| effect.index == *index).any(|effect| {
-            let members = match (&effect.target, rule.for_each) {
-                (Target::Bound, Some(group)) => site.target_members(&Target::Group(group)),
-                (target, _) => site.target_members(target),
-            };
-            members.iter().any(|range| range.contains(device))
-        })
-    };
-    plan.reasons
-        .iter()
-        .filter(|reason| here(reason.first, reason.last))
-        .filter(|reason| reason.statements.iter().any(|known| commands(&known.statement, &reason.device)))
-        .map(|reason| (reason.device.clone(), reason.attr.clone()))
-        .collect()
 }
 
 fn form_of(name: &str, form: CommandForm) -> Result<Form, Box<Diagnostic>> {
@@ -146,27 +118,25 @@ fn settings(
     family: &Family,
     profile: &Profile,
     asked: &Asked,
-    safety: &BTreeSet<(String, Attr)>,
 ) -> Result<Vec<Setting>, Box<Diagnostic>> {
-    let is_safety = |attr: &Attr| safety.contains(&(name.to_owned(), attr.clone()));
     let has = |verb: Verb| profile.commands.iter().any(|case| case.verb == verb);
     let truth = |attr: &Attr| asked.values.get(attr).map(|(_, value)| !value.is_zero());
-    let plain = |verb, safety| Setting { verb, form: None, value: None, safety };
+    let plain = |verb| Setting { verb, form: None, value: None };
     let mut settings = Vec::new();
     let mut last = Vec::new();
 
     match truth(&Attr::Connected) {
         // leave first, join last: a device joins with its limits already in place
-        Some(true) => last.push(plain(Verb::Connect, is_safety(&Attr::Connected))),
-        Some(false) => settings.push(plain(Verb::Disconnect, is_safety(&Attr::Connected))),
+        Some(true) => last.push(plain(Verb::Connect)),
+        Some(false) => settings.push(plain(Verb::Disconnect)),
         None => {}
     }
-    let mut forced_off = None;
+    let mut forced_off = false;
     match truth(&Attr::On) {
-        Some(true) if has(Verb::On) => last.push(plain(Verb::On, is_safety(&Attr::On))),
-        Some(false) if has(Verb::Off) => settings.push(plain(Verb::Off, is_safety(&Attr::On))),
+        Some(true) if has(Verb::On) => last.push(plain(Verb::On)),
+        Some(false) if has(Verb::Off) => settings.push(plain(Verb::Off)),
         // off means no power, however the device is made to give none
-        Some(false) => forced_off = Some(is_safety(&Attr::On)),
+        Some(false) => forced_off = true,
         Some(true) | None => {}
     }
     let store = family.role == Role::Storage;
@@ -181,7 +151,6 @@ fn settings(
             Some((_, value)) => (Rat::ZERO, value.clone()),
             None => (of(charge), of(discharge)),
         };
-        let safe = [Attr::Power, Attr::Charge, Attr::Discharge].iter().any(is_safety);
         let (verb, value) = match (charge.is_positive(), discharge.is_positive()) {
             (true, true) => return Err(refuse(format!("the plan charges and discharges `{name}` at once"))),
             (true, false) => (Verb::Charge, Some(charge)),
@@ -189,22 +158,17 @@ fn settings(
             (false, false) => (Verb::Idle, None),
         };
         let form = value.as_ref().map(|_| form);
-        settings.push(Setting { verb, form, value, safety: safe || forced_off == Some(true) });
-    } else if let Some(safe) = forced_off {
+        settings.push(Setting { verb, form, value });
+    } else if forced_off {
         let form = Some(Form::AtMost);
         if has(Verb::Power) {
-            settings.push(Setting { verb: Verb::Power, form, value: Some(Rat::ZERO), safety: safe });
+            settings.push(Setting { verb: Verb::Power, form, value: Some(Rat::ZERO) });
         } else {
-            settings.push(plain(Verb::Disconnect, safe));
+            settings.push(plain(Verb::Disconnect));
         }
     } else if let Some((form, value)) = power {
         let form = Some(form_of(name, *form)?);
-        settings.push(Setting {
-            verb: Verb::Power,
-            form,
-            value: Some(value.clone()),
-            safety: is_safety(&Attr::Power),
-        });
+        settings.push(Setting { verb: Verb::Power, form, value: Some(value.clone()) });
     }
     settings.extend(last);
     Ok(settings)

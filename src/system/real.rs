@@ -112,7 +112,12 @@ impl System for RealSystem {
             options.append(true).create(true);
             private(&mut options, access);
             let mut file = options.open(path)?;
-            file.write_all(bytes)?;
+            let whole = file.metadata()?.len();
+            if let Err(error) = file.write_all(bytes) {
+                // a line that was cut short by a full disk must not be glued to the next
+                file.set_len(whole)?;
+                return Err(error);
+            }
             file.sync_data()?;
             if fresh { fs::File::open(folder_of(path))?.sync_all() } else { Ok(()) }
         };

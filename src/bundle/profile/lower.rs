@@ -213,7 +213,15 @@ impl Profile {
     /// # Errors
     /// A rating or point that gives the register its meaning is not known.
     pub fn value_of(&self, name: &str, raw: i64, with: &Context) -> Result<Rat, LowerError> {
-        Ok(&self.count_value(name, with)? * &Rat::int(raw))
+        Ok(&(&self.count_value(name, with)? * &Rat::int(raw)) + &self.zero_of(name))
+    }
+
+    /// The canonical value of a register that holds 0: above zero only for temperatures, whose
+    /// canonical unit counts from another zero than degC and degF do.
+    fn zero_of(&self, name: &str) -> Rat {
+        let unit =
+            self.point(name).filter(|point| point.of.is_none()).and_then(|point| point.unit.as_deref());
+        unit.and_then(|unit| Unit::lookup(unit, "")).map_or(Rat::ZERO, |unit| unit.canonical(&Rat::ZERO))
     }
 
     fn case(&self, verb: Verb, form: Option<Form>) -> Result<&Case, LowerError> {
@@ -280,7 +288,8 @@ impl Profile {
         let outside = || LowerError::OutOfRange { point: name.to_owned(), value: value.clone() };
         let point = self.point(name).ok_or_else(outside)?;
         let count = self.count_in_unit(name, point, with).ok_or_else(outside)?;
-        let in_unit = value.checked_div(&self.unit_in_canonical(point, with)?).ok_or_else(outside)?;
+        let above_zero = value - &self.zero_of(name);
+        let in_unit = above_zero.checked_div(&self.unit_in_canonical(point, with)?).ok_or_else(outside)?;
         let accepted = match (&point.range, form) {
             (Some(range), Form::AtMost) => range.at_most(&in_unit).ok_or_else(outside)?,
             _ => in_unit,

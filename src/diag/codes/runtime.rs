@@ -36,4 +36,16 @@ codes! {
     /// The device shows another value than the plan that was applied says: it lapsed, was overridden,
     /// or somebody else wrote it.
     DRIFTED = 1213, Finding, "a device is not as planned";
+    /// A rule that is active now forbids what the plan asks of a device: a reading is another than the
+    /// plan presumed. A power above what the rules leave is brought down to it; a device for which
+    /// nothing of the kind is possible is excluded and stays as it is. Plan again from a fresh snapshot.
+    LIVE_RULE = 1214, Finding, "the plan and the present rules disagree";
+    /// A reading that a rule of the safety class needs is lost: its device does not answer, shows
+    /// nothing, is older than `max_age`, or stands in no inventory of this host. The rule counts as its
+    /// `on loss` says, which for the safety class is active unless the rule says otherwise.
+    LOST_READING = 1215, Finding, "a reading is lost";
+    /// A rule of the safety class commands a device that evl cannot write: it is behind no gateway of
+    /// this host, has no profile, is only observed, is under local control, or its profile has no such
+    /// command. The independent barrier of the rule, its `interlock`, is then the only one.
+    SAFETY_UNWRITTEN = 1216, Finding, "a safety command that cannot be written";
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::watch::Live;
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, codes};
 use crate::runtime::execute::{Done, undo};
@@ -16,6 +17,7 @@ pub(super) async fn undo_leftovers(
     left: &Unfinished,
     subjects: &[Subject],
     probed: &Probed,
+    live: &Live,
     report: &mut Report,
 ) -> Result<bool, Box<Diagnostic>> {
     let mut lost = false;
@@ -27,10 +29,16 @@ pub(super) async fn undo_leftovers(
     for (gateway, devices) in left.open.iter().rev() {
         journal.append(now, vec![Record::Undo { gateway: gateway.clone() }])?;
         let mut outcomes = BTreeMap::new();
-        for device in devices.iter().rev().filter(|device| !device.safety) {
+        for device in devices.iter().rev() {
             let subject = subjects.iter().find(|subject| subject.name == device.device);
             let ready = probed.get(&device.device).and_then(|probed| probed.as_ref().ok());
+            let ready = ready.filter(|ready| ready.barred.is_none());
             let done = match (subject, ready) {
+                _ if live.demanded.contains_key(&device.device) => Done {
+                    outcome: Outcome::Left,
+                    words: "it stays as the safety class commands it".to_owned(),
+                    registers: 0,
+                },
                 (Some(subject), Some(ready)) => undo(subject, ready, device).await,
                 _ => {
                     Done { outcome: Outcome::Unknown, words: "it takes no part now".to_owned(), registers: 0 }

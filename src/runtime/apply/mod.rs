@@ -1,28 +1,36 @@
-//! `evl apply`: phases 2 to 11 around one step of a plan.
+//! `evl apply`: what the safety class commands, then phases 2 to 11 around one step of a plan.
 //!
-//! [`prepare`] decides everything before the first frame that writes, [`proof`] proves the order of
-//! the writes, [`transaction`] makes them, and [`leftovers`] deals with an apply that was killed.
+//! [`watch`] evaluates the rules on what the devices show and writes what the safety class commands:
+//! that is outside every transaction and asks for no plan, lock, consent or journal. [`prepare`] then
+//! decides everything before the first frame of the plan, [`live`] holds the plan against the rules
+//! that are active now, [`proof`] proves the order of the writes, [`transaction`] makes them, and
+//! [`leftovers`] deals with an apply that was killed.
 
 mod leftovers;
+mod live;
 mod prepare;
 mod proof;
 mod transaction;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::change::Change;
+use super::claim::Powers;
 use super::journal::{Journal, Record};
-use super::limits::{Limits, Powers};
-use super::load::Papers;
+use super::judge::Judge;
+use super::load::{Papers, error};
 use super::order::Move;
 use super::probe::{Ready, Subject};
 use super::report::Report;
 use crate::bundle::{Document, PlanDocument};
 use crate::calendar::Instant;
-use crate::diag::{Diagnostic, Severity, codes};
+use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::inputs::OnSteps;
 use crate::system::{Access, Lock, System};
 use prepare::prepare;
+use watch::{Live, watch};
 
 /// How an apply is run.
 #[derive(Debug, Clone, Default)]
@@ -62,33 +70,166 @@ pub(in crate::runtime) fn lock(
 
 /// Applies the plan's present step.
 pub async fn apply(system: &dyn System, papers: &Papers, plan: &PlanDocument, options: &Options) -> Report {
-    let mut report = Report::new("evl.apply/1", &papers.bundle.site.name);
-    report.plan = Some(plan.id().to_string());
-    report.sequence = Some(plan.sequence);
+    run(system, papers, Ok(plan), options).await
+}
+
+/// What is left of an apply whose plan cannot be used for the given reason: the safety class is
+/// evaluated and obeyed nevertheless.
+pub async fn apply_without_plan(
+    system: &dyn System,
+    papers: &Papers,
+    reason: Diagnostic,
+    options: &Options,
+) -> Report {
+    run(system, papers, Err(Box::new(reason)), options).await
+}
+
+async fn run(
+    system: &dyn System,
+    papers: &Papers,
+    plan: Result<&PlanDocument, Box<Diagnostic>>,
+    options: &Options,
+) -> Report {
+    let started = system.monotonic();
+    let site = &papers.bundle.site;
+    let mut report = Report::new("evl.apply/1", &site.name);
+    if let Ok(plan) = &plan {
+        report.plan = Some(plan.id().to_string());
+        report.sequence = Some(plan.sequence);
+    }
     report.dry_run = options.dry_run;
-    match prepare(system, papers, plan, options, &mut report).await {
-        Err(finding) => report.refused(*finding),
-        Ok(None) => report,
-        Ok(Some(run)) => run.execute(system, report).await,
+    let gateways = match papers.gateways(options.host.as_deref()) {
+        Ok(gateways) => gateways,
+        // which devices are this host's is not known, so nothing at all can be written
+        Err(finding) => return report.refused(*finding),
+    };
+    let what = plan.as_ref().map_or_else(|_| "no plan".to_owned(), |p| format!("plan {}", p.id().short()));
+    let held = match options.dry_run {
+        true => Ok(None),
+        false => lock(system, &options.state_dir, &what).map(Some),
+    };
+    let journal = match (&held, options.dry_run) {
+        (_, true) => Journal::read(system, &options.state_dir, &site.name).map_err(Box::new),
+        (Ok(_), false) => Journal::open(system, &options.state_dir, &site.name).map_err(Box::new),
+        (Err(finding), false) => Err(finding.clone()),
+    };
+    // whoever holds the lock goes on writing to the journal; what stands in it so far can be read
+    let past = match &journal {
+        Ok(journal) => Ok(journal.past().clone()),
+        Err(_) => Journal::read(system, &options.state_dir, &site.name).map(|journal| journal.past().clone()),
+    };
+    let past = past.unwrap_or_default();
+    let now = papers.clock(system, options.now, &gateways, &past);
+    let at = now.as_ref().map_or_else(|_| Instant(system.now().as_second()), |now| *now);
+    report.now = Some(at);
+    report.now_given = options.now.is_some() && now.is_ok();
+    let accepted = plan.and_then(|plan| {
+        papers.honours_all()?;
+        if let Err(finding) = &held {
+            return Err(finding.clone());
+        }
+        if let Err(finding) = &journal {
+            return Err(finding.clone());
+        }
+        let now = now?;
+        let step = papers.accept(plan, now, &past)?;
+        papers.obeys(plan)?;
+        Ok(Accepted { plan, step, given: OnSteps::from_plan(site, plan).map_err(Box::new)?, now })
+    });
+
+    let mut journal = journal.ok();
+    let field = Field::new(papers, gateways);
+    let accepted_one = accepted.as_ref().ok();
+    let live = watch(papers, &field, &mut journal, &past, accepted_one, at, options, &mut report).await;
+    let refusal = match (accepted, journal) {
+        (Ok(accepted), Some(journal)) => {
+            let narrowed = live.narrowed(site);
+            match Judge::new(&narrowed, site, live.decision.as_ref()) {
+                Ok(judge) => {
+                    let run = Base { system, papers, field: &field, judge: &judge, live: &live, started };
+                    match prepare(run, accepted, journal, options, &mut report).await {
+                        Ok(Some(run)) => return run.execute(report).await,
+                        Ok(None) => {
+                            live.outrank(&mut report);
+                            return report;
+                        }
+                        Err(finding) => finding,
+                    }
+                }
+                Err(finding) => finding,
+            }
+        }
+        (Err(finding), _) => finding,
+        (Ok(_), None) => error(codes::JOURNAL, "the journal cannot be used"),
+    };
+    let mut report = report.refused(*refusal);
+    live.outrank(&mut report);
+    report
+}
+
+/// A plan that this host accepts, and what it says of the present step.
+struct Accepted<'a> {
+    plan: &'a PlanDocument,
+    step: usize,
+    given: OnSteps,
+    now: Instant,
+}
+
+/// The devices of this host and the way to them.
+struct Field {
+    subjects: Vec<Subject>,
+    endpoints: BTreeMap<String, super::endpoint::Endpoint>,
+    admission: super::admission::Admission,
+    gateways: std::collections::BTreeSet<String>,
+}
+
+impl Field {
+    fn new(papers: &Papers, gateways: std::collections::BTreeSet<String>) -> Self {
+        Self {
+            subjects: Subject::all(&papers.bundle, &papers.inventory, &gateways),
+            endpoints: super::probe::endpoints(&papers.inventory, &gateways),
+            admission: super::admission::Admission::of(&papers.bundle),
+            gateways,
+        }
     }
 }
 
-/// Everything that is known before the first frame that writes.
-struct Run<'a> {
-    journal: Journal<'a>,
-    _lock: Option<Lock>,
+/// What every part of an apply looks at.
+#[derive(Clone, Copy)]
+struct Base<'a> {
+    system: &'a dyn System,
     papers: &'a Papers,
-    subjects: BTreeMap<String, Subject>,
+    field: &'a Field,
+    judge: &'a Judge<'a>,
+    live: &'a Live,
+    started: std::time::Duration,
+}
+
+/// Everything that is known before the first frame of the plan.
+struct Run<'a> {
+    base: Base<'a>,
+    journal: Journal<'a>,
     ready: BTreeMap<String, Ready>,
+    /// in the order in which they are named by [`Move::change`]
     changes: Vec<Change>,
     now: Instant,
-    started: std::time::Duration,
     begin: Record,
-    limits: Limits,
     found: Powers,
     planned: Powers,
     waves: Vec<Vec<usize>>,
     moves: Vec<Move>,
     /// something that an interrupted apply left could not be brought back
     lost: bool,
+}
+
+impl Live {
+    /// Frames of the safety class were sent: the exit code says so, whatever became of the rest.
+    fn outrank(&self, report: &mut Report) {
+        if self.failed {
+            report.exit = ExitCode::Unknown.number();
+            report.safe_command = Some("evl release --all".to_owned());
+        } else if !self.wrote.is_empty() {
+            report.exit = ExitCode::Partial.number();
+        }
+    }
 }

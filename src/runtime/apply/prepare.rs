@@ -1,56 +1,36 @@
-//! Phases 2 to 5: lock, probe, difference, consent. Nothing here writes to a device, except the undoing
-//! of what an interrupted apply left.
+//! Phases 3 to 5: probe, difference, consent. Nothing here writes to a device, except the undoing of
+//! what an interrupted apply left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::leftovers::{undo_leftovers, with_leftovers};
-use super::proof::{order, powers};
-use super::{Options, Run, lock};
+use super::live::allowed;
+use super::proof::{Ends, order};
+use super::watch::Live;
+use super::{Accepted, Base, Field, Options, Run};
+use crate::bundle::profile::Verb;
 use crate::bundle::{Document, PlanDocument};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
-use crate::runtime::admission::Admission;
-use crate::runtime::change::{Change, Span, change};
-use crate::runtime::journal::{Journal, Record, Unfinished};
-use crate::runtime::limits::Limits;
+use crate::runtime::change::{Change, Span, change, setting_words};
+use crate::runtime::journal::{Journal, Record, Standing, Unfinished};
 use crate::runtime::load::{Papers, error};
-use crate::runtime::probe::{Ready, Subject, endpoints, probe};
+use crate::runtime::probe::{Probed, Ready, Subject, probe};
 use crate::runtime::report::{DeviceReport, ExcludedReport, Register, Report};
-use crate::runtime::want::{Wants, wants};
+use crate::runtime::safety::binds_power;
+use crate::runtime::want::{Setting, Wants, wants};
 use crate::system::{Stream, System};
 
 pub(super) async fn prepare<'a>(
-    system: &'a dyn System,
-    papers: &'a Papers,
-    plan: &PlanDocument,
+    base: Base<'a>,
+    accepted: Accepted<'a>,
+    mut journal: Journal<'a>,
     options: &Options,
     report: &mut Report,
 ) -> Result<Option<Run<'a>>, Box<Diagnostic>> {
-    let started = system.monotonic();
+    let Base { system, papers, field, live, judge, .. } = base;
+    let Accepted { plan, step, now, .. } = accepted;
     let site = &papers.bundle.site;
-    if let Some(statement) = site.unhonoured.iter().find(|statement| statement.plan) {
-        return Err(error(
-            codes::NOT_PLANNED_YET,
-            format!("`{}` is understood, not planned yet", statement.what),
-        ));
-    }
-    let gateways = papers.gateways(options.host.as_deref())?;
-    let held = if options.dry_run {
-        None
-    } else {
-        Some(lock(system, &options.state_dir, &format!("plan {}", plan.id().short()))?)
-    };
-    let journal = if options.dry_run {
-        Journal::read(system, &options.state_dir, &site.name)
-    } else {
-        Journal::open(system, &options.state_dir, &site.name)
-    };
-    let mut journal = journal.map_err(Box::new)?;
-    let now = papers.clock(system, options.now, &gateways, journal.past())?;
-    report.now = Some(now);
-    report.now_given = options.now.is_some();
-    let step = papers.accept(plan, now, journal.past())?;
-    papers.obeys(plan)?;
     let span =
         plan.steps.get(step).copied().ok_or_else(|| error(codes::STALE, "the plan has no such step"))?;
     report.step = Some(step + 1);
@@ -58,14 +38,12 @@ pub(super) async fn prepare<'a>(
     let wants = wants(site, &papers.bundle.profiles, plan, step)?;
     report.unwritten.clone_from(&wants.unwritten);
 
-    let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
-    let endpoints = endpoints(&papers.inventory, &gateways);
-    let admission = Admission::of(&papers.bundle);
+    let subjects = &field.subjects;
     let asked: Vec<Subject> =
         subjects.iter().filter(|s| wants.devices.contains_key(&s.name)).cloned().collect();
     let resumed = journal.past().unfinished.clone();
-    let first = with_leftovers(&asked, &subjects, resumed.as_ref());
-    let mut probed = probe(&first, &endpoints, &admission).await;
+    let first = with_leftovers(&asked, subjects, resumed.as_ref());
+    let mut probed = field.probe(&first, live).await;
 
     let same = |left: &Unfinished| left.plan == *plan.id() && usize::try_from(left.step) == Ok(step);
     let mut originals: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
@@ -74,6 +52,10 @@ pub(super) async fn prepare<'a>(
         if same(left) {
             report.note(format!("resumes what was interrupted after {}", left.since));
             for device in left.open.iter().flat_map(|(_, devices)| devices) {
+                // what safety has commanded since is never brought back to what was before
+                if live.demanded.contains_key(&device.device) {
+                    continue;
+                }
                 let cells = device.cells.iter().map(|cell| (cell.point.clone(), cell.old));
                 originals.entry(device.device.clone()).or_default().extend(cells);
             }
@@ -83,29 +65,38 @@ pub(super) async fn prepare<'a>(
                 left.plan.short()
             ));
         } else {
-            lost = undo_leftovers(&mut journal, now, left, &subjects, &probed, report).await?;
-            probed = probe(&asked, &endpoints, &admission).await;
+            lost = undo_leftovers(&mut journal, now, left, subjects, &probed, live, report).await?;
+            probed = probe(&asked, &field.endpoints, &field.admission).await;
         }
     }
 
     let mut changes = Vec::new();
     let mut ready_ones = BTreeMap::new();
+    let mut stays = BTreeMap::new();
     for subject in &asked {
         let Some(settings) = wants.devices.get(&subject.name) else { continue };
         let none = Vec::new();
         let standing = journal.past().standing.get(&subject.name).unwrap_or(&none);
         let no_originals = BTreeMap::new();
         let original = originals.get(&subject.name).unwrap_or(&no_originals);
-        let span = Span { now, end: span.end };
-        let result = match probed.remove(&subject.name) {
-            Some(Ok(ready)) => {
-                change(subject, &ready, settings, span, standing, original).map(|c| (ready, c))
-            }
-            Some(Err(excluded)) => Err(excluded),
-            None => continue,
-        };
+        // what safety bounds must not come back with the end of a lease
+        let bound = live.demanded.get(&subject.name).is_some_and(binds_power);
+        let span = Span { now, end: (!bound).then_some(span.end) };
+        let Some(result) = probed.remove(&subject.name) else { continue };
+        let result = result.and_then(Ready::commandable).and_then(|ready| {
+            let (mut settings, warning) = match &live.decision {
+                Some(decision) => allowed(site, decision, subject, settings).inspect_err(|_| {
+                    stays.insert(subject.name.clone(), subject.claim(&ready.found, None));
+                })?,
+                None => (settings.clone(), None),
+            };
+            rejoin(&mut settings, subject, &ready, standing);
+            let change = change(subject, &ready, &settings, span, standing, original)?;
+            Ok((ready, change, warning))
+        });
         match result {
-            Ok((ready, change)) => {
+            Ok((ready, change, warning)) => {
+                report.findings.extend(warning);
                 report.devices.push(entry(&change, &ready));
                 for alarm in &ready.alarms {
                     report.note(format!("{} raises {alarm}", subject.name));
@@ -115,7 +106,11 @@ pub(super) async fn prepare<'a>(
             }
             Err(excluded) => {
                 let message = format!("`{}` is excluded: {}", subject.name, excluded.reason);
-                report.findings.push(Diagnostic::nowhere(excluded.code, Severity::Error, message));
+                let mut finding = Diagnostic::nowhere(excluded.code, Severity::Error, message);
+                if excluded.code == codes::LIVE_RULE {
+                    finding = finding.help("plan again from a fresh snapshot of the state");
+                }
+                report.findings.push(finding);
                 report.excluded.push(ExcludedReport {
                     device: subject.name.clone(),
                     code: excluded.code,
@@ -127,17 +122,17 @@ pub(super) async fn prepare<'a>(
     if step == 0 {
         levels(plan, &asked, &ready_ones, report);
     }
-    unplaced(&wants, &subjects, &gateways, papers, report);
+    unplaced(&wants, subjects, &field.gateways, papers, report);
     if changes.is_empty() && !wants.devices.is_empty() {
         report.exit = if lost { ExitCode::Unknown } else { ExitCode::Findings }.number();
-        report.note("nothing was written: no device takes part");
+        report.note("nothing of the plan was written: no device takes part");
         return Ok(None);
     }
     too_short(&changes, span.end, options.once, report)?;
 
-    let limits = Limits::of(site);
-    let (found, planned) = powers(papers, plan, step, &wants, &changes, &subjects, report, &limits)?;
-    let (moves, waves) = order(&limits, &found, &planned, &changes)?;
+    let ends = Ends { papers, plan, step, wants: &wants, changes: &changes, subjects, stays: &stays };
+    let (found, planned) = ends.powers(judge, report)?;
+    let (moves, waves) = order(judge, &found, &planned, &changes)?;
 
     let writes = changes.iter().any(Change::writes);
     if options.dry_run {
@@ -155,22 +150,57 @@ pub(super) async fn prepare<'a>(
         until: span.end,
     };
     Ok(Some(Run {
+        base,
         journal,
-        _lock: held,
-        papers,
-        subjects: subjects.into_iter().map(|subject| (subject.name.clone(), subject)).collect(),
         ready: ready_ones,
         changes,
         now,
-        started,
         begin,
-        limits,
         found,
         planned,
         waves,
         moves,
         lost,
     }))
+}
+
+/// A device that safety had taken off its bus or switched off, and that the plan commands again,
+/// joins again: last, with its limits in place.
+fn rejoin(settings: &mut Vec<Setting>, subject: &Subject, ready: &Ready, standing: &[Standing]) {
+    let ours = |verb: Verb| {
+        let words = setting_words(verb, None, None);
+        standing.iter().any(|old| old.safety && old.words == words)
+    };
+    let has = |verb: Verb| subject.profile.commands.iter().any(|case| case.verb == verb);
+    for (gone, leave, join) in [
+        (ready.found.connected == Some(false), Verb::Disconnect, Verb::Connect),
+        (ready.found.on == Some(false), Verb::Off, Verb::On),
+    ] {
+        let named = settings.iter().any(|setting| setting.verb == leave || setting.verb == join);
+        if gone && !named && ours(leave) && has(join) {
+            settings.push(Setting { verb: join, form: None, value: None });
+        }
+    }
+}
+
+impl Field {
+    /// Asks devices that were not just asked already.
+    async fn probe(&self, subjects: &[Subject], live: &Live) -> Probed {
+        let known = |subject: &&Subject| live.probed.contains_key(&subject.name);
+        let (fresh, old): (Vec<&Subject>, Vec<&Subject>) = subjects.iter().partition(|s| !known(s));
+        let fresh: Vec<Subject> = fresh.into_iter().cloned().collect();
+        let mut probed = if fresh.is_empty() {
+            Probed::new()
+        } else {
+            probe(&fresh, &self.endpoints, &self.admission).await
+        };
+        for subject in old {
+            if let Some(result) = live.probed.get(&subject.name) {
+                probed.insert(subject.name.clone(), result.clone());
+            }
+        }
+        probed
+    }
 }
 
 /// The plan expects stores at certain levels when it begins. Where one is elsewhere its commands are
@@ -221,9 +251,10 @@ fn unplaced(
     }
 }
 
-fn entry(change: &Change, ready: &Ready) -> DeviceReport {
-    let parts = [&change.urgent, &change.ordinary].into_iter().flatten();
-    let registers = parts
+pub(super) fn entry(change: &Change, ready: &Ready) -> DeviceReport {
+    let registers = change
+        .writing
+        .iter()
         .flat_map(|part| &part.cells)
         .map(|cell| Register {
             point: cell.point.clone(),
@@ -241,7 +272,7 @@ fn entry(change: &Change, ready: &Ready) -> DeviceReport {
         registers,
         outcome: None,
         detail: String::new(),
-        safety: change.urgent.is_some(),
+        safety: false,
         notes: change.notes.clone(),
     }
 }

@@ -8,67 +8,97 @@ use crate::diag::{Diagnostic, Severity, codes};
 use crate::ir::Role;
 use crate::quantity::Rat;
 use crate::runtime::change::Change;
-use crate::runtime::limits::{Claim, Limits, Powers, Verifier, worse};
+use crate::runtime::claim::{Claim, Powers, Verifier, worse};
+use crate::runtime::judge::Judge;
 use crate::runtime::load::Papers;
 use crate::runtime::order::{Move, Way};
 use crate::runtime::probe::Subject;
 use crate::runtime::report::Report;
 use crate::runtime::want::{Setting, Wants};
 
-/// Powers before and after, with everything that is not written taken as the plan expects it, and
-/// excluded devices at their worst.
-#[expect(clippy::too_many_arguments, reason = "one place where plan, field and limits meet")]
-pub(super) fn powers(
-    papers: &Papers,
-    plan: &PlanDocument,
-    step: usize,
-    wants: &Wants,
-    changes: &[Change],
-    subjects: &[Subject],
-    report: &Report,
-    limits: &Limits,
-) -> Result<(Powers, Powers), Box<Diagnostic>> {
-    let site = &papers.bundle.site;
-    let expected = expected(plan, step, papers);
-    let mut base = Powers::new();
-    for device in site.devices() {
-        let name = site.device_name(device);
-        let claim = match expected.get(&name) {
-            Some(power) => Claim::exactly(power.clone()),
-            None => subjects
-                .iter()
-                .find(|s| s.name == name)
-                .map_or_else(|| Claim::exactly(Rat::ZERO), Subject::widest),
-        };
-        base.insert(name, claim);
-    }
-    let (mut found, mut planned) = (base.clone(), base);
-    for change in changes {
-        found.insert(change.device.clone(), change.step.before.clone());
-        planned.insert(change.device.clone(), change.step.after.clone());
-    }
-    let mut nominal = planned.clone();
-    for excluded in &report.excluded {
-        let Some(subject) = subjects.iter().find(|s| s.name == excluded.device) else { continue };
-        found.insert(excluded.device.clone(), subject.widest());
-        planned.insert(excluded.device.clone(), subject.widest());
-        if let Some(settings) = wants.devices.get(&excluded.device) {
-            nominal.insert(excluded.device.clone(), asked_claim(subject, settings));
+/// Everything from which the states at both ends of the writes are known.
+pub(super) struct Ends<'a> {
+    pub(super) papers: &'a Papers,
+    pub(super) plan: &'a PlanDocument,
+    pub(super) step: usize,
+    pub(super) wants: &'a Wants,
+    pub(super) changes: &'a [Change],
+    pub(super) subjects: &'a [Subject],
+    /// devices that are not written and stay as they are
+    pub(super) stays: &'a BTreeMap<String, Claim>,
+}
+
+impl Ends<'_> {
+    /// Powers before and after, with everything that is not written taken as the plan expects it, and
+    /// excluded devices at their worst.
+    pub(super) fn powers(
+        &self,
+        judge: &Judge<'_>,
+        report: &Report,
+    ) -> Result<(Powers, Powers), Box<Diagnostic>> {
+        let site = &self.papers.bundle.site;
+        let expected = expected(self.plan, self.step, self.papers);
+        let mut base = Powers::new();
+        for device in site.devices() {
+            let name = site.device_name(device);
+            let subject = self.subjects.iter().find(|s| s.device == device);
+            let claim = match (expected.get(&name), subject) {
+                (Some(power), _) => Claim::exactly(power.clone()),
+                (None, Some(subject)) => subject.widest(),
+                (None, None) => Claim::exactly(Rat::ZERO),
+            };
+            base.insert(name, claim);
         }
+        let (mut found, mut planned, mut likely) = (base.clone(), base.clone(), base);
+        for change in self.changes {
+            found.insert(change.device.clone(), change.step.before.clone());
+            planned.insert(change.device.clone(), change.step.after.clone());
+            // what the plan expects, as far as the command still allows it
+            if let Some(power) = expected.get(&change.device) {
+                let after = &change.step.after;
+                let power = Rat::max_of(&after.lo, &Rat::min_of(power, &after.hi));
+                likely.insert(change.device.clone(), Claim::exactly(power));
+            }
+        }
+        let mut nominal = planned.clone();
+        for excluded in &report.excluded {
+            let Some(subject) = self.subjects.iter().find(|s| s.name == excluded.device) else { continue };
+            let claim = self.stays.get(&excluded.device).cloned().unwrap_or_else(|| subject.widest());
+            for state in [&mut found, &mut planned, &mut likely] {
+                state.insert(excluded.device.clone(), claim.clone());
+            }
+            if let Some(settings) = self.wants.devices.get(&excluded.device) {
+                nominal.insert(excluded.device.clone(), asked_claim(subject, settings));
+            }
+        }
+        let (at_end, before) = (judge.breaches(&planned), judge.breaches(&found));
+        let objections = worse(&at_end, &before, &judge.breaches(&nominal));
+        if !objections.is_empty() {
+            let message = if report.excluded.is_empty() {
+                "the plan's step breaks a limit"
+            } else {
+                "with the excluded devices at their worst case the rest of the plan breaks a limit"
+            };
+            return Err(Box::new(
+                Diagnostic::nowhere(codes::NO_SAFE_ORDER, Severity::Error, message)
+                    .because(objections.join("; "))
+                    .help("bring the excluded devices back, or plan again without them"),
+            ));
+        }
+        let now = worse(&judge.live(judge.breaches(&likely)), &before, &before);
+        if now.is_empty() {
+            return Ok((found, planned));
+        }
+        Err(Box::new(
+            Diagnostic::nowhere(
+                codes::LIVE_RULE,
+                Severity::Error,
+                "the plan does not keep what the rules ask now",
+            )
+            .because(now.join("; "))
+            .help("plan again from a fresh snapshot of the state"),
+        ))
     }
-    let objections = worse(&limits.breaches(&planned), &limits.breaches(&found), &limits.breaches(&nominal));
-    if objections.is_empty() {
-        return Ok((found, planned));
-    }
-    Err(Box::new(
-        Diagnostic::nowhere(
-            codes::NO_SAFE_ORDER,
-            Severity::Error,
-            "with the excluded devices at their worst case the rest of the plan breaks a limit",
-        )
-        .because(objections.join("; "))
-        .help("bring the excluded devices back, or plan again without them"),
-    ))
 }
 
 fn asked_claim(subject: &Subject, settings: &[Setting]) -> Claim {
@@ -109,14 +139,14 @@ pub(super) type Ordered = (Vec<Move>, Vec<Vec<usize>>);
 
 /// Phase 6, before the first frame: the order there, which is also the order back.
 pub(super) fn order(
-    limits: &Limits,
+    judge: &Judge<'_>,
     found: &Powers,
     planned: &Powers,
     changes: &[Change],
 ) -> Result<Ordered, Box<Diagnostic>> {
     let moves: Vec<Move> =
-        changes.iter().filter(|change| change.ordinary.is_some()).map(|change| change.step.clone()).collect();
-    let waves = Way::new(limits, found, planned).waves(found, &moves).map_err(|none| {
+        changes.iter().filter(|change| change.writes()).map(|change| change.step.clone()).collect();
+    let waves = Way::new(judge, found, planned).waves(found, &moves).map_err(|none| {
         let devices: Vec<String> = none.devices.iter().map(|device| format!("`{device}`")).collect();
         Box::new(
             Diagnostic::nowhere(

@@ -8,32 +8,30 @@ use super::Run;
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, codes};
 use crate::runtime::change::Change;
+use crate::runtime::claim::Powers;
 use crate::runtime::endpoint::Priority;
 use crate::runtime::execute::{Done, Work, undo, write};
 use crate::runtime::journal::{DeviceChange, Outcome, Record, Standing};
-use crate::runtime::limits::Powers;
 use crate::runtime::order::{Move, Way};
 use crate::runtime::probe::{Ready, Subject};
 use crate::runtime::report::Report;
-use crate::system::System;
 
 impl Run<'_> {
-    fn at(&self, system: &dyn System) -> Instant {
+    fn at(&self) -> Instant {
         // steps and leases are timed monotonically from the instant that was trusted at the start
-        let passed = system.monotonic().saturating_sub(self.started).as_secs();
+        let passed = self.base.system.monotonic().saturating_sub(self.base.started).as_secs();
         self.now.plus(i64::try_from(passed).unwrap_or(i64::MAX))
     }
 
     /// Works of some changes, by gateway.
-    fn works(&self, changes: &[&Change], safety: bool) -> BTreeMap<String, Vec<Work>> {
+    fn works(&self, changes: &[&Change]) -> BTreeMap<String, Vec<Work>> {
         let mut works: BTreeMap<String, Vec<Work>> = BTreeMap::new();
         for change in changes {
-            let (Some(subject), Some(ready)) =
-                (self.subjects.get(&change.device), self.ready.get(&change.device))
+            let (Some(subject), Some(ready)) = (self.subject(&change.device), self.ready.get(&change.device))
             else {
                 continue;
             };
-            works.entry(change.gateway.clone()).or_default().extend(Work::of(subject, ready, change, safety));
+            works.entry(change.gateway.clone()).or_default().extend(Work::of(subject, ready, change));
         }
         works.retain(|_, works| !works.is_empty());
         works
@@ -42,9 +40,7 @@ impl Run<'_> {
     /// Writes gateways side by side, with intent before and result after in the journal.
     async fn write_wave(
         &mut self,
-        system: &dyn System,
         works: BTreeMap<String, Vec<Work>>,
-        priority: Priority,
         report: &mut Report,
     ) -> Result<BTreeMap<String, BTreeMap<String, Done>>, Box<Diagnostic>> {
         let intents = works
@@ -54,19 +50,13 @@ impl Run<'_> {
                 devices: works.iter().map(|work| work.change.clone()).collect(),
             })
             .collect();
-        if let Err(fault) = self.journal.append(self.at(system), intents) {
-            // nothing keeps a safety write from being made
-            if priority != Priority::Safety {
-                return Err(Box::new(fault));
-            }
-            report.findings.push(fault);
-        }
+        self.journal.append(self.at(), intents).map_err(Box::new)?;
         let mut tasks = JoinSet::new();
         let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (gateway, works) in works {
             let names = works.iter().map(|work| work.subject.name.clone()).collect();
             expected.insert(gateway.clone(), names);
-            tasks.spawn(async move { (gateway, write(works, priority).await) });
+            tasks.spawn(async move { (gateway, write(works, Priority::Ordinary).await) });
         }
         let mut all: BTreeMap<String, BTreeMap<String, Done>> = BTreeMap::new();
         while let Some(result) = tasks.join_next().await {
@@ -85,7 +75,7 @@ impl Run<'_> {
             }
         }
         let records = all.iter().map(|(gateway, done)| result_record(gateway, done)).collect();
-        self.record(system, records, report);
+        self.record(records, report);
         for done in all.values() {
             tell(done, report);
         }
@@ -93,24 +83,25 @@ impl Run<'_> {
     }
 
     /// Appends records after frames were sent: a failing journal no longer stops anything.
-    fn record(&mut self, system: &dyn System, records: Vec<Record>, report: &mut Report) {
-        if let Err(fault) = self.journal.append(self.at(system), records) {
+    fn record(&mut self, records: Vec<Record>, report: &mut Report) {
+        if let Err(fault) = self.journal.append(self.at(), records) {
             report.findings.push(fault);
         }
     }
 
-    pub(super) async fn execute(mut self, system: &dyn System, mut report: Report) -> Report {
+    pub(super) async fn execute(mut self, mut report: Report) -> Report {
+        let live = self.base.live;
         let writes = self.changes.iter().any(Change::writes);
-        if let Err(fault) = self.journal.append(self.at(system), vec![self.begin.clone()])
-            && !self.changes.iter().any(|change| change.urgent.is_some())
-        {
-            return report.refused(fault);
+        if let Err(fault) = self.journal.append(self.at(), vec![self.begin.clone()]) {
+            let mut report = report.refused(fault);
+            live.outrank(&mut report);
+            return report;
         }
-        let mut tally = Tally { unknown: self.lost, ..Tally::default() };
-        self.write_safety(system, &mut report, &mut tally).await;
-        self.write_waves(system, &mut report, &mut tally).await;
-        self.commit(system, &mut report, &mut tally);
-        let exit = tally.exit(!report.excluded.is_empty());
+        let unknown = self.lost || live.failed;
+        let mut tally = Tally { unknown, kept: !live.wrote.is_empty(), ..Tally::default() };
+        self.write_waves(&mut report, &mut tally).await;
+        self.commit(&mut report, &mut tally);
+        let exit = tally.exit(!report.excluded.is_empty() || live.unmet);
         report.exit = exit.number();
         if !writes {
             report.note("nothing to write: every device already holds its command");
@@ -120,41 +111,15 @@ impl Run<'_> {
         {
             report.safe_command = Some("evl release --all".to_owned());
         }
-        self.record(system, vec![Record::End { exit: exit.number() }], &mut report);
+        self.record(vec![Record::End { exit: exit.number() }], &mut report);
         report
     }
 
-    /// Writes of the safety class: first, outside every transaction, tried until they read back.
-    async fn write_safety(&mut self, system: &dyn System, report: &mut Report, tally: &mut Tally) {
-        let urgent: Vec<Change> =
-            self.changes.iter().filter(|change| change.urgent.is_some()).cloned().collect();
-        if urgent.is_empty() {
-            return;
-        }
-        let works = self.works(&urgent.iter().collect::<Vec<_>>(), true);
-        let all = self.write_wave(system, works, Priority::Safety, report).await.unwrap_or_default();
-        for (name, done) in all.values().flatten() {
-            if done.outcome == Outcome::Done {
-                tally.safe.insert(name.clone());
-            } else {
-                tally.unknown = true;
-                report.find(
-                    codes::STATE_UNKNOWN,
-                    format!("the safety write to `{name}` failed: {}", done.words),
-                );
-            }
-        }
-        for change in urgent.iter().filter(|change| tally.safe.contains(&change.device)) {
-            let standing: Vec<Standing> = change.standing.iter().filter(|s| s.safety).cloned().collect();
-            let standing = BTreeMap::from([(change.device.clone(), standing)]);
-            self.record(system, vec![Record::Commit { gateway: change.gateway.clone(), standing }], report);
-            // from here on the device is where safety put it, or on its way from there
-            let claim = if change.ordinary.is_some() { &change.step.under_way } else { &change.step.after };
-            self.found.insert(change.device.clone(), claim.clone());
-        }
+    fn subject(&self, name: &str) -> Option<&Subject> {
+        self.base.field.subjects.iter().find(|subject| subject.name == name)
     }
 
-    async fn write_waves(&mut self, system: &dyn System, report: &mut Report, tally: &mut Tally) {
+    async fn write_waves(&mut self, report: &mut Report, tally: &mut Tally) {
         let mut state = self.found.clone();
         let mut waves: VecDeque<Vec<usize>> = std::mem::take(&mut self.waves).into();
         let mut touched: Vec<Vec<String>> = Vec::new();
@@ -163,8 +128,8 @@ impl Run<'_> {
             let names: BTreeSet<String> = moves.iter().map(|m| m.device.clone()).collect();
             let changes: Vec<Change> =
                 self.changes.iter().filter(|change| names.contains(&change.device)).cloned().collect();
-            let works = self.works(&changes.iter().collect::<Vec<_>>(), false);
-            let result = self.write_wave(system, works, Priority::Ordinary, report).await;
+            let works = self.works(&changes.iter().collect::<Vec<_>>());
+            let result = self.write_wave(works, report).await;
             let failed: BTreeSet<String> = match &result {
                 Ok(all) => {
                     touched.push(all.keys().cloned().collect());
@@ -187,7 +152,7 @@ impl Run<'_> {
             self.name_failures(&result, report);
             let group = self.together(failed);
             if self.may_go_alone(&state, &group) && result.is_ok() {
-                self.undo_gateways(system, &group, &touched, report, tally).await;
+                self.undo_gateways(&group, &touched, report, tally).await;
                 for change in self.changes.iter().filter(|change| group.contains(&change.gateway)) {
                     state.insert(change.device.clone(), change.step.before.clone());
                 }
@@ -195,7 +160,7 @@ impl Run<'_> {
             } else {
                 report.note("what was written is undone as a whole: no limit allows less");
                 let all: BTreeSet<String> = touched.iter().flatten().cloned().chain(group).collect();
-                self.undo_gateways(system, &all, &touched, report, tally).await;
+                self.undo_gateways(&all, &touched, report, tally).await;
                 return;
             }
         }
@@ -217,7 +182,7 @@ impl Run<'_> {
 
     /// The gateways that are undone with these.
     fn together(&self, mut group: BTreeSet<String>) -> BTreeSet<String> {
-        let site = &self.papers.bundle.site;
+        let site = &self.base.papers.bundle.site;
         for gateway in &site.gateways {
             let set: Vec<&str> = std::iter::once(gateway.name.as_str())
                 .chain(
@@ -236,7 +201,7 @@ impl Run<'_> {
 
     /// Whether a group of gateways can go back while the others stay.
     fn may_go_alone(&self, state: &Powers, group: &BTreeSet<String>) -> bool {
-        let way = Way::new(&self.limits, &self.found, &self.planned);
+        let way = Way::new(self.base.judge, &self.found, &self.planned);
         let (mut during, mut after) = (state.clone(), state.clone());
         for change in self.changes.iter().filter(|change| group.contains(&change.gateway)) {
             during.insert(change.device.clone(), change.step.under_way.clone());
@@ -262,7 +227,7 @@ impl Run<'_> {
             .filter(|index| self.moves.get(*index).is_some_and(|m| !given_up(m)))
             .collect();
         let moves: Vec<Move> = indices.iter().filter_map(|index| self.moves.get(*index)).cloned().collect();
-        let way = Way::new(&self.limits, &self.found, &self.planned);
+        let way = Way::new(self.base.judge, &self.found, &self.planned);
         match way.waves(state, &moves) {
             Ok(waves) => waves
                 .into_iter()
@@ -278,7 +243,6 @@ impl Run<'_> {
     /// Brings gateways back, the last wave first.
     async fn undo_gateways(
         &mut self,
-        system: &dyn System,
         group: &BTreeSet<String>,
         touched: &[Vec<String>],
         report: &mut Report,
@@ -288,13 +252,13 @@ impl Run<'_> {
         for wave in touched.iter().rev() {
             let now: Vec<String> = wave.iter().filter(|gateway| left.remove(*gateway)).cloned().collect();
             let records = now.iter().map(|gateway| Record::Undo { gateway: gateway.clone() }).collect();
-            self.record(system, records, report);
+            self.record(records, report);
             let mut tasks = JoinSet::new();
             for gateway in now {
                 let mut parts: Vec<(Subject, Ready, DeviceChange)> = Vec::new();
                 for change in self.changes.iter().rev().filter(|change| change.gateway == gateway) {
                     if let (Some(subject), Some(ready), Some(part)) =
-                        (self.subjects.get(&change.device), self.ready.get(&change.device), &change.ordinary)
+                        (self.subject(&change.device), self.ready.get(&change.device), &change.writing)
                     {
                         parts.push((subject.clone(), ready.clone(), part.clone()));
                     }
@@ -324,18 +288,18 @@ impl Run<'_> {
                     }
                 }
                 tell_undone(&done, report);
-                for name in done.keys().filter(|name| tally.safe.contains(*name)) {
+                for name in done.keys().filter(|name| self.base.live.demanded.contains_key(*name)) {
                     report.note(format!("{name}: what the safety class commands stands"));
                 }
                 records.push(result_record(&gateway, &done));
                 tally.undone.insert(gateway);
             }
-            self.record(system, records, report);
+            self.record(records, report);
         }
     }
 
     /// Phase 9: what stands, stands.
-    fn commit(&mut self, system: &dyn System, report: &mut Report, tally: &mut Tally) {
+    fn commit(&mut self, report: &mut Report, tally: &mut Tally) {
         let mut standing: BTreeMap<String, BTreeMap<String, Vec<Standing>>> = BTreeMap::new();
         for change in &self.changes {
             let written = report.device(&change.device).and_then(|device| device.outcome);
@@ -351,7 +315,7 @@ impl Run<'_> {
         }
         let records =
             standing.into_iter().map(|(gateway, standing)| Record::Commit { gateway, standing }).collect();
-        self.record(system, records, report);
+        self.record(records, report);
     }
 }
 
@@ -388,7 +352,6 @@ fn tell_undone(done: &BTreeMap<String, Done>, report: &mut Report) {
 #[derive(Debug, Default)]
 struct Tally {
     undone: BTreeSet<String>,
-    safe: BTreeSet<String>,
     unknown: bool,
     /// something was not begun, because the journal failed
     refused: bool,
@@ -398,10 +361,9 @@ struct Tally {
 
 impl Tally {
     fn exit(&self, excluded: bool) -> ExitCode {
-        let stands = self.kept || !self.safe.is_empty();
         if self.unknown {
             ExitCode::Unknown
-        } else if excluded || ((self.refused || !self.undone.is_empty()) && stands) {
+        } else if excluded || ((self.refused || !self.undone.is_empty()) && self.kept) {
             ExitCode::Partial
         } else if !self.undone.is_empty() {
             ExitCode::Undone

@@ -9,9 +9,7 @@ use evl::runtime::journal::Outcome;
 use evl::runtime::load::Papers;
 use evl::sim::{Fault, GatewaySpec, Plant, small_plant};
 
-use super::yard::{
-    Host, because_of_safety, co_rule, ends, inventory_text, papers, plan, profile, usual, yard,
-};
+use super::yard::{Host, co_rule, ends, inventory_text, papers, plan, profile, usual, yard};
 
 /// The small plant behind two gateways: the inverter on the roof, the rest in the plant room.
 async fn field(speed: u32) -> (Plant, Papers) {
@@ -148,7 +146,7 @@ async fn what_safety_commands_stands_when_the_rest_is_undone() {
     sim.inject(fault(r#"{"device":"solar","point":"limit","kind":"stuck"}"#));
     let commands =
         [("solar", Attr::Connected, CommandForm::Fixed, 0), ("solar", Attr::Power, CommandForm::AtMost, 0)];
-    let plan = because_of_safety(plan(&papers, 1, &commands), "solar", Attr::Connected);
+    let plan = plan(&papers, 1, &commands);
     let host = Host::new();
     let report = host.apply(&papers, &plan).await;
     assert_eq!(report.exit_code(), ExitCode::Partial, "{}", report.words());

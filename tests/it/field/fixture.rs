@@ -13,7 +13,7 @@ use evl::ir::Attr;
 use evl::runtime::load::Papers;
 use serde_json::{Value, json};
 
-use super::yard::{Host, because_of_safety, co_rule, ends, inventory_text, papers, plan, usual, yard};
+use super::yard::{Host, co_rule, ends, inventory_text, papers, plan, usual, yard};
 
 /// The folder of the fixture, if it is at hand.
 fn folder() -> Option<PathBuf> {
@@ -62,9 +62,9 @@ fn python(fixture: &Path) -> Option<PathBuf> {
 }
 
 /// A running fixture; ends with the test.
-struct Fixture {
+pub(super) struct Fixture {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
     control: BufReader<TcpStream>,
 }
 
@@ -76,7 +76,7 @@ impl Drop for Fixture {
 }
 
 impl Fixture {
-    fn start(arguments: &[&str]) -> Option<Self> {
+    pub(super) fn start(arguments: &[&str]) -> Option<Self> {
         let Some((folder, python)) = folder().and_then(|folder| Some((folder.clone(), python(&folder)?)))
         else {
             println!("skipped: the gateway fixture or its Python packages are not at hand");
@@ -98,20 +98,20 @@ impl Fixture {
         Some(Self { child, port: port("port"), control: BufReader::new(control) })
     }
 
-    fn ask(&mut self, question: &Value) -> Value {
+    pub(super) fn ask(&mut self, question: &Value) -> Value {
         writeln!(self.control.get_mut(), "{question}").unwrap();
         let mut line = String::new();
         self.control.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
-    fn fault(&mut self, fault: Value) {
+    pub(super) fn fault(&mut self, fault: Value) {
         let mut fault = fault;
         fault["op"] = json!("fault");
         assert_eq!(self.ask(&fault)["ok"], json!(true));
     }
 
-    fn peek(&mut self, unit: u8, point: &str) -> i64 {
+    pub(super) fn peek(&mut self, unit: u8, point: &str) -> i64 {
         self.ask(&json!({ "op": "peek", "unit": unit, "point": point }))["value"].as_i64().unwrap()
     }
 
@@ -122,7 +122,7 @@ impl Fixture {
     }
 
     /// `(unit, address, values, result)` of each write, in order.
-    fn writes(&mut self) -> Vec<(u64, u64, Vec<u64>, String)> {
+    pub(super) fn writes(&mut self) -> Vec<(u64, u64, Vec<u64>, String)> {
         let log = self.ask(&json!({ "op": "log" }))["log"].clone();
         let write = |entry: &Value| {
             let values = entry["values"].as_array()?.iter().filter_map(Value::as_u64).collect();
@@ -237,7 +237,7 @@ async fn a_safety_disconnect_stands_while_the_rest_is_undone() {
     let papers = papers(site, &inventory_text(fixture.port, fixture.port));
     let commands =
         [("solar", Attr::Connected, CommandForm::Fixed, 0), ("solar", Attr::Power, CommandForm::AtMost, 0)];
-    let plan = because_of_safety(plan(&papers, 1, &commands), "solar", Attr::Connected);
+    let plan = plan(&papers, 1, &commands);
     let report = Host::new().apply(&papers, &plan).await;
     assert_eq!(report.exit_code(), ExitCode::Partial, "{}", report.words());
     assert_eq!(fixture.peek(1, "123.Conn"), 0);

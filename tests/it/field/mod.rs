@@ -5,4 +5,5 @@ mod apply;
 mod fixture;
 #[cfg(feature = "solver")]
 mod harbor;
+mod safety;
 mod yard;

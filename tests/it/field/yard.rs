@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use evl::bundle::inventory::Inventory;
 use evl::bundle::profile::{EMBEDDED, Profile};
 use evl::bundle::{
-    Bundle, CommandForm, CommandSeries, Document, Gap, Hash, Money, PlanDocument, Reason, StatementRef,
-    Status, Step,
+    Bundle, CommandForm, CommandSeries, Document, Gap, Hash, Money, PlanDocument, Series, Status, Step,
 };
 use evl::calendar::Instant;
 use evl::diag::{Code, ExitCode};
-use evl::inputs::OnSteps;
+use evl::inputs::{OnSteps, Reads};
 use evl::ir::testkit::{rat, site, span};
 use evl::ir::*;
 use evl::runtime::apply::{Options, apply};
@@ -171,6 +170,61 @@ pub(super) fn co_rule() -> Rule {
     }
 }
 
+/// A CO sensor for tests: whatever stands in one holding register, in ppm.
+pub(super) fn co_profile(register: u16) -> Profile {
+    let text = format!(
+        "profile: test/co\nclass: control\nfunction: co_sensor\nidentity: none\n\
+         points:\n  ppm: {{ at: holding {register}, type: uint16, unit: ppm }}\n\
+         measures:\n  ppm: {{ point: ppm }}\n"
+    );
+    serde_yaml::from_str(&text).unwrap()
+}
+
+/// The yard with a CO sensor behind `plant`, and the rule `when garage_co.ppm > 70 ppm then
+/// disconnect solar` in the safety class.
+pub(super) fn garage() -> Site {
+    let mut s = yard();
+    let mut sensor = family(&s, "garage_co", Role::Control, Model::Control { zone: None });
+    (sensor.gateway, sensor.bus, sensor.control) = (Some(GatewayId(1)), None, Control::Observe);
+    sensor.profile = Some("test/co".into());
+    let signal = SignalId::at(s.signals.len());
+    s.signals.push(Signal {
+        id: signal,
+        name: "garage_co.ppm".into(),
+        ty: evl::quantity::Type::Concentration,
+        count: None,
+        domain: Domain::Interval { lo: rat("0"), hi: rat("1000") },
+        source: SignalSource::Sensor(sensor.id, "ppm".into()),
+        reading: Some(Reading { poll_s: Some(rat("2")), max_age_s: Some(rat("6")) }),
+        feed: None,
+        normal: None,
+        strict_step: rat("0"),
+        span: span(5),
+    });
+    sensor.readings.insert(Attr::Point("ppm".into()), signal);
+    s.families.push(sensor);
+    let mut rule = co_rule();
+    let lin = Lin { constant: rat("-70"), terms: vec![(rat("1"), SigRef::Only(signal))], sums: Vec::new() };
+    rule.when = Guard::Compare { lin, op: Cmp::Gt, step: rat("0") };
+    s.rules.push(rule);
+    s
+}
+
+/// The papers of [`garage`], the sensor at this holding register of a unit behind `plant`.
+pub(super) fn garage_papers(site: Site, roof: u16, plant: u16, unit: u8, register: u16) -> Papers {
+    let text = inventory_text(roof, plant) + &format!("  garage_co: {{ gateway: plant, unit: {unit} }}\n");
+    let inventory: Inventory = serde_yaml::from_str(&text).unwrap();
+    let mut profiles = profiles();
+    profiles.insert("test/co".to_owned(), co_profile(register));
+    let bundle = Bundle::new(site, profiles, &inventory, BTreeMap::new());
+    Papers::new(bundle, inventory).unwrap()
+}
+
+fn profiles() -> BTreeMap<String, Profile> {
+    let names = ["sunspec/inverter", "sunspec/battery", "heidelberg/energy-control"];
+    names.map(|name| (name.to_owned(), profile(name))).into()
+}
+
 /// The inventory in YAML; `roof` and `plant` at these ports of this computer.
 pub(super) fn inventory_text(roof: u16, plant: u16) -> String {
     let hash = |name: &str| profile(name).hash();
@@ -196,9 +250,7 @@ devices:
 
 pub(super) fn papers(site: Site, inventory: &str) -> Papers {
     let inventory: Inventory = serde_yaml::from_str(inventory).unwrap();
-    let names = ["sunspec/inverter", "sunspec/battery", "heidelberg/energy-control"];
-    let profiles = names.map(|name| (name.to_owned(), profile(name))).into();
-    let bundle = Bundle::new(site, profiles, &inventory, BTreeMap::new());
+    let bundle = Bundle::new(site, profiles(), &inventory, BTreeMap::new());
     Papers::new(bundle, inventory).unwrap()
 }
 
@@ -261,6 +313,17 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         id: Hash::default(),
     };
     let site = &papers.bundle.site;
+    // clean air in every step
+    document.given = Reads::of(site)
+        .readings
+        .iter()
+        .map(|signal| Series {
+            of: evl::bundle::signal_name(site, signal).unwrap(),
+            quantity: evl::bundle::Quantity::Reading,
+            unit: "ppm".to_owned(),
+            values: vec![rat("3"); 4],
+        })
+        .collect();
     if let Ok(given) = OnSteps::from_plan(site, &document) {
         let case = Case {
             site,
@@ -274,24 +337,6 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         document.derived = simulate(&case).map(|trajectory| trajectory.series(site)).unwrap_or_default();
     }
     document.seal()
-}
-
-/// Says that the first rule decided a command.
-pub(super) fn because_of_safety(mut plan: PlanDocument, device: &str, attr: Attr) -> PlanDocument {
-    plan.reasons.push(Reason {
-        device: device.to_owned(),
-        attr,
-        first: 0,
-        last: 3,
-        statements: vec![StatementRef {
-            statement: Statement::Effect(RuleId(0), 0),
-            name: "co_alarm".to_owned(),
-            text: "disconnect solar".to_owned(),
-            at: "rules.evl:1:1".to_owned(),
-        }],
-        text: "the CO alarm".to_owned(),
-    });
-    plan.seal()
 }
 
 /// Solar at most 4.5 kW, battery charging 2 kW, wallbox at most 11.04 kW.
@@ -314,6 +359,8 @@ pub(super) struct Host {
     left: AtomicI64,
     durable: AtomicBool,
     full: AtomicBool,
+    /// nothing can be appended any more, reserve or not
+    broken: AtomicBool,
 }
 
 impl Host {
@@ -325,6 +372,7 @@ impl Host {
             left: AtomicI64::new(-1),
             durable: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -347,6 +395,10 @@ impl Host {
 
     pub(super) fn disk_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
+    }
+
+    pub(super) fn journal_fails(&self, broken: bool) {
+        self.broken.store(broken, Ordering::Relaxed);
     }
 
     pub(super) fn options(&self) -> Options {
@@ -384,6 +436,9 @@ impl System for Host {
         self.real.write(path, bytes, access)
     }
     fn append(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(FileError::new(path, evl::system::FileFault::Denied));
+        }
         if self.full.load(Ordering::Relaxed) && self.real.exists(&path.with_file_name("reserve")) {
             return Err(FileError::new(path, evl::system::FileFault::Full));
         }
