@@ -54,11 +54,12 @@ impl Ends<'_> {
             found.insert(change.device.clone(), change.step.before.clone());
             planned.insert(change.device.clone(), change.step.after.clone());
             // what the plan expects, as far as the command still allows it
-            if let Some(power) = expected.get(&change.device) {
-                let after = &change.step.after;
-                let power = Rat::max_of(&after.lo, &Rat::min_of(power, &after.hi));
-                likely.insert(change.device.clone(), Claim::exactly(power));
-            }
+            let after = &change.step.after;
+            let claim = match expected.get(&change.device) {
+                Some(power) => Claim::exactly(Rat::max_of(&after.lo, &Rat::min_of(power, &after.hi))),
+                None => after.clone(),
+            };
+            likely.insert(change.device.clone(), claim);
         }
         let mut nominal = planned.clone();
         for excluded in &report.excluded {
