@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::encode::{Environment, Footprint, Reach, domains};
 use super::formula::{Bit, Formula};
+use super::glance;
 use super::smt::{Answer, Literal, Solver};
 use super::time::{Atoms, Group, groups};
 use crate::ir::{LatchId, SignalId, Site};
@@ -207,6 +208,13 @@ impl<'a> Asker<'a> {
     pub(crate) fn together(&mut self, statements: &[Formula]) -> Answer {
         if statements.contains(&Formula::FALSE) {
             return Answer::Unsat;
+        }
+        match glance::together(self.ground, statements) {
+            Answer::Unknown => {}
+            answer => {
+                self.solver.asked += 1;
+                return answer;
+            }
         }
         let prepared = self.prepare(statements);
         let mut literals = prepared.literals.clone();

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{
-    Device, EffectKind, ExpectWhat, FamilyId, Guard, Lin, MemberRange, PermitTarget, SigRef, SignalSource,
-    Site, Target,
+    Device, EffectKind, ExpectWhat, FamilyId, Guard, Lin, MemberRange, PermitTarget, Share, SigRef,
+    SignalSource, Site, Target,
 };
 
 /// The cells of a site.
@@ -14,7 +14,11 @@ pub(crate) struct Cells {
     /// First members, by family, sorted.
     starts: BTreeMap<FamilyId, Vec<u32>>,
     lens: BTreeMap<FamilyId, u32>,
+    coarse: BTreeSet<FamilyId>,
 }
+
+/// Most members of an array that are taken one by one.
+const MAX_SINGLE: u32 = 64;
 
 impl Cells {
     /// Cuts every family wherever a statement begins or ends to speak of its members.
@@ -58,9 +62,16 @@ impl Cells {
                 cuts.target(target);
             }
         }
+        let coarse = cuts.singles();
         let lens = site.families.iter().map(|f| (f.id, f.len())).collect();
         let starts = cuts.starts.into_iter().map(|(f, s)| (f, s.into_iter().collect())).collect();
-        Self { starts, lens }
+        Self { starts, lens, coarse }
+    }
+
+    /// Members of the family count in a total and have rules of their own, and are too many to be
+    /// taken one by one.
+    pub(crate) fn are_coarse(&self, family: FamilyId) -> bool {
+        self.coarse.contains(&family)
     }
 
     /// The cells of one family: first member and number of members.
@@ -105,6 +116,31 @@ impl Cuts<'_> {
                 starts.insert(start);
             }
         }
+    }
+
+    /// Takes members one by one where they count in a total and a rule speaks `for each` of them:
+    /// each may then add something else. Returns the families with too many.
+    fn singles(&mut self) -> BTreeSet<FamilyId> {
+        let site = self.site;
+        let mut counted: BTreeSet<FamilyId> = BTreeSet::new();
+        for effect in site.rules.iter().flat_map(|rule| &rule.effects) {
+            if let EffectKind::Bound { share: Share::Together, .. } = &effect.kind {
+                counted.extend(site.target_members(&effect.target).iter().map(|range| range.family));
+            }
+        }
+        let mut coarse = BTreeSet::new();
+        let groups = site.rules.iter().filter_map(|rule| rule.for_each).filter_map(|group| site.group(group));
+        let ranges: Vec<MemberRange> = groups.flat_map(|group| group.members.iter().copied()).collect();
+        for range in ranges.into_iter().filter(|range| counted.contains(&range.family)) {
+            if range.last.saturating_sub(range.first) >= MAX_SINGLE {
+                coarse.insert(range.family);
+                continue;
+            }
+            for index in range.first..=range.last {
+                self.range(MemberRange { first: index, last: index, ..range });
+            }
+        }
+        coarse
     }
 
     fn ranges(&mut self, ranges: &[MemberRange]) {

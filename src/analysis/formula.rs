@@ -2,10 +2,9 @@
 //! values, as plain data. The rest of the analysis builds and simplifies these; only `smt` turns
 //! them into terms of a solver.
 
-#[cfg(test)]
 use std::collections::BTreeMap;
 
-use crate::ir::{HeldId, LatchId, RuleId, SignalId};
+use crate::ir::{Device, HeldId, LatchId, RuleId, SignalId};
 use crate::quantity::Rat;
 
 /// A number that the solver may choose.
@@ -30,12 +29,11 @@ pub(crate) enum Bit {
     Latch(LatchId),
     /// A `for d` condition has held long enough.
     Held(HeldId),
-    /// What the guard of a rule with `on loss hold` was when last known; member or 0.
-    LastKnown(RuleId, u32),
+    /// What the guard of a rule with `on loss hold` was when last known.
+    LastKnown(RuleId, Option<Device>),
     /// The instant lies in an atom.
     Atom(u32),
-    /// An auxiliary truth value.
-    #[cfg(test)]
+    /// An auxiliary truth value of one query.
     Fresh(u32),
 }
 
@@ -101,7 +99,6 @@ impl Linear {
     }
 
     /// Its value under an assignment; numbers that are not assigned count as 0.
-    #[cfg(test)]
     pub(crate) fn value(&self, nums: &BTreeMap<Num, Rat>) -> Rat {
         let mut sum = self.constant.clone();
         for (num, coef) in &self.terms {
@@ -234,7 +231,6 @@ impl Formula {
     }
 
     /// Its value under an assignment; bits that are not assigned count as false.
-    #[cfg(test)]
     pub(crate) fn holds(&self, nums: &BTreeMap<Num, Rat>, bits: &BTreeMap<Bit, bool>) -> bool {
         match self {
             Self::Const(b) => *b,

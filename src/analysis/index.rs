@@ -1,16 +1,21 @@
 //! The index of effects: which statements speak of which device, store, zone or total.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::Cells;
 use super::encode::{Footprint, Instance, Scope, Subject, World, commanded};
 use super::formula::{Bit, Formula, Linear, Num};
 use super::shape::{Body, Case, Shape};
+use crate::diag::Span;
 use crate::ir::{
     Attr, ClassId, Device, Domain, Effect, EffectKind, FamilyId, FollowWhat, Lin, MemberRange, Model, OnLoss,
     Rule, RuleId, SAFETY, Share, Site, Target, Verb,
 };
 use crate::quantity::Rat;
+
+/// Most members of one cell for which a rule is written out: no least set of clashing effects of
+/// one device is expected to need more.
+const MAX_WRITTEN: u32 = 16;
 
 /// Most readings of one bound whose loss is told apart.
 const MAX_LOST: usize = 8;
@@ -94,6 +99,8 @@ pub(crate) struct TotalDossier {
     pub(crate) attr: Attr,
     /// Effects on the total, in source order.
     pub(crate) acts: Vec<Act>,
+    /// Its members have rules of their own and are too many to be told apart.
+    pub(crate) coarse: bool,
 }
 
 /// An effect whose author needs a permit.
@@ -128,13 +135,52 @@ pub(crate) struct Index {
     pub(crate) totals: Vec<TotalDossier>,
     /// Every instance of every rule, with the formulas that say when it is active.
     pub(crate) instances: BTreeMap<(RuleId, Option<Device>), Instance>,
+    /// Where each subject's dossier is.
+    places: BTreeMap<Subject, usize>,
+}
+
+impl Index {
+    /// What is asked of a device or zone, if anything is.
+    pub(crate) fn dossier(&self, subject: Subject) -> Option<&Dossier> {
+        self.places.get(&subject).and_then(|at| self.dossiers.get(*at))
+    }
+}
+
+/// The subjects with all devices that share a total or a zone with them, transitively.
+pub(crate) fn linked(site: &Site, index: &Index, subjects: BTreeSet<Subject>) -> BTreeSet<Subject> {
+    let mut wanted = subjects;
+    let zones = |subject: &Subject| -> Vec<u32> {
+        let Subject::Device(device) = subject else { return Vec::new() };
+        match site.family(device.family).map(|f| &f.model) {
+            Some(Model::Consumer(c)) => c.heats.iter().chain(c.cools.iter()).map(|z| z.0).collect(),
+            _ => Vec::new(),
+        }
+    };
+    loop {
+        let before = wanted.len();
+        for total in &index.totals {
+            let members = total.members.iter().map(|(device, _)| Subject::Device(*device));
+            if members.clone().any(|member| wanted.contains(&member)) {
+                wanted.extend(members);
+            }
+        }
+        let near: BTreeSet<u32> = wanted.iter().flat_map(zones).collect();
+        if !near.is_empty() {
+            let all = index.dossiers.iter().map(|dossier| dossier.subject);
+            wanted.extend(all.filter(|subject| zones(subject).iter().any(|zone| near.contains(zone))));
+        }
+        if wanted.len() == before {
+            return wanted;
+        }
+    }
 }
 
 /// Builds the index of a site.
 pub(crate) fn index(world: &mut World, cells: &Cells) -> Index {
     let site = world.site;
-    let mut all = Builder { world, cells, index: Index::default(), subjects: BTreeMap::new() };
+    let mut all = Builder { world, cells, index: Index::default(), sharing: 0 };
     all.index.bodies = site.families.iter().map(|f| (f.id, Body::of_family(f))).collect();
+    all.sharing = all.sharing();
     for rule in &site.rules {
         for member in all.members(rule) {
             let instance = all.world.instance(rule, member);
@@ -151,24 +197,56 @@ struct Builder<'w, 'a> {
     world: &'w mut World<'a>,
     cells: &'w Cells,
     index: Index,
-    subjects: BTreeMap<Subject, usize>,
+    /// Rules with `for each` whose members act on something shared.
+    sharing: usize,
 }
 
 impl Builder<'_, '_> {
-    /// The members for which a rule is written out: two of each cell, so that members can also
-    /// clash with one another.
+    /// The members for which a rule is written out: one of each cell where each acts on itself
+    /// alone. Where they act on something shared (a thermostat's setpoint is its zone's), as many
+    /// as there are such rules, and two at least, so that each can be active through another member.
     fn members(&self, rule: &Rule) -> Vec<Option<Device>> {
+        let site = self.world.site;
         let Some(group) = rule.for_each else { return vec![None] };
-        let group = self.world.site.group(group).map(|g| g.members.clone()).unwrap_or_default();
-        let shared = rule.effects.iter().any(|effect| effect.target != Target::Bound);
+        let group = site.group(group).map(|g| g.members.clone()).unwrap_or_default();
+        let shared = self.acts_on_shared(rule);
+        let written = u32::try_from(self.sharing).unwrap_or(u32::MAX).clamp(2, MAX_WRITTEN);
         self.cells
             .of_ranges(&group)
             .into_iter()
             .flat_map(|(first, count)| {
-                let written = if shared { count.min(2) } else { 1 };
+                let written = if shared { count.min(written) } else { 1 };
                 (0..written).map(move |i| Some(Device { index: first.index + i, ..first }))
             })
             .collect()
+    }
+
+    /// How many rules with `for each` can clash through as many members: only gaps make sets of
+    /// more than two.
+    fn sharing(&self) -> usize {
+        let sharing = || self.world.site.rules.iter().filter(|rule| self.acts_on_shared(rule));
+        let mut effects = sharing().flat_map(|rule| &rule.effects);
+        let gaps = effects.any(|effect| matches!(effect.kind, EffectKind::Choice { .. }))
+            || self.index.bodies.values().any(Body::has_gaps);
+        if gaps { sharing().count() } else { 0 }
+    }
+
+    fn acts_on_shared(&self, rule: &Rule) -> bool {
+        let thermostats = || {
+            let group = rule.for_each.and_then(|group| self.world.site.group(group));
+            let families = group.into_iter().flat_map(|group| &group.members).map(|range| range.family);
+            families
+                .filter_map(|id| self.world.site.family(id))
+                .any(|f| matches!(f.model, Model::Control { .. }))
+        };
+        rule.for_each.is_some()
+            && rule.effects.iter().any(|effect| {
+                if matches!(effect.kind, EffectKind::Notify { .. }) {
+                    return false;
+                }
+                effect.target != Target::Bound
+                    || (commanded(effect).0 == Some(Attr::Setpoint) && thermostats())
+            })
     }
 
     fn effect(&mut self, rule: &Rule, member: Option<Device>, instance: &Instance, effect: &Effect) {
@@ -235,7 +313,9 @@ impl Builder<'_, '_> {
             match self.index.totals.iter_mut().find(|t| t.members == members && t.attr == *attr) {
                 Some(total) => total.acts.push(act),
                 None => {
-                    self.index.totals.push(TotalDossier { members, attr: attr.clone(), acts: vec![act] });
+                    let coarse = members.iter().any(|(device, _)| self.cells.are_coarse(device.family));
+                    let attr = attr.clone();
+                    self.index.totals.push(TotalDossier { members, attr, acts: vec![act], coarse });
                 }
             }
             return;
@@ -304,18 +384,25 @@ impl Builder<'_, '_> {
             return (vec![Case { when: Formula::TRUE, ..plain }], known);
         }
         let ends = [(lo, true), (hi, false)];
-        (self.strictest(&ends), Formula::TRUE)
+        (self.strictest(&ends, effect.span), Formula::TRUE)
     }
 
     /// One case for each combination of known and lost readings.
-    fn strictest(&self, ends: &[(Option<(Linear, Formula)>, bool)]) -> Vec<Case> {
+    fn strictest(&mut self, ends: &[(Option<(Linear, Formula)>, bool)], span: Span) -> Vec<Case> {
         let mut readings: Vec<Bit> = Vec::new();
         for (_, known) in ends.iter().filter_map(|(end, _)| end.as_ref()) {
             readings.extend(Footprint::of(known).bits);
         }
         readings.sort_unstable();
         readings.dedup();
-        readings.truncate(MAX_LOST);
+        if readings.len() > MAX_LOST {
+            let count = readings.len();
+            let what = format!(
+                "this bound reads {count} values that can be lost; at most {MAX_LOST} can be checked"
+            );
+            self.world.refuse(span, what);
+            return Vec::new();
+        }
         (0..1_u32 << readings.len())
             .map(|mask| {
                 let lost =
@@ -416,7 +503,7 @@ impl Builder<'_, '_> {
 
     /// The place of a subject's dossier, opened where it is new.
     fn dossier(&mut self, subject: Subject, count: u32) -> Option<usize> {
-        if let Some(at) = self.subjects.get(&subject) {
+        if let Some(at) = self.index.places.get(&subject) {
             return Some(*at);
         }
         let site = self.world.site;
@@ -426,7 +513,7 @@ impl Builder<'_, '_> {
         };
         let at = self.index.dossiers.len();
         self.index.dossiers.push(Dossier { subject, count, body, acts: Vec::new() });
-        self.subjects.insert(subject, at);
+        self.index.places.insert(subject, at);
         Some(at)
     }
 }

@@ -9,6 +9,7 @@ mod ask;
 mod cells;
 mod encode;
 mod formula;
+mod glance;
 mod index;
 mod policy_test;
 mod questions;
@@ -20,6 +21,8 @@ mod witness;
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::ask::{Asker, Ground, Prepared};
 use super::cells::Cells;
 use super::encode::{Subject, World};
 use super::formula::{Bit, Formula, Linear, Num};
-use super::index::{Act, Ask, Index};
+use super::index::{Act, Ask, Index, linked};
 use super::questions::{assumed, mismatch, open, own_signals};
 use super::smt::Answer;
 use super::witness::{self, Situation, replay};
@@ -394,33 +394,7 @@ impl<'r> Runner<'r, '_> {
 
     /// Devices that share a total or a zone with those wanted; `None`: all.
     fn with_neighbours(&self, subjects: Option<BTreeSet<Subject>>) -> Option<BTreeSet<Subject>> {
-        let mut wanted = subjects?;
-        let index = &self.policy.index;
-        let site = self.ground().site;
-        let zones = |subject: &Subject| -> Vec<u32> {
-            let Subject::Device(device) = subject else { return Vec::new() };
-            match site.family(device.family).map(|f| &f.model) {
-                Some(Model::Consumer(c)) => c.heats.iter().chain(c.cools.iter()).map(|z| z.0).collect(),
-                _ => Vec::new(),
-            }
-        };
-        loop {
-            let before = wanted.len();
-            for total in &index.totals {
-                let members: Vec<Subject> = total.members.iter().map(|(d, _)| Subject::Device(*d)).collect();
-                if members.iter().any(|member| wanted.contains(member)) {
-                    wanted.extend(members);
-                }
-            }
-            let near: BTreeSet<u32> = wanted.iter().flat_map(zones).collect();
-            if !near.is_empty() {
-                let all = index.dossiers.iter().map(|dossier| dossier.subject);
-                wanted.extend(all.filter(|subject| zones(subject).iter().any(|zone| near.contains(zone))));
-            }
-            if wanted.len() == before {
-                return Some(wanted);
-            }
-        }
+        Some(linked(self.ground().site, &self.policy.index, subjects?))
     }
 
     /// What a target means: the first members of its cells, or a zone.

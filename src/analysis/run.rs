@@ -10,10 +10,10 @@ use super::ask::{Asker, Ground};
 use super::index::Index;
 use super::questions::contradiction::Found;
 use super::questions::{
-    MAX_FINDINGS, beyond_device, budget, contradiction, dead_rule, joint, not_permitted, opposed,
-    subject_name,
+    MAX_FINDINGS, beyond_device, budget, contradiction, dead_rule, not_permitted, opposed, origins,
+    subject_name, total,
 };
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, codes};
 
 /// Rules whose guards share a solver.
 const RULES_PER_CLUSTER: usize = 64;
@@ -45,6 +45,13 @@ enum Cluster {
 
 /// All questions that need a solver. Returns the findings and the number of questions.
 pub(super) fn all(ground: &Ground, index: &Index) -> (Vec<Diagnostic>, u64) {
+    let (mut findings, found, asked) = answers(ground, index);
+    findings.extend(merged(ground, found));
+    (findings, asked)
+}
+
+/// Findings, clashes before they are merged, and the number of questions.
+pub(super) fn answers(ground: &Ground, index: &Index) -> (Vec<Diagnostic>, Vec<Found>, u64) {
     let clusters = clusters(ground, index);
     let answers = in_threads(&clusters, |cluster| answer(ground, index, cluster));
     let mut findings = Vec::new();
@@ -55,8 +62,7 @@ pub(super) fn all(ground: &Ground, index: &Index) -> (Vec<Diagnostic>, u64) {
         found.extend(answer.found);
         asked += answer.asked;
     }
-    findings.extend(merged(ground, found));
-    (findings, asked)
+    (findings, found, asked)
 }
 
 fn clusters(ground: &Ground, index: &Index) -> Vec<Cluster> {
@@ -92,12 +98,12 @@ fn answer(ground: &Ground, index: &Index, cluster: &Cluster) -> Answers {
             for dossier in index.dossiers.get(*from..*to).unwrap_or_default() {
                 answers.found.extend(beyond_device::ask(ground, dossier, &mut asker));
                 answers.found.extend(contradiction::ask(ground, dossier, &mut asker));
-                answers.found.extend(joint::ask(ground, dossier, &mut asker));
+                answers.found.extend(origins::ask(ground, dossier, &mut asker));
             }
         }
         Cluster::Total(at) => {
             if let Some(total) = index.totals.get(*at) {
-                answers.found.extend(joint::ask_total(ground, index, total, &mut asker, &mut 0));
+                answers.found.extend(total::ask(ground, index, total, &mut asker));
             }
         }
         Cluster::Rules(from, to) => {
@@ -113,25 +119,29 @@ fn answer(ground: &Ground, index: &Index, cluster: &Cluster) -> Answers {
     answers
 }
 
-/// The same statements clashing on several devices are one finding; at most so many on one device.
+/// The same statements clashing on several devices are one finding; at most so many on one device,
+/// and then a count. What is undecided counts apart, so that it hides no clash and none hides it.
 fn merged(ground: &Ground, found: Vec<Found>) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = Vec::new();
     let mut seen: BTreeMap<_, (usize, BTreeSet<_>)> = BTreeMap::new();
+    // by subject and kind: how many, and the last that is shown
     let mut counts: BTreeMap<_, (usize, usize)> = BTreeMap::new();
     for one in found {
-        let key = (one.code, one.effects.clone());
+        let undecided = one.finding.code == codes::OPEN_QUESTION;
+        let key = (one.finding.code, one.effects.clone());
         if let Some((_, on)) = seen.get_mut(&key) {
             on.insert(one.subject);
             continue;
         }
-        let count = counts.entry(one.subject).or_default();
+        let count = counts.entry((one.subject, undecided)).or_default();
         count.0 += 1;
         if count.0 > MAX_FINDINGS {
             if let Some(last) = findings.get_mut(count.1) {
                 let name = subject_name(ground.site, one.subject);
-                last.notes.retain(|note| !note.ends_with("are not shown"));
+                let what = if undecided { "questions about" } else { "clashes on" };
+                last.notes.retain(|note| !note.ends_with("not shown"));
                 let more = count.0 - MAX_FINDINGS;
-                last.notes.push(format!("{more} more clashes on `{name}` are not shown"));
+                last.notes.push(format!("{more} more {what} `{name}` are not shown"));
             }
             continue;
         }

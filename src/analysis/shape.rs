@@ -278,6 +278,131 @@ impl Body {
     }
 }
 
+/// An effect on a subject that may act or not.
+pub(crate) type Acting<'s> = (Formula, &'s Shape);
+
+impl Body {
+    /// The condition under which those of the effects whose condition holds leave nothing of what
+    /// the device can do.
+    ///
+    /// As [`Body::empty`], for effects that need not all act: what closed sets have in common, if
+    /// they have anything, begins at a lower end of one of them, so that it is enough that each
+    /// lower end is excluded. Its size is the number of ends times the number of effects.
+    pub(crate) fn dead_when(&self, acts: &[Acting]) -> Formula {
+        let mut attrs: Vec<&Attr> = acts.iter().flat_map(|(_, s)| s.numbers.keys()).collect();
+        attrs.sort();
+        attrs.dedup();
+        let of_modes = |attr: &Attr| self.modes.iter().any(|mode| mode.numbers.contains_key(attr));
+        let mut ways: Vec<Formula> = attrs
+            .iter()
+            .filter(|attr| !of_modes(attr))
+            .map(|attr| exhausted(attr, self.numbers.get(*attr).map(Vec::as_slice), acts))
+            .collect();
+        if !self.modes.is_empty() {
+            ways.push(Formula::all(self.modes.iter().map(|mode| {
+                let numbers =
+                    mode.numbers.iter().map(|(attr, range)| exhausted(attr, Some(range.as_slice()), acts));
+                Formula::any(std::iter::once(mode.left_when(acts)).chain(numbers))
+            })));
+        }
+        Formula::any(ways)
+    }
+
+    /// The condition under which the effects that act leave a number no value at `at`.
+    fn excludes(&self, attr: &Attr, at: &Linear, acts: &[Acting]) -> Formula {
+        if let Some(physical) = self.numbers.get(attr) {
+            return Formula::any([outside(at, physical), excluded(attr, Some(at), acts)]);
+        }
+        Formula::all(self.modes.iter().filter_map(|mode| {
+            let range = mode.numbers.get(attr)?;
+            let others = mode.numbers.iter().filter(|(other, _)| *other != attr);
+            let others = others.map(|(other, range)| exhausted(other, Some(range.as_slice()), acts));
+            let here = [mode.left_when(acts), outside(at, range), excluded(attr, Some(at), acts)];
+            Some(Formula::any(here.into_iter().chain(others)))
+        }))
+    }
+
+    /// Conditions under which `value` is no more than the least (`least`), or no less than the
+    /// greatest, value that the effects that act leave a number; empty where the body does not
+    /// bound the number, so that nothing can be said.
+    pub(crate) fn reaches(&self, attr: &Attr, value: &Linear, least: bool, acts: &[Acting]) -> Vec<Formula> {
+        let Some((lo, hi)) = self.hull(attr) else { return Vec::new() };
+        let beyond =
+            |end: &Linear| if least { Formula::at_most(value, end) } else { Formula::at_most(end, value) };
+        let mut ends: Vec<Linear> = self.ends(attr).into_iter().map(Linear::constant).collect();
+        for (_, shape) in acts {
+            for interval in shape.numbers.get(attr).map(Vec::as_slice).unwrap_or_default() {
+                ends.extend(if least { interval.lo.clone() } else { interval.hi.clone() });
+            }
+        }
+        ends.sort();
+        ends.dedup();
+        let far = Linear::constant(if least { hi } else { lo });
+        let steps = ends.iter().map(|end| Formula::any([beyond(end), self.excludes(attr, end, acts)]));
+        std::iter::once(beyond(&far)).chain(steps).collect()
+    }
+}
+
+impl Mode {
+    /// Some effect that acts takes the device out of this mode.
+    fn left_when(&self, acts: &[Acting]) -> Formula {
+        let leaves = |s: &Shape| {
+            s.connected.is_some_and(|c| c != self.connected) || s.on.is_some_and(|on| on != self.on)
+        };
+        Formula::any(acts.iter().filter(|(_, s)| leaves(s)).map(|(when, _)| when.clone()))
+    }
+}
+
+/// The value lies in none of the pieces.
+fn outside(at: &Linear, pieces: &[(Rat, Rat)]) -> Formula {
+    Formula::all(pieces.iter().map(|(lo, hi)| {
+        let (lo, hi) = (Linear::constant(lo.clone()), Linear::constant(hi.clone()));
+        Formula::any([Formula::less(at, &lo), Formula::less(&hi, at)])
+    }))
+}
+
+/// Some effect that acts excludes the value; `None`: values below all bounds.
+fn excluded(attr: &Attr, at: Option<&Linear>, acts: &[Acting]) -> Formula {
+    Formula::any(acts.iter().filter_map(|(when, shape)| {
+        let intervals = shape.numbers.get(attr)?;
+        let missed = Formula::all(intervals.iter().map(|interval| {
+            let below = match (&interval.lo, at) {
+                (Some(lo), Some(at)) => Formula::less(at, lo),
+                (Some(_), None) => Formula::TRUE,
+                (None, _) => Formula::FALSE,
+            };
+            let above = match (&interval.hi, at) {
+                (Some(hi), Some(at)) => Formula::less(hi, at),
+                _ => Formula::FALSE,
+            };
+            Formula::any([interval.when.clone().negate(), below, above])
+        }));
+        Some(Formula::all([when.clone(), missed]))
+    }))
+}
+
+/// Every value of a number is outside its range or excluded.
+fn exhausted(attr: &Attr, physical: Option<&[(Rat, Rat)]>, acts: &[Acting]) -> Formula {
+    let mut ends: Vec<Option<Linear>> = match physical {
+        Some(pieces) => pieces.iter().map(|(lo, _)| Some(Linear::constant(lo.clone()))).collect(),
+        None => vec![None],
+    };
+    for (_, shape) in acts {
+        for interval in shape.numbers.get(attr).map(Vec::as_slice).unwrap_or_default() {
+            ends.extend(interval.lo.clone().map(Some));
+        }
+    }
+    ends.sort();
+    ends.dedup();
+    Formula::all(ends.iter().map(|end| {
+        let beyond = match (end, physical) {
+            (Some(end), Some(pieces)) => outside(end, pieces),
+            _ => Formula::FALSE,
+        };
+        Formula::any([beyond, excluded(attr, end.as_ref(), acts)])
+    }))
+}
+
 impl Mode {
     fn dead(&self, shapes: &[&Shape]) -> Formula {
         let excluded = |s: &&Shape| {

@@ -32,7 +32,7 @@ impl World<'_> {
             OnLoss::Hold(_) => {
                 // within the time it is what it was, afterwards the default of its class: either way
                 // one of the two, which the bit stands for
-                let last = Formula::Bit(Bit::LastKnown(rule.id, member.map_or(0, |m| m.index)));
+                let last = Formula::Bit(Bit::LastKnown(rule.id, member));
                 let unknown = Formula::all([tri.yes.clone().negate(), tri.no.negate()]);
                 Formula::any([tri.yes, Formula::all([unknown, last])])
             }

@@ -2,15 +2,15 @@
 //!
 //! Closed intervals make two effects suffice, a lower bound above an upper one, so that pairs are
 //! asked first; a pair whose ends are constants that meet is not asked at all. Only where a range
-//! has gaps can three or more effects leave nothing although each pair leaves something: there one
-//! more question asks for a class that is empty otherwise, and its least situation names the set.
+//! has gaps can three or more effects leave nothing although each pair leaves something: see `sets`.
 
 use std::collections::BTreeMap;
 
-use super::{MAX_FINDINGS, least, mismatch, open, says, span_of, subject_name, with_witness};
+use super::{least, mismatch, open, says, sets, span_of, subject_name, with_witness};
 use crate::analysis::ask::{Asker, Ground};
 use crate::analysis::encode::Subject;
 use crate::analysis::formula::Formula;
+use crate::analysis::glance;
 use crate::analysis::index::{Act, Dossier, named};
 use crate::analysis::shape::{Body, Shape};
 use crate::analysis::smt::Answer;
@@ -21,8 +21,6 @@ use crate::ir::ClassId;
 /// A clash that was found: which effects, where.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// What it is reported as.
-    pub(crate) code: Code,
     /// Rule and effect of each, in source order.
     pub(crate) effects: Vec<(u32, u32)>,
     /// On what.
@@ -42,8 +40,43 @@ pub(crate) fn ask(ground: &Ground, dossier: &Dossier, asker: &mut Asker) -> Vec<
     let mut found = Vec::new();
     for acts in classes.values() {
         pairs(ground, dossier, acts, asker, &mut found);
+        larger(ground, dossier, acts, asker, &mut found);
     }
     found
+}
+
+/// Sets of three and more.
+fn larger(
+    ground: &Ground,
+    dossier: &Dossier,
+    acts: &[(&Act, &Shape)],
+    asker: &mut Asker,
+    found: &mut Vec<Found>,
+) {
+    let (sets, end) = sets::beyond_pairs(&dossier.body, acts, asker);
+    let effects = |set: &[(&Act, &Shape)]| set.iter().map(|(act, _)| (act.rule.0, act.effect)).collect();
+    let subject = dossier.subject;
+    for set in sets {
+        let set: Vec<(&Act, &Shape)> = set.iter().filter_map(|at| acts.get(*at).copied()).collect();
+        let shapes: Vec<&Shape> = set.iter().map(|(_, shape)| *shape).collect();
+        let only: Vec<&Act> = set.iter().map(|(act, _)| *act).collect();
+        let mut statements: Vec<Formula> = only.iter().map(|act| act.acts()).collect();
+        statements.push(sets::least_empty(&dossier.body, &shapes));
+        // where other effects always act, the evaluator may name another least set, which is
+        // listed here too
+        if let Some(finding) = report(ground, dossier, codes::CONTRADICTION, &only, &statements, asker) {
+            found.push(Found { effects: effects(&set), subject, finding });
+        }
+    }
+    let Some((first, _)) = acts.first() else { return };
+    let about = match end {
+        sets::End::Complete => return,
+        sets::End::More => "all sets of effects that clash on",
+        sets::End::GaveUp => "whether more than two effects can clash on",
+    };
+    let about = format!("{about} `{}`", subject_name(ground.site, subject));
+    let finding = open(span_of(ground.site, first), &about);
+    found.push(Found { effects: effects(acts), subject, finding });
 }
 
 /// Where the pair leaves nothing, and where it does so by forcing both directions.
@@ -72,9 +105,8 @@ fn pairs(
     asker: &mut Asker,
     found: &mut Vec<Found>,
 ) {
-    let mut uncounted = 0_usize;
-    for (i, (a, shape_a)) in acts.iter().enumerate() {
-        for (b, shape_b) in acts.iter().skip(i + 1) {
+    for (i, j) in glance::meeting(ground, acts.iter().map(|(act, _)| act.acts())) {
+        if let (Some((a, shape_a)), Some((b, shape_b))) = (acts.get(i), acts.get(j)) {
             let (contradiction, opposed) = clash(&dossier.body, shape_a, shape_b);
             for (code, condition) in
                 [(codes::CONTRADICTION, contradiction), (codes::OPPOSED_EFFECTS, opposed)]
@@ -86,30 +118,21 @@ fn pairs(
                 match asker.together(&statements) {
                     Answer::Unsat => {}
                     Answer::Unknown => found.push(Found {
-                        code: codes::OPEN_QUESTION,
                         effects: vec![(a.rule.0, a.effect), (b.rule.0, b.effect)],
                         subject: dossier.subject,
                         finding: open(span_of(ground.site, a), &about(ground, &[a, b])),
                     }),
-                    Answer::Sat if found.len() >= MAX_FINDINGS => uncounted += 1,
                     Answer::Sat => {
                         let finding = report(ground, dossier, code, &[a, b], &statements, asker);
-                        found.push(Found {
-                            code,
+                        found.extend(finding.map(|finding| Found {
                             effects: vec![(a.rule.0, a.effect), (b.rule.0, b.effect)],
                             subject: dossier.subject,
                             finding,
-                        });
+                        }));
                     }
                 }
             }
         }
-    }
-    if uncounted > 0
-        && let Some(last) = found.last_mut()
-    {
-        let name = subject_name(ground.site, dossier.subject);
-        last.finding.notes.push(format!("{uncounted} more clashes on `{name}` are not shown"));
     }
 }
 
@@ -125,7 +148,8 @@ fn about(ground: &Ground, acts: &[&Act]) -> String {
     format!("whether {} can clash", names.join(" and "))
 }
 
-/// The finding about a set of effects that clash where the statements hold.
+/// The finding about a set of effects that clash where the statements hold; `None` where a larger
+/// set is hidden by another that the evaluator names instead.
 fn report(
     ground: &Ground,
     dossier: &Dossier,
@@ -133,11 +157,9 @@ fn report(
     acts: &[&Act],
     statements: &[Formula],
     asker: &mut Asker,
-) -> Diagnostic {
+) -> Option<Diagnostic> {
     let site = ground.site;
-    let Some((first, rest)) = acts.split_first() else {
-        return open(site.span, "a clash");
-    };
+    let (first, rest) = acts.split_first()?;
     let others: Vec<Formula> = dossier
         .acts
         .iter()
@@ -146,12 +168,13 @@ fn report(
         .collect();
     let situation = match least(asker, statements, &others, code, span_of(site, first)) {
         Ok(situation) => situation,
-        Err(open) => return *open,
+        Err(open) => return Some(*open),
     };
     let environment = replay::environment(site, &situation);
     let decision = ground.evaluator.evaluate(&environment);
     if replay::conflict_of(&decision, acts).is_none() {
-        return mismatch(ground, span_of(site, first), code, &situation);
+        let hidden = acts.len() > 2 && replay::is_hidden(&decision, acts);
+        return (!hidden).then(|| mismatch(ground, span_of(site, first), code, &situation));
     }
     let class = site.class(first.class).map_or("", |class| class.name.as_str());
     let what = named(site, dossier.subject, first.effect(site));
@@ -186,5 +209,5 @@ fn report(
     finding = finding.help(help);
     let title = format!("{} on {}", names.join(" against "), subject_name(site, dossier.subject));
     let expect = format!("conflict {}", names.join(", "));
-    with_witness(ground, finding, &situation, statements, &title, &expect)
+    Some(with_witness(ground, finding, &situation, statements, &title, &expect))
 }

@@ -9,11 +9,14 @@ pub(crate) mod empty_environment;
 pub(crate) mod empty_schedule;
 pub(crate) mod fail_safe;
 pub(crate) mod feed;
-pub(crate) mod joint;
+mod judge;
 pub(crate) mod no_path;
 pub(crate) mod not_permitted;
 pub(crate) mod opposed;
+pub(crate) mod origins;
+mod sets;
 pub(crate) mod tariff_partition;
+pub(crate) mod total;
 
 use std::collections::BTreeSet;
 

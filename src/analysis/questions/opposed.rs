@@ -10,8 +10,9 @@ use crate::analysis::encode::Subject;
 use crate::analysis::formula::Formula;
 use crate::analysis::index::{Act, Dossier, Index};
 use crate::analysis::smt::Answer;
-use crate::analysis::witness::replay;
+use crate::analysis::witness::replay::{self, effect_ref};
 use crate::diag::{Diagnostic, codes};
+use crate::eval::{Clash, Conflict, EffectRef};
 use crate::ir::{Attr, FamilyId, Model, Site, Zone};
 
 /// Families that heat and families that cool a zone, but not both.
@@ -70,42 +71,62 @@ pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Foun
                         &format!("heating against cooling of `{}`", zone.name),
                     ),
                     Answer::Sat => {
-                        let others: Vec<Formula> = heating
-                            .iter()
-                            .chain(&cooling)
-                            .filter(|(act, ..)| ![heat.rule, cool.rule].contains(&act.rule))
-                            .map(|(act, ..)| act.active.clone())
+                        let devices = heating.iter().chain(&cooling).flat_map(|(.., dossier)| &dossier.acts);
+                        let mut others: Vec<Formula> = devices
+                            .filter(|act| ![heat.rule, cool.rule].contains(&act.rule))
+                            .map(|act| act.active.clone())
                             .collect();
-                        report(ground, zone, heat, cool, &statements, &others, asker)
+                        others.sort();
+                        others.dedup();
+                        match report(ground, zone, (heat, cool), &statements, &others, asker) {
+                            Some(finding) => finding,
+                            None => continue,
+                        }
                     }
                 };
                 let mut effects = vec![(heat.rule.0, heat.effect), (cool.rule.0, cool.effect)];
                 effects.sort_unstable();
-                found.push(Found { code: finding.code, effects, subject: Subject::Zone(zone.id), finding });
+                effects.dedup();
+                found.push(Found { effects, subject: Subject::Zone(zone.id), finding });
             }
         }
     }
     found
 }
 
+/// The finding about a pair; `None` where the evaluator names another pair in every situation.
 fn report(
     ground: &Ground,
     zone: &Zone,
-    heat: &Act,
-    cool: &Act,
+    (heat, cool): (&Act, &Act),
     statements: &[Formula],
     others: &[Formula],
     asker: &mut Asker,
-) -> Diagnostic {
+) -> Option<Diagnostic> {
     let site = ground.site;
     let span = span_of(site, heat);
     let situation = match least(asker, statements, others, codes::OPPOSED_EFFECTS, span) {
         Ok(situation) => situation,
-        Err(open) => return *open,
+        Err(open) => return Some(*open),
     };
     let decision = ground.evaluator.evaluate(&replay::environment(site, &situation));
+    let own: BTreeSet<EffectRef> = [effect_ref(heat), effect_ref(cool)].into();
+    if let [one] = own.iter().collect::<Vec<_>>().as_slice() {
+        let alone = |c: &Conflict| c.clash == Clash::BeyondDevice && c.effects == [**one];
+        if !decision.conflicts.iter().any(alone) {
+            let hidden = replay::is_hidden(&decision, &[heat]);
+            return (!hidden).then(|| mismatch(ground, span, codes::BEYOND_DEVICE, &situation));
+        }
+        let message = format!("this heats and cools `{}` at once", zone.name);
+        let finding = Diagnostic::error(codes::BEYOND_DEVICE, span, message)
+            .says(says(site, heat))
+            .help("leave what heats the zone, or what cools it, out of the group");
+        return Some(with_witness(ground, finding, &situation, statements, "", ""));
+    }
     if replay::conflict_of(&decision, &[heat, cool]).is_none() {
-        return mismatch(ground, span, codes::OPPOSED_EFFECTS, &situation);
+        // another effect that always acts forces one of the sides, too
+        let hidden = replay::is_hidden(&decision, &[heat, cool]);
+        return (!hidden).then(|| mismatch(ground, span, codes::OPPOSED_EFFECTS, &situation));
     }
     let class = site.class(heat.class).map_or("", |class| class.name.as_str());
     let name = |act: &Act| site.rule(act.rule).map(|rule| rule.name.clone()).unwrap_or_default();
@@ -121,5 +142,5 @@ fn report(
     names.dedup();
     let title = format!("{} in {}", names.join(" against "), zone.name);
     let expect = format!("conflict {}", names.join(", "));
-    with_witness(ground, finding, &situation, statements, &title, &expect)
+    Some(with_witness(ground, finding, &situation, statements, &title, &expect))
 }

@@ -5,6 +5,7 @@
 //! that stand for statements. Effort is bounded by a resource count, never by a clock; no value of
 //! a model leaves this room except one that the constraints determine.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use z3::ast::{Bool, Real};
@@ -42,7 +43,8 @@ pub(crate) struct Literal(u32);
 
 /// One incremental solver.
 pub(crate) struct Solver {
-    inner: z3::Solver,
+    /// made at the first question: many clusters need none
+    inner: OnceCell<z3::Solver>,
     nums: BTreeMap<Num, Real>,
     bits: BTreeMap<Bit, Bool>,
     literals: Vec<Bool>,
@@ -77,7 +79,7 @@ impl Solver {
     /// A solver with a bound on the effort of each question.
     pub(crate) fn new(effort: u32) -> Self {
         Self {
-            inner: instance(effort),
+            inner: OnceCell::new(),
             nums: BTreeMap::new(),
             bits: BTreeMap::new(),
             literals: Vec::new(),
@@ -86,6 +88,10 @@ impl Solver {
             effort,
             asked: 0,
         }
+    }
+
+    fn inner(&self) -> &z3::Solver {
+        self.inner.get_or_init(|| instance(self.effort))
     }
 
     fn real(&mut self, num: Num) -> Real {
@@ -108,9 +114,11 @@ impl Solver {
                     Bit::Known(signal, member) => format!("k{signal}.{member}"),
                     Bit::Latch(latch) => format!("l{latch}"),
                     Bit::Held(held) => format!("h{held}"),
-                    Bit::LastKnown(rule, member) => format!("p{rule}.{member}"),
+                    Bit::LastKnown(rule, None) => format!("p{rule}"),
+                    Bit::LastKnown(rule, Some(member)) => {
+                        format!("p{rule}.{}.{}", member.family, member.index)
+                    }
                     Bit::Atom(atom) => format!("t{atom}"),
-                    #[cfg(test)]
                     Bit::Fresh(n) => format!("f{n}"),
                 })
             })
@@ -166,7 +174,7 @@ impl Solver {
     }
 
     fn keep(&mut self, term: Bool) {
-        self.inner.assert(&term);
+        self.inner().assert(&term);
         if let Some(top) = self.asserted.last_mut() {
             top.push(term);
         }
@@ -196,7 +204,7 @@ impl Solver {
     pub(crate) fn ask(&mut self, assumed: &[Literal]) -> Answer {
         self.asked += 1;
         let terms = self.switches(assumed);
-        match self.inner.check_assumptions(&terms) {
+        match self.inner().check_assumptions(&terms) {
             SatResult::Sat => Answer::Sat,
             SatResult::Unsat => Answer::Unsat,
             SatResult::Unknown => {
@@ -230,7 +238,7 @@ impl Solver {
                     Answer::Unknown => return None,
                     Answer::Sat => {}
                 }
-                let model = solver.inner.get_model()?;
+                let model = solver.inner().get_model()?;
                 let values: Option<Vec<bool>> =
                     terms.iter().map(|t| model.eval(t, true).and_then(|v| v.as_bool())).collect();
                 let values = values?;
@@ -251,7 +259,7 @@ impl Solver {
 
     /// Opens a scope.
     pub(crate) fn enter(&mut self) {
-        self.inner.push();
+        self.inner().push();
         self.asserted.push(Vec::new());
         self.scopes.push(self.literals.len());
     }
@@ -261,7 +269,7 @@ impl Solver {
         if let Some(literals) = self.scopes.pop() {
             self.literals.truncate(literals);
             self.asserted.pop();
-            self.inner.pop(1);
+            self.inner().pop(1);
         }
     }
 
@@ -304,7 +312,7 @@ impl Solver {
         if self.ask(assumed) != Answer::Sat {
             return None;
         }
-        let model = self.inner.get_model()?;
+        let model = self.inner().get_model()?;
         let mut assignment = Assignment::default();
         for num in nums {
             let real = self.real(*num);
@@ -322,11 +330,11 @@ impl Solver {
     /// just one such value.
     pub(crate) fn determined(&mut self, num: Num, assumed: &[Literal]) -> Option<Rat> {
         let terms = self.switches(assumed);
-        if self.inner.check_assumptions(&terms) != SatResult::Sat {
+        if self.inner().check_assumptions(&terms) != SatResult::Sat {
             return None;
         }
         let real = self.real(num);
-        let text = self.inner.get_model()?.eval(&real, true)?.to_string();
+        let text = self.inner().get_model()?.eval(&real, true)?.to_string();
         let value = parse_numeral(&text)?;
         let mut difference = Linear::num(num);
         difference.constant = -&value;

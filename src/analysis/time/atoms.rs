@@ -98,6 +98,11 @@ impl<'a> Atoms<'a> {
         self.sets.get(atom as usize).cloned().unwrap_or_default()
     }
 
+    /// The pieces of an atom, to look at.
+    pub(crate) fn slice(&self, atom: u32) -> &[(i64, i64)] {
+        self.sets.get(atom as usize).map(|pieces| pieces.as_slice()).unwrap_or_default()
+    }
+
     /// How many atoms there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> u32 {

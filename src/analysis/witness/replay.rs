@@ -1,12 +1,9 @@
 //! Replaying a situation in the evaluator before it is shown.
 
-#[cfg(test)]
-use crate::eval::Unit;
-use crate::eval::{Clash, Conflict, Decision, EffectRef, Environment, Instance, Reading};
-use crate::ir::{Domain, RuleId, SigRef, Signal, SignalId, Site, Value};
+use crate::eval::{Clash, Conflict, Decision, EffectRef, Environment, Instance, Reading, Unit};
+use crate::ir::{Domain, SigRef, Signal, SignalId, Site, Value};
 use crate::quantity::Rat;
 
-#[cfg(test)]
 use super::super::encode::Subject;
 use super::super::formula::{Bit, Num};
 use super::super::index::Act;
@@ -56,7 +53,7 @@ pub(crate) fn environment(site: &Site, situation: &Situation) -> Environment {
                 environment.held.insert(*held);
             }
             (Bit::LastKnown(rule, member), _) => {
-                environment.last_known.insert(instance_of(site, *rule, *member), *value);
+                environment.last_known.insert(Instance { rule: *rule, member: *member }, *value);
             }
             _ => {}
         }
@@ -67,12 +64,6 @@ pub(crate) fn environment(site: &Site, situation: &Situation) -> Environment {
         }
     }
     environment
-}
-
-fn instance_of(site: &Site, rule: RuleId, member: u32) -> Instance {
-    let group = site.rule(rule).and_then(|r| r.for_each).and_then(|group| site.group(group));
-    let device = group.and_then(|group| group.devices().find(|device| device.index == member));
-    Instance { rule, member: device }
 }
 
 fn usual(signal: &Signal) -> Value {
@@ -101,7 +92,6 @@ pub(crate) fn effect_ref(act: &Act) -> EffectRef {
 }
 
 /// Whether a unit is, or holds, the subject.
-#[cfg(test)]
 pub(crate) fn is_on(unit: &Unit, subject: Subject) -> bool {
     match subject {
         Subject::Device(device) => unit.contains(device),
@@ -115,4 +105,11 @@ pub(crate) fn conflict_of<'d>(decision: &'d Decision, acts: &[&Act]) -> Option<&
     effects.sort_unstable();
     effects.dedup();
     decision.conflicts.iter().find(|c| c.clash != Clash::BeyondDevice && c.effects == effects)
+}
+
+/// Whether one of the acts takes part in another conflict, so that it was dropped before it could
+/// show in this one. That conflict is found by a question of its own.
+pub(crate) fn is_hidden(decision: &Decision, acts: &[&Act]) -> bool {
+    let effects: Vec<EffectRef> = acts.iter().map(|act| effect_ref(act)).collect();
+    decision.conflicts.iter().any(|c| c.effects.iter().any(|effect| effects.contains(effect)))
 }
