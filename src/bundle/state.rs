@@ -349,7 +349,10 @@ impl State {
                     Domain::Bool => finding.help("expected true or false"),
                     Domain::Interval { .. } => {
                         let unit = signal.ty.shown_unit(&site.currency);
-                        finding.help(format!("expected text with its unit, such as `\"12.5 {unit}\"`"))
+                        finding.help(format!(
+                            "expected text with its unit, such as `\"{}\"`",
+                            format!("12.5 {unit}").trim_end()
+                        ))
                     }
                 });
             }

@@ -1,0 +1,6 @@
+#![no_main]
+//! The target `state`: see `fuzz/harness.rs`.
+#[path = "../harness.rs"]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::state(data));
