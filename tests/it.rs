@@ -21,6 +21,11 @@ mod driver;
 
 #[cfg(feature = "solver")]
 #[cfg(test)]
+#[path = "it/examples.rs"]
+mod examples;
+
+#[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/fmt.rs"]
 mod fmt;
 
