@@ -36,15 +36,11 @@ pub(super) fn split(program: &mut Program, pair: &Pair) {
     program.at_most([(pair.b, 1.0), (z, b_most)], b_most);
 }
 
-/// Fixes at zero the idle side of every pair that has no binary, so that continuous levels after
-/// the integers are fixed cannot bring a clash back.
-pub(super) fn pin(program: &mut Program, pairs: &[Pair], split: &[usize], x: &[f64]) {
+/// Fixes at zero the idle side of pairs that have no binary, as they run at `x`, so that continuous
+/// levels after the integers are fixed cannot bring a clash back.
+pub(super) fn pin<'p>(program: &mut Program, pairs: impl IntoIterator<Item = &'p Pair>, x: &[f64]) {
     let at = |c: Col| x.get(c.index()).copied().unwrap_or(0.0);
-    let done: std::collections::BTreeSet<usize> = split.iter().copied().collect();
-    for (place, pair) in pairs.iter().enumerate() {
-        if done.contains(&place) {
-            continue;
-        }
+    for pair in pairs {
         let (idle, value) =
             if at(pair.a) <= at(pair.b) { (pair.a, at(pair.a)) } else { (pair.b, at(pair.b)) };
         let (lower, _) = program.bounds(idle);

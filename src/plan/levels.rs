@@ -279,6 +279,9 @@ fn lock(program: &mut Program, living: Option<&mut Session>, level: &Level, solu
 }
 
 /// With the integers fixed, all levels again as continuous programs with face locks.
+///
+/// Pairs without a binary stay free to choose their direction as long as no clash comes back, so
+/// that the tie-break can gather what the search had scattered.
 fn refine(
     original: &Program,
     levels: &[Level],
@@ -292,7 +295,34 @@ fn refine(
         exclusive::split(&mut program, pair);
     }
     program.fix_integers(x);
-    exclusive::pin(&mut program, pairs, split, x);
+    let mut settled = split.to_vec();
+    for _ in 0..REFINEMENTS {
+        let refined = descend(program.clone(), levels, options, x)?;
+        let clashes = exclusive::clashes(pairs, &settled, &refined.0);
+        if clashes.is_empty() {
+            return Ok(refined);
+        }
+        exclusive::pin(&mut program, clashes.iter().filter_map(|place| pairs.get(*place)), x);
+        settled.extend(clashes);
+    }
+    let rest: Vec<&Pair> = (pairs.iter().enumerate())
+        .filter(|(place, _)| !settled.contains(place))
+        .map(|(_, pair)| pair)
+        .collect();
+    exclusive::pin(&mut program, rest, x);
+    descend(program, levels, options, x)
+}
+
+/// Most rounds in which only the pairs that clash are given their direction; then all are.
+const REFINEMENTS: usize = 3;
+
+/// All levels of a continuous program in order, each locked by its face.
+fn descend(
+    mut program: Program,
+    levels: &[Level],
+    options: &SolverOptions,
+    x: &[f64],
+) -> Result<(Vec<f64>, Vec<Reached>), Fall> {
     let mut living: Option<Session> = None;
     let mut reached = Vec::new();
     let mut point = x.to_vec();
