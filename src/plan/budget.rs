@@ -7,12 +7,14 @@ use crate::ir::{Attr, BudgetQuantity, Model};
 pub(super) fn add(b: &mut Builder<'_, '_>) {
     let scene = b.scene;
     for allowance in &scene.allowances {
+        let before = b.breaches.len();
         let sum = planned(b, allowance);
         let weight = 1.0 / allowance.cap.abs().max(1e-9);
         b.ask(allowance.owner, &sum, (f64::NEG_INFINITY, allowance.left), weight, None, Wish::No);
         if let Some(pace) = allowance.pace {
             b.ask(allowance.owner, &sum, (f64::NEG_INFINITY, pace), weight, None, Wish::Free);
         }
+        b.final_with(allowance.steps.end.saturating_sub(1), before);
     }
 }
 

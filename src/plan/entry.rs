@@ -4,6 +4,7 @@ use super::decisions::Rules;
 use super::forks::Overlays;
 use super::goals::{Gaps, Kind};
 use super::guard::Settled;
+use super::infeasible::{Conflict, Member};
 use super::model::Part;
 use super::prepare::{self, Known};
 use super::scene::Scene;
@@ -207,44 +208,7 @@ fn gaps(site: &Site, scene: &Scene<'_>, study: bool) -> Gaps {
 fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
     let site = known.site;
     match failure {
-        Failure::Infeasible(conflict) => {
-            let mut members = conflict.members.iter();
-            let Some(first) = members.next() else {
-                return PlanFailure {
-                    findings: std::iter::once(Diagnostic::nowhere(
-                        codes::INFEASIBLE,
-                        Severity::Error,
-                        "no plan exists: what the devices physically are cannot be balanced, whatever gives way",
-                    ))
-                    .collect(),
-                    infeasible: true,
-                };
-            };
-            let (name, text, span) = words::facts(site, first.owner.statement);
-            let sentence = words::gives_way(known, first);
-            let many = conflict.members.len() > 1;
-            let message = if many {
-                format!("no plan exists: {} statements cannot hold together", conflict.members.len())
-            } else {
-                format!("no plan exists: `{name}` cannot hold")
-            };
-            let mut finding = Diagnostic::error(codes::INFEASIBLE, span, message)
-                .says(if text.is_empty() { sentence.clone() } else { format!("`{text}`") })
-                .because(sentence);
-            for member in members {
-                let (_, text, span) = words::facts(site, member.owner.statement);
-                finding = finding.label(span, format!("`{text}`")).because(words::gives_way(known, member));
-            }
-            if many {
-                finding =
-                    finding.because("each of them would do alone; together they are an irreducible set");
-            }
-            let least = conflict.members.iter().min_by(|a, b| a.amount.total_cmp(&b.amount));
-            if let Some(least) = least {
-                finding = finding.help(format!("the least change: {}", words::relax(known, least)));
-            }
-            PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true }
-        }
+        Failure::Infeasible(conflict) => infeasible(known, &conflict),
         Failure::Unbounded => {
             Diagnostic::error(codes::UNBOUNDED, site.span, "nothing limits what the plan could earn")
                 .help("give every producer, store, grid and link a rating")
@@ -272,6 +236,62 @@ fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
         .help("look for ratings, efficiencies or prices that are many orders of magnitude apart")
         .into(),
     }
+}
+
+/// The statements of a conflict, what each would have to give, and the cheapest way out.
+fn infeasible(known: &Known<'_>, conflict: &Conflict) -> PlanFailure {
+    let site = known.site;
+    let mut members = conflict.members.iter();
+    let Some(first) = members.next() else {
+        return PlanFailure {
+            findings: std::iter::once(Diagnostic::nowhere(
+                codes::INFEASIBLE,
+                Severity::Error,
+                "no plan exists: what the devices physically are cannot be balanced, whatever gives way",
+            ))
+            .collect(),
+            infeasible: true,
+        };
+    };
+    let (name, text, span) = words::facts(site, first.owner.statement);
+    let many = conflict.members.len() > 1;
+    let message = if many {
+        format!("no plan exists: {} statements cannot hold together", conflict.members.len())
+    } else {
+        format!("no plan exists: `{name}` cannot hold")
+    };
+    let label = |name: String, text: String| if text.is_empty() { name } else { text };
+    let mut finding =
+        Diagnostic::error(codes::INFEASIBLE, span, message).says(format!("`{}`", label(name, text)));
+    if let Some(step) = conflict.first.and_then(|t| known.steps.get(t)) {
+        let at = |instant| known.calendar.show(instant);
+        finding = finding.because(if step.start == known.from() {
+            format!("it already fails in the first step, from {}", at(step.start))
+        } else {
+            format!(
+                "up to {} a plan exists; with the step from then to {} none does",
+                at(step.start),
+                at(step.end)
+            )
+        });
+    }
+    finding = finding.because(words::gives_way(known, first));
+    for member in members {
+        let (name, text, span) = words::facts(site, member.owner.statement);
+        finding =
+            finding.label(span, format!("`{}`", label(name, text))).because(words::gives_way(known, member));
+    }
+    if many {
+        finding = finding.because("no fewer of them clash: without any one of them the others can hold");
+    }
+    let price = |m: &&Member| m.cost.unwrap_or(f64::INFINITY);
+    let cheapest = (conflict.members.iter())
+        .min_by(|a, b| price(a).total_cmp(&price(b)).then(a.amount.total_cmp(&b.amount)));
+    if let Some(member) = cheapest {
+        let what = if many { "the cheapest way out" } else { "the least change" };
+        finding = finding.help(format!("{what}: {}", words::relax(known, member)));
+    }
+    PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true }
 }
 
 fn rounding_failure(known: &Known<'_>, misses: &[crate::verify::Miss]) -> PlanFailure {

@@ -1,16 +1,19 @@
 //! When it cannot be done (planner.md 24): an irreducible set of statements that cannot hold
-//! together, and for each how much it alone would have to give way.
+//! together, the first step at which they cannot, and for each how much it alone would have to give
+//! way and what the plan would then cost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::levels::Fall;
-use super::model::{Breach, Mode, Unit};
+use super::model::{Breach, Builder, Mode, Unit};
 use super::scene::{Owner, Scene};
-use super::solver::{Col, Outcome, Session, Solution, SolverOptions};
+use super::solver::{Col, Outcome, Program, Session, Solution, SolverOptions};
 use crate::ir::{ClassId, SAFETY, Statement};
 
 /// What a relaxed statement may still miss and be called kept.
 const NOTHING: f64 = 1e-6;
+/// Most nodes of a search where only whole numbers of machines show why there is no plan.
+const NODES: i32 = 500;
 
 /// One statement of a conflict.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +26,9 @@ pub(super) struct Member {
     pub(super) most: f64,
     /// First step in which it gives way.
     pub(super) step: Option<usize>,
+    /// What the plan would then cost, currency; `None` where there still would be none, because other
+    /// statements stand in each other's way too.
+    pub(super) cost: Option<f64>,
 }
 
 /// Statements that cannot hold together.
@@ -30,6 +36,8 @@ pub(super) struct Member {
 pub(super) struct Conflict {
     /// The irreducible set; empty where nothing that gives way would help.
     pub(super) members: Vec<Member>,
+    /// The first step with which the set cannot hold; before it, it can.
+    pub(super) first: Option<usize>,
 }
 
 /// Looks for the statements that stand in each other's way. With `class`, only those of this class,
@@ -41,7 +49,22 @@ pub(super) fn explain(
     options: &SolverOptions,
 ) -> Result<Conflict, Fall> {
     let mut model = super::families::build(scene, Mode::Bare, units);
+    let whole = model.program.clone();
     model.program.relax_integers();
+    if let Some(conflict) = among(&model, class, options) {
+        return Ok(conflict);
+    }
+    if !whole.has_integers() {
+        return Ok(Conflict::default());
+    }
+    // parts of machines could do it: only whole ones cannot
+    model.program = whole;
+    let options = SolverOptions { nodes: NODES, share: 0.01, ..*options };
+    Ok(among(&model, class, &options).unwrap_or_default())
+}
+
+/// The conflict in a program; `None` where everything that counts can hold in it.
+fn among(model: &Builder<'_, '_>, class: Option<ClassId>, options: &SolverOptions) -> Option<Conflict> {
     let mut by: BTreeMap<Owner, Vec<Breach>> = BTreeMap::new();
     for breach in model.breaches.iter().filter(|b| !b.preference && !b.initial) {
         by.entry(breach.owner).or_default().push(breach.clone());
@@ -50,58 +73,94 @@ pub(super) fn explain(
     let mut order: Vec<Owner> = by.keys().copied().collect();
     order.sort_by_key(|o| std::cmp::Reverse((o.class.map(|c| c.0), o.statement)));
     order.sort_by_key(|o| std::cmp::Reverse(rank(*o)));
+    let counts = |o: &Owner| class.is_none_or(|c| o.class == Some(c) || o.class.is_none_or(|o| o == SAFETY));
+    let counted: Vec<Owner> = order.iter().copied().filter(counts).collect();
     let objective: Vec<(Col, f64)> =
         model.breaches.iter().filter(|b| !b.preference).map(|b| (b.col, b.weight)).collect();
-    let Some(session) = Session::new(&model.program, &objective, options) else {
-        return Ok(Conflict::default());
-    };
-    let mut trial = Trial { session, by: &by, free: BTreeSet::new(), bounds: BTreeMap::new() };
-    for breach in by.values().flatten() {
-        trial.bounds.insert(breach.col, model.program.bounds(breach.col));
-    }
+    let mut trial = Trial::new(&model.program, &objective, &by, options)?;
     // everything given up: if even that fails, no statement is to blame
-    trial.free.extend(order.iter().copied());
     if trial.solve().is_none() {
-        return Ok(Conflict::default());
+        return Some(Conflict::default());
     }
-    for owner in &order {
-        let counts = class.is_none_or(|c| owner.class == Some(c) || owner.class.is_none_or(|o| o == SAFETY));
-        if counts {
-            trial.keep(*owner);
-        }
-    }
+    counted.iter().for_each(|owner| trial.keep(*owner));
     if trial.solve().is_some() {
-        return Ok(Conflict::default());
+        return None;
     }
     let mut core = Vec::new();
-    for owner in order.iter().copied().filter(|o| !trial.free.contains(o)).collect::<Vec<_>>() {
-        trial.give(owner);
+    for owner in &counted {
+        trial.give(*owner);
         if trial.solve().is_some() {
-            trial.keep(owner);
-            core.push(owner);
+            trial.keep(*owner);
+            core.push(*owner);
         }
     }
-    let mut members = Vec::new();
-    for owner in core {
-        trial.give(owner);
-        let solution = trial.solve();
-        trial.keep(owner);
-        let breaches = by.get(&owner).map(Vec::as_slice).unwrap_or_default();
-        let amounts: Vec<(f64, Option<usize>)> = (breaches.iter())
-            .map(|b| {
-                let x = solution.as_ref().and_then(|s| s.x.get(b.col.index())).copied().unwrap_or(0.0);
-                (x, b.step)
-            })
-            .filter(|(x, _)| *x > NOTHING)
-            .collect();
-        members.push(Member {
-            owner,
-            amount: amounts.iter().map(|(x, t)| x * t.map_or(1.0, |t| scene.hours(t))).sum(),
-            most: amounts.iter().map(|(x, _)| *x).fold(0.0, f64::max),
-            step: amounts.iter().filter_map(|(_, t)| *t).min(),
-        });
+    let first = first_step(&mut trial, model, &core);
+    drop(trial);
+    let members = core.iter().map(|owner| alone(model, &by, (&counted, &core), *owner, options)).collect();
+    Some(Conflict { members, first })
+}
+
+/// The first step with which the core cannot hold: by bisection, for what holds over a stretch holds
+/// over any part of it.
+fn first_step(trial: &mut Trial<'_>, model: &Builder<'_, '_>, core: &[Owner]) -> Option<usize> {
+    let ends = |b: &Breach| b.step.or_else(|| model.finals.get(&b.col).copied());
+    let (mut holds, mut fails) = (0, model.scene.len());
+    while fails - holds > 1 {
+        let middle = holds + (fails - holds) / 2;
+        for owner in core {
+            trial.keep_until(*owner, &|b| ends(b).is_none_or(|t| t >= middle));
+        }
+        if trial.solve().is_some() {
+            holds = middle;
+        } else {
+            fails = middle;
+        }
     }
-    Ok(Conflict { members })
+    core.iter().for_each(|owner| trial.keep(*owner));
+    fails.checked_sub(1)
+}
+
+/// One statement relaxed alone: its least amount, then the least cost of a plan with that amount. All
+/// other statements hold, or where that is not enough, those of the core.
+fn alone(
+    model: &Builder<'_, '_>,
+    by: &BTreeMap<Owner, Vec<Breach>>,
+    (counted, core): (&[Owner], &[Owner]),
+    owner: Owner,
+    options: &SolverOptions,
+) -> Member {
+    let breaches = by.get(&owner).map(Vec::as_slice).unwrap_or_default();
+    let amount: Vec<(Col, f64)> = breaches.iter().map(|b| (b.col, b.weight)).collect();
+    let mut program = model.program.clone();
+    let total = program.between(amount.iter().copied(), 0.0, f64::INFINITY);
+    let mut found: Option<(Solution, Option<f64>)> = None;
+    for (kept, enough) in [(counted, true), (core, false)] {
+        let Some(mut trial) = Trial::new(&program, &amount, by, options) else { break };
+        kept.iter().filter(|other| **other != owner).for_each(|other| trial.keep(*other));
+        let Some(least) = trial.solve() else { continue };
+        let money: Vec<(Col, f64)> = model.money.iter().map(|(_, col, price)| (*col, *price)).collect();
+        trial.session.set_bounds(total, 0.0, least.value + 1e-8 * least.value.abs().max(1.0));
+        trial.session.set_objective(&money);
+        let cheapest = trial.solve();
+        let constant: f64 = model.constant.values().sum();
+        let cost = cheapest.as_ref().map(|s| s.value + constant).filter(|_| enough);
+        found = Some((cheapest.unwrap_or(least), cost));
+        break;
+    }
+    let amounts: Vec<(f64, Option<usize>)> = (breaches.iter())
+        .map(|b| {
+            let x = found.as_ref().and_then(|(s, _)| s.x.get(b.col.index())).copied().unwrap_or(0.0);
+            (x, b.step)
+        })
+        .filter(|(x, _)| *x > NOTHING)
+        .collect();
+    Member {
+        owner,
+        amount: amounts.iter().map(|(x, t)| x * t.map_or(1.0, |t| model.scene.hours(t))).sum(),
+        most: amounts.iter().map(|(x, _)| *x).fold(0.0, f64::max),
+        step: amounts.iter().filter_map(|(_, t)| *t).min(),
+        cost: found.and_then(|(_, cost)| cost),
+    }
 }
 
 /// Physics below every class, so that statements people wrote are questioned first.
@@ -113,30 +172,41 @@ fn rank(owner: Owner) -> u32 {
     }
 }
 
-/// A program in which statements are kept or given up, one at a time.
+/// A program in which statements are kept or given up, one at a time; all given up at first.
 struct Trial<'b> {
     session: Session,
     by: &'b BTreeMap<Owner, Vec<Breach>>,
-    free: BTreeSet<Owner>,
     bounds: BTreeMap<Col, (f64, f64)>,
 }
 
-impl Trial<'_> {
+impl<'b> Trial<'b> {
+    fn new(
+        program: &Program,
+        objective: &[(Col, f64)],
+        by: &'b BTreeMap<Owner, Vec<Breach>>,
+        options: &SolverOptions,
+    ) -> Option<Self> {
+        let session = Session::new(program, objective, options)?;
+        let bounds = by.values().flatten().map(|b| (b.col, program.bounds(b.col))).collect();
+        Some(Self { session, by, bounds })
+    }
+
     fn keep(&mut self, owner: Owner) {
-        self.free.remove(&owner);
+        self.keep_until(owner, &|_| false);
+    }
+
+    /// Keeps a statement but for the breaches that `free` leaves.
+    fn keep_until(&mut self, owner: Owner, free: &dyn Fn(&Breach) -> bool) {
         for breach in self.by.get(&owner).into_iter().flatten() {
-            let lower = self.bounds.get(&breach.col).map_or(0.0, |b| b.0);
-            self.session.set_bounds(breach.col, lower, lower);
+            if let Some((lower, upper)) = self.bounds.get(&breach.col) {
+                let most = if free(breach) { *upper } else { *lower };
+                self.session.set_bounds(breach.col, *lower, most);
+            }
         }
     }
 
     fn give(&mut self, owner: Owner) {
-        self.free.insert(owner);
-        for breach in self.by.get(&owner).into_iter().flatten() {
-            if let Some((lower, upper)) = self.bounds.get(&breach.col) {
-                self.session.set_bounds(breach.col, *lower, *upper);
-            }
-        }
+        self.keep_until(owner, &|_| true);
     }
 
     fn solve(&mut self) -> Option<Solution> {

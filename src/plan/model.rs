@@ -159,6 +159,8 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) holds: Vec<Col>,
     /// Share of each pattern, by fork; they add up to 1.
     pub(super) patterns: Vec<Vec<Aff>>,
+    /// The step with which a breach without one is final.
+    pub(super) finals: BTreeMap<Col, usize>,
     /// Comparisons of decided quantities, each with its truth.
     pub(super) literals: Vec<(Owner, Atom, Aff)>,
     /// For states that began outside what an owner asks: the step up to which they still may be.
@@ -209,6 +211,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             tagged: super::supply::Tagged::default(),
             holds: Vec::new(),
             patterns: Vec::new(),
+            finals: BTreeMap::new(),
             literals: Vec::new(),
             outside: BTreeMap::new(),
         }
@@ -345,6 +348,13 @@ impl<'s, 'a> Builder<'s, 'a> {
             }
         }
         (missing, excess)
+    }
+
+    /// Says of the breaches since the first `before` ones that they are final with the end of step
+    /// `last`.
+    pub(super) fn final_with(&mut self, last: usize, before: usize) {
+        let cols = self.breaches.iter().skip(before).filter(|b| b.step.is_none()).map(|b| (b.col, last));
+        self.finals.extend(cols);
     }
 
     /// An interval narrowed by its statement's margin, never to nothing.

@@ -7,10 +7,12 @@ use crate::ir::Attr;
 pub(super) fn add(b: &mut Builder<'_, '_>) {
     let scene = b.scene;
     for due in &scene.dues {
+        let before = b.breaches.len();
         match due.kind {
             DueKind::Deliver(energy) => deliver(b, due, energy),
             DueKind::Run { hours, uninterrupted, begun } => run(b, due, hours, uninterrupted, begun),
         }
+        b.final_with(due.steps.end.saturating_sub(1), before);
     }
 }
 
@@ -102,7 +104,8 @@ fn missed(b: &mut Builder<'_, '_>, due: &Due, hours: f64, power: f64) {
     match wish {
         Wish::No if !b.gives(owner) => b.program.contradict(),
         Wish::No | Wish::Free => {
-            let (col, weight) = (b.program.col(hours, hours), 1.0 / hours);
+            let (col, weight) = (b.program.col(0.0, hours), 1.0 / hours);
+            b.program.at_least([(col, 1.0)], hours);
             let preference = wish == Wish::Free;
             b.breaches.push(Breach { col, weight, owner, step: None, preference, initial: false });
         }

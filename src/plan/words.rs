@@ -5,7 +5,7 @@ use super::prepare::Known;
 use crate::bundle::StatementRef;
 use crate::diag::Span;
 use crate::eval::Unit;
-use crate::ir::{Attr, EffectKind, Site, Statement};
+use crate::ir::{Attr, BudgetQuantity, EffectKind, Site, Statement};
 
 /// A statement as documents name it.
 pub(super) fn statement(site: &Site, statement: Statement) -> StatementRef {
@@ -76,10 +76,14 @@ pub(super) fn runs(steps: &[usize]) -> Vec<(u32, u32)> {
 }
 
 /// Unit of a statement's breach amount, with and without time.
-fn measure(site: &Site, statement: Statement) -> (&'static str, &'static str) {
+fn measure(site: &Site, statement: Statement) -> (&str, &str) {
     match statement {
         Statement::Comfort(_) => ("K", "K h"),
-        Statement::Budget(_) => ("", ""),
+        Statement::Budget(id) => match site.budgets.get(id.index()).map(|b| b.quantity) {
+            Some(BudgetQuantity::Emissions) => ("kg", "kg"),
+            Some(BudgetQuantity::Cost) => (&site.currency, &site.currency),
+            _ => ("kWh", "kWh"),
+        },
         Statement::Effect(rule, index) => {
             let effect = site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index));
             match effect.map(|e| &e.kind) {
@@ -90,49 +94,87 @@ fn measure(site: &Site, statement: Statement) -> (&'static str, &'static str) {
                 _ => ("kW", "kWh"),
             }
         }
-        Statement::Bus(_) | Statement::Link(_) | Statement::Device(_) | Statement::Tariff(_) => ("kW", "kWh"),
+        Statement::Device(_) | Statement::Tariff(_) | Statement::Bus(_) | Statement::Link(_) => ("kW", "kWh"),
     }
+}
+
+/// Whether a level is meant, whose amounts are shares.
+fn is_share(site: &Site, statement: Statement) -> bool {
+    let Statement::Effect(rule, index) = statement else { return false };
+    let effect = site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index));
+    matches!(effect.map(|e| &e.kind), Some(EffectKind::Bound { attr: Attr::ChargeLevel, .. }))
+}
+
+/// An amount in any one step, or of the whole where it has no steps.
+fn amount(site: &Site, member: &Member) -> String {
+    if is_share(site, member.owner.statement) {
+        return format!("{} %", short(member.most * 100.0));
+    }
+    let (unit, total) = measure(site, member.owner.statement);
+    format!("{} {}", short(member.most), if member.step.is_some() { unit } else { total })
 }
 
 /// What a member of a conflict would have to give up alone.
 pub(super) fn gives_way(known: &Known<'_>, member: &Member) -> String {
     let site = known.site;
-    let (name, _, _) = facts(site, member.owner.statement);
-    let (unit, total) = measure(site, member.owner.statement);
-    let when = member
-        .step
-        .and_then(|t| known.steps.get(t))
-        .map(|s| format!(", first at {}", known.calendar.show(s.start)))
-        .unwrap_or_default();
-    if member.step.is_none() {
-        return format!("`{name}` alone would have to give up {} {unit}", short(member.most));
-    }
+    let (name, text, _) = facts(site, member.owner.statement);
+    let statement = if text.is_empty() { format!("`{name}`") } else { format!("`{name}` ({text})") };
+    let amount = amount(site, member);
+    let Some(step) = member.step.and_then(|t| known.steps.get(t)) else {
+        return format!("if only {statement} gives way: by {amount}{}", costs(known, member));
+    };
+    let (_, total) = measure(site, member.owner.statement);
+    let sum = match total {
+        // a power for an hour, and a share of a level, say nothing more
+        _ if is_share(site, member.owner.statement) => String::new(),
+        total => format!(", {} {total} in all", short(member.amount)),
+    };
     format!(
-        "`{name}` alone would have to give way by up to {} {unit} ({} {total} in all){when}",
-        short(member.most),
-        short(member.amount)
+        "if only {statement} gives way: by up to {amount}{sum}, from {} on{}",
+        known.calendar.show(step.start),
+        costs(known, member)
     )
+}
+
+/// What the plan would then cost.
+fn costs(known: &Known<'_>, member: &Member) -> String {
+    match member.cost {
+        Some(cost) => format!("; the plan then costs {cost:.2} {}", known.site.currency),
+        None => "; others still stand in each other's way".to_owned(),
+    }
 }
 
 /// The same as a proposal.
 pub(super) fn relax(known: &Known<'_>, member: &Member) -> String {
     let site = known.site;
     let (name, _, _) = facts(site, member.owner.statement);
-    let (unit, _) = measure(site, member.owner.statement);
-    let amount = short(member.most);
-    let owed = matches!(member.owner.statement, Statement::Effect(rule, index)
-    if site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index)).is_some_and(|e| {
-        matches!(e.kind, EffectKind::Deliver { .. } | EffectKind::Run { .. })
-    }));
-    if owed {
-        format!("ask {amount} {unit} less by `{name}`")
-    } else {
-        format!("allow `{name}` {amount} {unit} more")
+    let amount = amount(site, member);
+    let effect = match member.owner.statement {
+        Statement::Effect(rule, index) => {
+            site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index))
+        }
+        _ => None,
+    };
+    match effect.map(|e| &e.kind) {
+        Some(EffectKind::Deliver { .. }) => format!("let `{name}` deliver {amount} less"),
+        Some(EffectKind::Run { .. }) => format!("let `{name}` run {amount} less"),
+        Some(_) => format!("ease `{name}` by {amount}"),
+        None => match (member.owner.statement, member.owner.class) {
+            (Statement::Comfort(_), _) => format!("widen the band of `{name}` by {amount}"),
+            (Statement::Budget(_), _) => format!("allow the budget `{name}` {amount} more"),
+            (Statement::Device(_), Some(_)) => format!("ask {amount} less of `{name}`"),
+            (Statement::Device(id), None)
+                if site.family(id).is_some_and(|f| f.role == crate::ir::Role::Consumer) =>
+            {
+                format!("let `{name}` shed {amount}")
+            }
+            _ => format!("allow `{name}` {amount} more"),
+        },
     }
 }
 
 /// A number for people: three decimals at most, rounded up so that the proposal suffices.
 fn short(x: f64) -> String {
-    let text = format!("{:.3}", (x * 1000.0 - 1e-6).ceil() / 1000.0);
+    let text = format!("{:.3}", (x * 1000.0 - 1e-3).ceil() / 1000.0);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

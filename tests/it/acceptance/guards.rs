@@ -155,7 +155,7 @@ fn a_guard_on_a_temperature_and_one_on_many_members() {
     }
     assert_eq!(car[..3], [11.0, 11.0, 11.0]);
     assert!(power(&plan, "pack", &Attr::Charge)[..3].iter().all(|c| *c <= 1.0));
-    assert!(!plan.overrides.is_empty() == fan.contains(&0.0));
+    assert_eq!(!plan.overrides.is_empty(), fan.contains(&0.0));
 }
 
 #[test]

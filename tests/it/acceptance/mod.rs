@@ -6,6 +6,7 @@ mod emhass;
 pub(crate) mod examples;
 mod guards;
 mod haeo;
+mod infeasible;
 mod refusals;
 mod wishes;
 
