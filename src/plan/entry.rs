@@ -10,7 +10,7 @@ use super::prepare::{self, Known};
 use super::scene::Scene;
 use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Stop};
-use super::{decisions, document, effects, forks, form, guard, resting, rounding, steps, words};
+use super::{decisions, document, effects, forks, form, guard, resting, rounding, steps, together, words};
 use crate::bundle::{Bundle, PlanDocument, State};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
@@ -64,6 +64,10 @@ impl From<Diagnostic> for PlanFailure {
 const STUDY_S: i64 = 7 * 86_400;
 /// How often limits are tightened and the plan made again, where rounding breaks one.
 const TIGHTENINGS: usize = 3;
+/// The target gap, currency: at most this may be lost by rounding each device by itself.
+const FINE: f64 = 0.01;
+/// The same as a share of what the fixed needs would cost from the grid.
+const FINE_SHARE: f64 = 0.0001;
 
 /// Makes a plan.
 ///
@@ -105,6 +109,8 @@ pub fn plan(
     let (mut scene, mut notes) = prepare::scene(&known)?;
     let study = horizon > STUDY_S;
     let gaps = gaps(site, &scene, study);
+    // a manifest that lets the optimiser stop early says nothing of rounding
+    let fine = gaps.money.min(FINE.max(FINE_SHARE * document::gross_needs(&scene)));
     let solver = SolverOptions { time_limit: options.time_limit_s, ..SolverOptions::default() };
     let mut told = effects::Told::default();
     let mut settled = Settled::default();
@@ -126,17 +132,31 @@ pub fn plan(
             level.gap += settled.gap;
         }
         let commands = rounding::commands(&known, &solved);
-        let made = document::assemble(&document::Facts {
-            bundle,
-            known: &known,
-            solved: &solved,
-            commands: &commands,
-            told: &told,
-            notes: &notes,
-            gaps,
-            study,
-            expires: options.expires,
-        });
+        let assemble = |commands: &[rounding::Command]| {
+            document::assemble(&document::Facts {
+                bundle,
+                known: &known,
+                solved: &solved,
+                commands,
+                told: &told,
+                notes: &notes,
+                gaps,
+                study,
+                expires: options.expires,
+            })
+        };
+        let made = match assemble(&commands) {
+            Ok(document) if lost(&document) <= fine => Ok(document),
+            alone => {
+                match together::rounded(&solved, &commands, fine / 2.0).map(|commands| assemble(&commands)) {
+                    Some(Ok(together)) => match alone {
+                        Ok(alone) if alone.money.plan_cost <= together.money.plan_cost => Ok(alone),
+                        _ => Ok(together),
+                    },
+                    _ => alone,
+                }
+            }
+        };
         match made {
             Ok(document) => return Ok(document),
             Err(misses) => {
@@ -178,6 +198,12 @@ fn settle(
     Ok(guard::settled(&solved))
 }
 
+/// What rounding costs, currency.
+fn lost(document: &PlanDocument) -> f64 {
+    let model = document.money.model_cost.as_ref().map_or(0.0, Rat::to_f64);
+    document.money.plan_cost.to_f64() - model
+}
+
 fn unhonoured(site: &Site) -> Result<(), PlanFailure> {
     let findings: Diagnostics = (site.unhonoured.iter())
         .filter(|u| u.plan)
@@ -195,12 +221,12 @@ fn unhonoured(site: &Site) -> Result<(), PlanFailure> {
 /// The target gap: the manifest's, else the greater of 0.01 and 0.01 % of what the fixed needs would
 /// cost from the grid.
 fn gaps(site: &Site, scene: &Scene<'_>, study: bool) -> Gaps {
-    let money = site.settings.max_gap_money.as_ref().map_or(0.01, Rat::to_f64);
+    let money = site.settings.max_gap_money.as_ref().map_or(FINE, Rat::to_f64);
     let ratio = site.settings.max_gap_ratio.as_ref().map(Rat::to_f64);
     let ratio = match (ratio, &site.settings.max_gap_money) {
         (Some(ratio), _) => ratio,
         (None, Some(_)) => 0.0,
-        (None, None) => 0.0001,
+        (None, None) => FINE_SHARE,
     };
     Gaps { money: money.max(ratio * document::gross_needs(scene)), tie_break: !study }
 }

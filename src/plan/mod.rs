@@ -43,6 +43,7 @@ mod store;
 mod supply;
 mod tariff;
 mod terminal;
+mod together;
 mod vehicle;
 mod words;
 mod zone;

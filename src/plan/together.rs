@@ -1,0 +1,211 @@
+//! Joint rounding (planner.md 20): with everything switched as the optimum has it, every commanded
+//! power becomes a whole number of register steps, over time and over devices at once, within every
+//! peak, budget, limit, band and obligation of the model, for the least money and near to the optimum.
+
+use super::exclusive;
+use super::rounding::Command;
+use super::solve::Solved;
+use super::solver::{Col, Outcome, Program, Session, SolverOptions};
+use crate::bundle::CommandForm;
+use crate::ir::{Attr, Model, Need};
+
+/// Below this, kW, the optimum means zero, and zero it stays.
+const ZERO: f64 = 1e-7;
+/// How far a value may move from the optimum, in the coarsest register's steps: what one device
+/// rounds off another makes good, perhaps in another step.
+const ROOM: f64 = 20.0;
+/// Most commanded values; beyond them each device is rounded by itself.
+const MOST: usize = 4_000;
+/// Most nodes of the search: a limit on work that repeats.
+const NODES: i32 = 10;
+/// Currency for each unit of a breach that cannot be avoided.
+const BREACH: f64 = 1e4;
+/// A commanded value that has to become whole.
+struct Whole {
+    command: usize,
+    step: usize,
+    count: Col,
+}
+
+/// The commands of a solution, rounded together to within `gap` currency of the optimum's money;
+/// `None` where no such point is found, or the problem is too large to look for it.
+pub(super) fn rounded(solved: &Solved<'_, '_>, alone: &[Command], gap: f64) -> Option<Vec<Command>> {
+    let (model, x) = (&solved.model, &solved.climb.x);
+    let mut program = model.program.clone();
+    program.fix_integers(x);
+    exclusive::pin(&mut program, &model.pairs, x);
+    let objective = model.money.iter().map(|(_, col, v)| (*col, *v)).collect();
+    let mut work = Work { solved, program, wholes: Vec::new(), objective };
+    work.breaches();
+    let coarsest = alone.iter().filter(|c| c.attr != Attr::On).map(|c| c.step.to_f64()).fold(0.0, f64::max);
+    for (place, command) in alone.iter().enumerate() {
+        work.count(place, command, coarsest);
+        if work.wholes.len() > MOST {
+            return None;
+        }
+    }
+    let options = SolverOptions { gap, nodes: NODES, ..SolverOptions::default() };
+    let Outcome::Solved(found) = Session::new(&work.program, &work.objective, &options)?.solve() else {
+        return None;
+    };
+    let mut commands = alone.to_vec();
+    for whole in &work.wholes {
+        let slot = commands.get_mut(whole.command).and_then(|c| c.counts.get_mut(whole.step));
+        if let (Some(slot), Some(count)) = (slot, found.x.get(whole.count.index())) {
+            *slot = count.round() as i64;
+        }
+    }
+    Some(commands)
+}
+
+struct Work<'w, 's, 'a> {
+    solved: &'w Solved<'s, 'a>,
+    program: Program,
+    wholes: Vec<Whole>,
+    objective: Vec<(Col, f64)>,
+}
+
+impl Work<'_, '_, '_> {
+    /// Breaches stay at what they are, or as near to it as whole counts allow.
+    fn breaches(&mut self) {
+        for breach in &self.solved.model.breaches {
+            let at = self.solved.climb.x.get(breach.col.index()).copied().unwrap_or(0.0);
+            if at > ZERO {
+                self.objective.push((breach.col, BREACH * breach.weight));
+            } else {
+                let (lower, _) = self.program.bounds(breach.col);
+                self.program.set_bounds(breach.col, lower, at.max(lower).max(0.0));
+            }
+        }
+    }
+
+    /// A whole column for each value of a command that the optimum does not leave at zero.
+    fn count(&mut self, place: usize, command: &Command, coarsest: f64) {
+        let (model, x) = (&self.solved.model, &self.solved.climb.x);
+        let Some(series) = model.attrs.get(&(command.unit, command.attr.clone())) else { return };
+        if command.attr == Attr::On || self.is_need(command) {
+            return; // switched, or served to within a register step
+        }
+        let size = command.step.to_f64();
+        for (t, power) in series.iter().enumerate() {
+            let value = power.value(x);
+            let full = command.form == CommandForm::AtMost
+                && power.column().is_some_and(|c| value >= model.program.bounds(c).1 - 1e-6);
+            if value <= ZERO || full {
+                // what is off stays off, what is not curtailed stays so
+                for (col, _) in &power.terms {
+                    let at = x.get(col.index()).copied().unwrap_or(0.0);
+                    let (lower, upper) = self.program.bounds(*col);
+                    let at = at.clamp(lower, upper);
+                    self.program.set_bounds(*col, at, at);
+                }
+                continue;
+            }
+            let room = (ROOM * coarsest / size).ceil().max(1.0);
+            let least = ((value / size).floor() - room).max(0.0);
+            let count = self.program.integer(least, (value / size).ceil() + room);
+            let whole = power.terms.iter().copied().chain([(count, -size)]);
+            self.program.equal(whole, -power.constant);
+            self.wholes.push(Whole { command: place, step: t, count });
+        }
+    }
+
+    /// Whether the command is a need as it is served.
+    fn is_need(&self, command: &Command) -> bool {
+        let model = &self.solved.model;
+        let first = model.units.get(command.unit).and_then(|u| u.members.first());
+        let family = first.and_then(|d| model.scene.site.family(d.family));
+        family.is_some_and(|f| matches!(&f.model, Model::Consumer(c) if c.need != Need::None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{ClassId, End, RuleId, Statement};
+    use crate::plan::scene::{Due, DueKind, Owner, PeakCharge};
+    use crate::plan::testing::*;
+    use crate::quantity::Rat;
+
+    fn whole(solved: &Solved<'_, '_>, unit: usize, attr: Attr, step: &str) -> Command {
+        let steps = solved.model.scene.len();
+        let form = CommandForm::Fixed;
+        Command { unit, attr, form, step: rat(step), counts: vec![0; steps], running: vec![1; steps] }
+    }
+
+    fn kw(command: &Command, t: usize) -> f64 {
+        (&command.step * &Rat::int(command.counts[t])).to_f64()
+    }
+
+    #[test]
+    fn several_devices_share_a_peak_that_each_would_round_beyond() {
+        let mut s = site();
+        let g = grid(&mut s, "10", "0");
+        let cars: Vec<_> =
+            ["a", "b", "c"].iter().map(|name| flexible(&mut s, name, &[("0", "3")], consumer())).collect();
+        let mut scene = scene(&s, &[0.2, 0.2], 0.0);
+        for (rule, car) in (0..).zip(&cars) {
+            scene.dues.push(Due {
+                owner: Owner { statement: Statement::Effect(RuleId(rule), 0), class: Some(ClassId(1)) },
+                device: *car,
+                kind: DueKind::Deliver(1.0),
+                steps: 0..2,
+                beyond: 0.0,
+                whole: 1.0,
+                wish: None,
+                when: None,
+            });
+        }
+        // 1.8 kW are paid for already: twelve counts of 0.3 kW, six in each hour
+        scene.charges.push(PeakCharge {
+            tariff: crate::ir::TariffId(0),
+            charge: 0,
+            grid: g,
+            price: 20.0,
+            known: 1.8,
+            intervals: vec![(vec![(0, 1.0)], 0.0), (vec![(1, 1.0)], 0.0)],
+        });
+        let solved = run(&scene).unwrap();
+        let units: Vec<usize> = cars.iter().map(|car| solved.model.unit_of[car]).collect();
+        let alone: Vec<Command> = units.iter().map(|u| whole(&solved, *u, Attr::Power, "0.3")).collect();
+        let made = rounded(&solved, &alone, 0.0).unwrap();
+        for t in 0..2 {
+            assert!(made.iter().map(|c| kw(c, t)).sum::<f64>() <= 1.8 + 1e-9, "{made:#?}");
+        }
+        for car in &made {
+            assert!(kw(car, 0) + kw(car, 1) >= 1.0, "{made:#?}");
+        }
+    }
+
+    #[test]
+    fn a_finer_register_makes_good_what_a_coarser_one_rounds_off() {
+        let mut s = site();
+        let g = grid(&mut s, "10", "0");
+        load(&mut s, "l", "2.5");
+        let b = store(&mut s, "b", "10", "5", End::Free);
+        let c = store(&mut s, "c", "10", "5", End::Free);
+        let mut scene = scene(&s, &[0.2, 0.2], 0.0);
+        scene.levels.insert(b, 0.9 / 0.81);
+        scene.levels.insert(c, 1.3 / 0.81);
+        scene.charges.push(PeakCharge {
+            tariff: crate::ir::TariffId(0),
+            charge: 0,
+            grid: g,
+            price: 20.0,
+            known: 1.7,
+            intervals: vec![(vec![(0, 1.0)], 0.0), (vec![(1, 1.0)], 0.0)],
+        });
+        let solved = run(&scene).unwrap();
+        let unit = |d| solved.model.unit_of[&d];
+        let alone = [
+            whole(&solved, unit(b), Attr::Discharge, "0.25"),
+            whole(&solved, unit(c), Attr::Discharge, "0.01"),
+        ];
+        let made = rounded(&solved, &alone, 0.0).unwrap();
+        for t in 0..2 {
+            let given: f64 = made.iter().map(|c| kw(c, t)).sum();
+            assert!(given >= 0.8 - 1e-9, "{made:#?}");
+        }
+        assert!(kw(&made[0], 0) + kw(&made[0], 1) <= 0.9 / 0.81 * 0.9 + 1e-9, "{made:#?}");
+    }
+}
