@@ -49,6 +49,11 @@ mod spec;
 
 #[cfg(feature = "solver")]
 #[cfg(test)]
+#[path = "it/surface.rs"]
+mod surface;
+
+#[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/syntax/mod.rs"]
 mod syntax;
 

@@ -68,7 +68,7 @@ impl<'a> Compiler<'a> {
             cap: cap.unwrap_or(Rat::ZERO),
             per: per.unwrap_or(Period::Month),
             span: name.span,
-            text: self.text(owned.span),
+            text: crate::syntax::budget(owned.node),
         }
     }
 

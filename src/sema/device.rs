@@ -266,7 +266,7 @@ impl<'a> Compiler<'a> {
         } else if args.eat("off") {
             Some((Attr::On, Rat::ZERO))
         } else {
-            let word = args.peek_word().map(|w| w.text.as_str()).and_then(super::signal::plain_attribute);
+            let word = args.peek_word().map(|w| w.text.as_str()).and_then(super::reference::plain_attribute);
             if word.is_some() {
                 args.next();
             }
@@ -414,7 +414,9 @@ impl<'a> Compiler<'a> {
             }
             self.end(&args);
             let attr = Attr::Point(word.text.clone());
-            if super::signal::plain_attribute(&word.text).is_some() && !matches!(family.role, Role::Control) {
+            if super::reference::plain_attribute(&word.text).is_some()
+                && !matches!(family.role, Role::Control)
+            {
                 self.error(
                     codes::DUPLICATE_NAME,
                     word.span,

@@ -58,7 +58,8 @@ impl Compiler<'_> {
             preferably: node.preferably.is_some(),
             price,
             span: node.span,
-            text: self.text(node.span),
+            // from the tree, so that a module's text shows what it was used with
+            text: crate::syntax::effect(node),
         })
     }
 

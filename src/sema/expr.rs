@@ -514,7 +514,7 @@ impl Compiler<'_> {
 
     /// The attribute of a group without members: every known attribute is fine.
     fn attribute_of_none(&mut self, word: &str, span: Span) -> Option<(Attr, Type)> {
-        match super::signal::plain_attribute(word) {
+        match super::reference::plain_attribute(word) {
             Some(attr) => {
                 let ty = attr.ty();
                 Some((attr, ty))

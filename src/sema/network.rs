@@ -41,7 +41,7 @@ impl<'a> Compiler<'a> {
         bus
     }
 
-    /// `limit 400 kW`, `limit 63 A per phase`.
+    /// `limit 400 kW`, `limit 63 A per phase`; of direct current also `limit 1200 A`, which is a power.
     fn bus_limit(&mut self, mut args: Args<'a>, bus: &mut Bus) {
         let whole = args.span();
         let span = args.here();
@@ -60,7 +60,14 @@ impl<'a> Compiler<'a> {
             _ => false,
         };
         self.end(&args);
-        let slot = match (num.ty, per_phase) {
+        let direct = bus.supply.as_ref().filter(|supply| !supply.ac).and_then(|supply| supply.volts.as_ref());
+        let (ty, value) = match (num.ty, direct) {
+            (Type::Current, Some(volts)) if !per_phase => {
+                (Type::Power, (&value * volts).checked_div(&Rat::int(1000)).unwrap_or(value))
+            }
+            (ty, _) => (ty, value),
+        };
+        let slot = match (ty, per_phase) {
             (Type::Power, false) => &mut bus.limit,
             (Type::Current, true) => &mut bus.phase_limit,
             (Type::Current, false) => {

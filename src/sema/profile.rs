@@ -183,7 +183,7 @@ impl<'a> Compiler<'a> {
 
 /// What a profile's devices measure beside the attributes that all have: name, type and range.
 pub(super) fn measures(profile: &Profile) -> Vec<(&str, Type, Domain)> {
-    let own = profile.measures.iter().filter(|(name, _)| super::signal::plain_attribute(name).is_none());
+    let own = profile.measures.iter().filter(|(name, _)| super::reference::plain_attribute(name).is_none());
     own.map(|(name, measure)| {
         let point = profile.points.get(&measure.point);
         let unit = point.and_then(|p| p.unit.as_deref()).and_then(|u| Unit::lookup(u, ""));

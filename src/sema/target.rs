@@ -163,7 +163,7 @@ impl Compiler<'_> {
                 }
             }
         }
-        found.or_else(|| match super::signal::plain_attribute(word) {
+        found.or_else(|| match super::reference::plain_attribute(word) {
             Some(attr) => Some(attr),
             None => {
                 self.error(

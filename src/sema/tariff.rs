@@ -204,7 +204,7 @@ impl<'a> Compiler<'a> {
         let monthly = args.eat("monthly") || args.eat("per_month");
         if !monthly && let Some(word) = args.word() {
             let text = self.text(whole);
-            self.unhonoured(format!("a demand charge per {} (`{text}`)", word.text), whole, false, true);
+            self.unhonoured(format!("a {} demand charge (`{text}`)", word.text), whole, false, true);
         }
         if let Some(ArgKind::Block(rows)) = args.peek().map(|a| &a.kind) {
             args.next();

@@ -12,7 +12,7 @@ mod report;
 mod scan;
 mod words;
 
-pub use format::{Formatted, format};
+pub use format::{Formatted, budget, effect, format};
 
 use std::collections::BTreeMap;
 

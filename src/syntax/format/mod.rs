@@ -10,7 +10,7 @@ mod property;
 mod rule;
 mod text;
 
-use crate::ast::{Comment, Item, ItemKind, Module, Rule, Test};
+use crate::ast::{self, Comment, Item, ItemKind, Module, Rule, Test};
 use crate::diag::{Diagnostic, SourceId};
 use item::{Unit, idents, joined};
 use property::one_line;
@@ -39,6 +39,18 @@ pub fn format(source: SourceId, text: &str) -> Formatted {
     printer.items(&file.items, text.len());
     printer.comments_before(text.len());
     Formatted { text: printer.out, findings }
+}
+
+/// An effect in canonical form, from the tree: what a module's parameters stand for is in it.
+#[must_use]
+pub fn effect(node: &ast::Effect) -> String {
+    rule::effect(node)
+}
+
+/// A budget in canonical form, from the tree.
+#[must_use]
+pub fn budget(node: &ast::Budget) -> String {
+    item::budget(node)
 }
 
 struct Printer<'t> {
