@@ -18,7 +18,7 @@ use super::witness::{self, Situation, replay};
 use super::{CheckInputs, Prepared as Policy, prepare};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::eval::{Clash, Decision, DeviceSet, Environment, Reading};
+use crate::eval::{Clash, Decision, DeviceSet, Environment, Instance, Reading};
 use crate::ir::{
     Attr, Device, Expect, ExpectWhat, GivenWhat, Model, PolicyTest, RuleId, Share, Site, Target, Value,
 };
@@ -127,6 +127,7 @@ impl<'r> Runner<'r, '_> {
             let formula = match &given.what {
                 GivenWhat::Latch(latch, value) => sign(Bit::Latch(*latch), *value),
                 GivenWhat::Held(held, value) => sign(Bit::Held(*held), *value),
+                GivenWhat::LastKnown(rule, member, value) => sign(Bit::LastKnown(*rule, *member), *value),
                 GivenWhat::Known(of, value) => match world.resolve(of, None) {
                     Some((signal, member)) if *value => known(signal, member),
                     Some((signal, member)) => known(signal, member).negate(),
@@ -312,6 +313,9 @@ impl<'r> Runner<'r, '_> {
                 GivenWhat::Held(held, true) => {
                     environment.held.insert(*held);
                 }
+                GivenWhat::LastKnown(rule, member, value) => {
+                    environment.last_known.insert(Instance { rule: *rule, member: *member }, *value);
+                }
                 GivenWhat::Known(_, true) | GivenWhat::Latch(_, false) | GivenWhat::Held(_, false) => {}
             }
         }
@@ -447,7 +451,8 @@ impl<'r> Runner<'r, '_> {
             }
             ExpectWhat::Conflict(rules) => {
                 let wanted: BTreeSet<RuleId> = rules.iter().copied().collect();
-                clashes().any(|conflict| {
+                // one rule alone may ask what its device cannot do
+                decision.conflicts.iter().any(|conflict| {
                     let of: BTreeSet<RuleId> = conflict.effects.iter().map(|e| e.instance.rule).collect();
                     of == wanted
                 })

@@ -23,6 +23,9 @@ pub(super) struct Policy<'s> {
     pub(super) shown: String,
     /// what is compiled, with its calendar; `None` where there are errors
     pub(super) compiled: Option<(Site, Calendar)>,
+    /// where there are errors, what can be checked all the same, with the number of statements
+    /// that are left out
+    partial: Option<((Site, Calendar), usize)>,
     /// the feeds, once read
     pub(super) inputs: Option<Inputs>,
     findings: Diagnostics,
@@ -37,7 +40,7 @@ impl<'s> Policy<'s> {
     /// When there is no policy, or it cannot be read at all.
     pub(super) fn open(path: &Path, system: &'s dyn System) -> Result<Self, Box<Diagnostic>> {
         let mut repository = Repository::open(system, path)?;
-        let sema::Compiled { site, sources, mut findings } = sema::compile(&repository);
+        let sema::Compiled { site, partial, sources, mut findings } = sema::compile(&repository);
         // what is read later joins all texts that were read so far
         repository.sources = sources;
         let compiled = site.and_then(|site| match Calendar::new(&site) {
@@ -47,15 +50,25 @@ impl<'s> Policy<'s> {
                 None
             }
         });
+        let partial = partial.and_then(|sema::Partial { site, left_out }| {
+            let calendar = Calendar::new(&site).ok()?;
+            Some(((site, calendar), left_out))
+        });
         let counts = vec![("files".to_owned(), repository.files.len() as u64)];
         let shown = shown(&repository, system);
         let (inputs, rests_on) = (None, Vec::new());
-        Ok(Self { system, repository, shown, compiled, inputs, findings, counts, rests_on })
+        Ok(Self { system, repository, shown, compiled, partial, inputs, findings, counts, rests_on })
+    }
+
+    /// What is checked: the policy, or what is left of it without the statements that have errors.
+    fn checked(&self) -> Option<&(Site, Calendar)> {
+        self.compiled.as_ref().or(self.partial.as_ref().map(|(site, _)| site))
     }
 
     /// Reads the feeds as they are needed in `span`.
     pub(super) fn read(&mut self, span: (Instant, Instant)) {
-        let Some((site, calendar)) = &self.compiled else { return };
+        let partial = self.partial.as_ref().map(|(site, _)| site);
+        let Some((site, calendar)) = self.compiled.as_ref().or(partial) else { return };
         match inputs::load(&mut self.repository, site, calendar, span) {
             Ok(inputs) => self.inputs = Some(inputs),
             Err(faults) => self.findings.extend(faults),
@@ -65,15 +78,19 @@ impl<'s> Policy<'s> {
     /// Asks every question of `check`. Feeds are read as they are needed in `span`; without one, in
     /// the whole time for which the policy is valid.
     pub(super) fn check(&mut self, span: Option<(Instant, Instant)>) {
-        let Some((_, calendar)) = &self.compiled else { return };
+        let Some((_, calendar)) = self.checked() else { return };
         let span = span.unwrap_or_else(|| calendar.valid());
         self.read(span);
-        let Some((site, _)) = &self.compiled else { return };
+        let Some((site, _)) = self.checked() else { return };
         let report = analysis::check(site, &CheckInputs::default());
         self.findings.extend(report.findings);
         self.counts.push(("rules".to_owned(), report.rules as u64));
         self.counts.push(("questions".to_owned(), report.questions));
         self.rests_on = report.rests_on;
+        if let Some((_, left_out)) = &self.partial {
+            let what = super::output::counted(*left_out as u64, "statements");
+            self.rests_on.push(format!("{what} with errors left out: nothing was asked about them"));
+        }
     }
 
     /// Runs the policy's tests.

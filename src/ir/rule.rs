@@ -331,8 +331,50 @@ pub enum GivenWhat {
     Latch(LatchId, bool),
     /// A `for d` bit.
     Held(super::HeldId, bool),
+    /// What the guard of a rule with `on loss hold` was when it was last known.
+    LastKnown(RuleId, Option<super::Device>, bool),
     /// Whether a reading is known.
     Known(super::SigRef, bool),
+}
+
+impl GivenWhat {
+    /// What a rule holds over time, in the order in which a test counts it: its `for d` bits as they
+    /// stand in the text, then what its guard was when last known, by member. All set.
+    #[must_use]
+    pub fn held_by(site: &super::Site, rule: RuleId) -> Vec<Self> {
+        let Some(of) = site.rule(rule) else { return Vec::new() };
+        let mut ids = Vec::new();
+        for guard in std::iter::once(&of.when).chain(&of.until) {
+            held_in(guard, &mut ids);
+        }
+        ids.sort_unstable();
+        let held = ids.into_iter().map(|id| Self::Held(id, true));
+        let group = of.for_each.and_then(|group| site.group(group));
+        let members = match (of.on_loss, group) {
+            (OnLoss::Hold(_), None) => vec![None],
+            (OnLoss::Hold(_), Some(group)) => group.devices().map(Some).collect(),
+            _ => Vec::new(),
+        };
+        held.chain(members.into_iter().map(|member| Self::LastKnown(rule, member, true))).collect()
+    }
+}
+
+fn held_in(guard: &Guard, found: &mut Vec<super::HeldId>) {
+    match guard {
+        Guard::Held(id, inner) => {
+            found.push(*id);
+            held_in(inner, found);
+        }
+        Guard::Not(inner) => held_in(inner, found),
+        Guard::All(parts) | Guard::Any(parts) => parts.iter().for_each(|part| held_in(part, found)),
+        Guard::Quantified { body, .. } => held_in(body, found),
+        Guard::Const(_)
+        | Guard::Compare { .. }
+        | Guard::Is(_)
+        | Guard::Equals(..)
+        | Guard::During(_)
+        | Guard::Emergency => {}
+    }
 }
 
 /// One expectation of a test.

@@ -24,6 +24,7 @@ mod module;
 mod names;
 mod network;
 mod obligation;
+mod partial;
 mod permit;
 mod price;
 mod producer;
@@ -52,6 +53,8 @@ use crate::repo::Repository;
 
 use collect::Statements;
 use names::Names;
+use partial::Leaves;
+pub use partial::Partial;
 
 /// Declared devices, counting the members of arrays.
 const MOST_DEVICES: u64 = 10_000_000;
@@ -65,6 +68,8 @@ const MOST_STATEMENTS: usize = 1_000_000;
 pub struct Compiled {
     /// The policy; `None` where there are errors.
     pub site: Option<ir::Site>,
+    /// Where there are errors: what can be checked all the same.
+    pub partial: Option<Partial>,
     /// All texts that were read, for findings.
     pub sources: SourceMap,
     /// Everything found, sorted, with the repository's own findings.
@@ -78,13 +83,15 @@ pub fn compile(repository: &Repository<'_>) -> Compiled {
     let mut findings = repository.findings.clone();
     let statements = module::load(repository, &mut sources, &mut findings);
     let mut compiler = Compiler::new(repository, &sources, &statements, findings);
-    if !repository.unread && !statements.overflown {
-        compiler.run(&statements);
-    }
+    let leaves = (!repository.unread && !statements.overflown).then(|| compiler.run(&statements));
     let Compiler { site, mut findings, .. } = compiler;
     findings.sort(&sources);
-    let site = (!findings.has_errors()).then_some(site);
-    Compiled { site, sources, findings }
+    let (site, partial) = if findings.has_errors() {
+        (None, leaves.and_then(|leaves| partial::without_errors(site, &leaves, &findings, &sources)))
+    } else {
+        (Some(site), None)
+    };
+    Compiled { site, partial, sources, findings }
 }
 
 /// The state of one compilation.
@@ -151,7 +158,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn run(&mut self, statements: &'a Statements) {
+    fn run(&mut self, statements: &'a Statements) -> Leaves {
         let declared = self.collect(statements);
         self.site_statement(&declared);
         self.principals(&declared);
@@ -175,6 +182,7 @@ impl<'a> Compiler<'a> {
         self.test_statements(&declared);
         self.objective_statement(&declared);
         self.decide_statements(&declared);
+        Leaves::of(&declared)
     }
 
     fn push(&mut self, finding: Diagnostic) {

@@ -63,24 +63,13 @@ impl<'a> Compiler<'a> {
                 Some(latches.into_iter().map(|latch| GivenWhat::Latch(latch, *value)).collect())
             }
             GivenKind::Held(name, value) => {
-                let rule = self.rule_named(name)?;
-                let rule_name = self.site.rules.get(rule.index()).map(|r| r.name.clone()).unwrap_or_default();
-                let held: Vec<GivenWhat> = self
-                    .site
-                    .held
-                    .iter()
-                    .filter(|h| h.name == rule_name || h.name.starts_with(&format!("{rule_name} ")))
-                    .map(|h| GivenWhat::Held(h.id, *value))
-                    .collect();
-                if held.is_empty() {
-                    self.error(
-                        codes::WRONG_KIND,
-                        name.span,
-                        format!("the rule `{rule_name}` has no `for` that could run out"),
-                    );
-                    return None;
-                }
-                Some(held)
+                let bits = self.held_named(name)?;
+                let signed = |what: &GivenWhat| match what {
+                    GivenWhat::Held(id, _) => GivenWhat::Held(*id, *value),
+                    GivenWhat::LastKnown(rule, member, _) => GivenWhat::LastKnown(*rule, *member, *value),
+                    other => other.clone(),
+                };
+                Some(bits.iter().map(signed).collect())
             }
             GivenKind::Known(name, value) => {
                 let (reference, _) = self.one_signal(name)?;
@@ -239,6 +228,32 @@ impl<'a> Compiler<'a> {
                 None
             }
         }
+    }
+
+    /// What a rule holds over time: that a guard has held `for d`, and, with `on loss hold`, what
+    /// the guard was when last known; one of these with its index.
+    fn held_named(&mut self, name: &ast::Name) -> Option<Vec<GivenWhat>> {
+        let rule = self.rule_named(name)?;
+        let bits = GivenWhat::held_by(&self.site, rule);
+        let index = match name.parts.last().and_then(|part| part.index.as_ref()) {
+            _ if bits.is_empty() => {
+                let rule = self.site.rules.get(rule.index()).map_or("", |rule| rule.name.as_str());
+                let message =
+                    format!("the rule `{rule}` has neither a `for` that could run out nor `on loss hold`");
+                self.error(codes::WRONG_KIND, name.span, message);
+                return None;
+            }
+            None => return Some(bits),
+            Some(ast::Index::One(n)) => {
+                let at = self.whole(n, u32::MAX)?;
+                bits.get(usize::try_from(at).ok()?.checked_sub(1)?).cloned()
+            }
+            Some(ast::Index::Range(_)) => None,
+        };
+        if index.is_none() {
+            self.error(codes::INDEX_OUT_OF_RANGE, name.span, "this rule holds no such bit".to_owned());
+        }
+        index.map(|bit| vec![bit])
     }
 
     /// The latch bits of a rule; of one member with its index.

@@ -128,3 +128,41 @@ fn lint_levels_and_waivers_of_the_manifest_count() {
     assert_eq!(exit(&waiver("2026-06-01")), 0);
     assert_eq!(exit(&waiver("2026-05-31")), 1);
 }
+
+#[test]
+fn an_error_in_one_rule_does_not_hide_the_clash_of_others() {
+    let site = r#"edition 2026
+site s { timezone "Europe/Berlin", location 52.5 N 13.4 E, currency EUR, step 15 min, horizon 24 h, valid 2026-01-01 .. 2026-12-31, signatures none }
+priorities safety > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer grid : grid { on main, import up to 100 kW, export up to 100 kW, tariff flat }
+tariff flat { import 0.30 EUR/kWh }
+consumer pump : pump { on main, demand 0 kW .. 10 kW }
+rule runs in comfort { turn on pump }
+rule rests in comfort { turn off pump }
+rule wide in comfort { set pump.power to 20 kW }
+"#;
+    let with = |statement: &str| MemorySystem::new().file("site/p.evl", format!("{site}{statement}\n"));
+    let found = |statement: &str| check(&with(statement), "site");
+    let clashes = ["EVL0301", "EVL0302"];
+    assert_eq!(found(""), (1, clashes.map(str::to_owned).to_vec()));
+    // a type error, an unknown name, a syntax error: each with the clashes of the others
+    for (statement, code) in [
+        ("rule bad in comfort { limit pump to 3 kWh }", "EVL0201"),
+        ("rule bad in comfort { turn on pmup }", "EVL0101"),
+        ("rule bad in comfort { limit pump too 3 kW }", "EVL0001"),
+        ("budget day in economy { consumption of pump at most 3 kW per day }", "EVL0201"),
+    ] {
+        let (exit, codes) = found(statement);
+        let others: Vec<&String> = codes.iter().filter(|code| clashes.contains(&code.as_str())).collect();
+        assert_eq!((exit, others.len(), codes.len()), (1, 2, 3), "{statement}: {codes:?}");
+        let family = |code: &str| code[..5].to_owned();
+        assert!(codes.iter().any(|found| family(found) == family(code)), "{statement}: {codes:?}");
+        let system = with(statement);
+        check(&system, "site");
+        assert!(system.printed().contains("left out"), "{statement}: {}", system.printed());
+    }
+    // what others mean may hang on a declaration: nothing more is said
+    let (exit, codes) = found("assume pump.power < 3 kWh");
+    assert!(exit == 1 && codes.iter().all(|code| !clashes.contains(&code.as_str())), "{codes:?}");
+}

@@ -4,7 +4,7 @@
 //! active and has force.
 
 use super::contradiction::Found;
-use super::{least, mismatch, open, says, span_of, with_witness};
+use super::{least, mismatch, open, says, span_of, subject_name, with_witness};
 use crate::analysis::ask::{Asker, Ground};
 use crate::analysis::formula::Formula;
 use crate::analysis::index::{Act, Dossier, named};
@@ -63,7 +63,9 @@ fn report(
     for (attr, range) in ranges(&dossier.body, act) {
         finding = finding.because(format!("its {} can be {}", attr.name(), in_words(&attr, &range, ground)));
     }
-    with_witness(ground, finding, &situation, statements, "", "")
+    let rule = site.rule(act.rule).map_or("", |rule| rule.name.as_str());
+    let title = format!("{rule} on {}", subject_name(site, dossier.subject));
+    with_witness(ground, finding, &situation, statements, &title, &format!("conflict {rule}"))
 }
 
 fn ranges(body: &Body, act: &Act) -> Vec<(Attr, (Rat, Rat))> {

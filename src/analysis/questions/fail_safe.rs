@@ -1,12 +1,14 @@
 //! EVL0607: a limit of a bus, link, port or grid connection that can be exceeded when evl is gone.
 //!
-//! Each device is at its fail-safe value, or anywhere in its range where nothing moves it. On a
-//! tree of buses a cut at a link has a side without the grid, and what that side must take or give
-//! at most is the sum of its devices'; in a mesh only the grid connection is judged, since how
-//! power divides among parallel links is not fixed by this.
+//! Each device is at its fail-safe value, or anywhere in its range where nothing moves it. Each
+//! connected part of the buses is judged by itself. Where it is a tree, a cut at a link has a side
+//! without the grid, and what that side must take or give at most is the sum of its devices', with
+//! what links lose on the way. Among parallel links, and between several grids, nothing here fixes
+//! how power divides: what no division could exceed is fine, the rest is an open question.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::open;
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{Attr, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site};
 use crate::quantity::{Rat, Type, show};
@@ -29,18 +31,114 @@ pub(crate) fn ask(site: &Site) -> Vec<Diagnostic> {
     let nets: Vec<Net> =
         site.families.iter().enumerate().filter_map(|(i, family)| net(site, i, family)).collect();
     let mut findings = Vec::new();
-    grid(site, &nets, &mut findings);
-    if is_forest(site) {
-        for link in &site.links {
-            cut(site, link, &nets, &mut findings);
+    let mut seen: BTreeSet<BusId> = BTreeSet::new();
+    for bus in &site.buses {
+        if seen.contains(&bus.id) {
+            continue;
         }
-        for bus in &site.buses {
-            if let Some(limit) = &bus.limit {
-                bus_limit(site, bus.id, limit, bus.span, &nets, &mut findings);
-            }
+        let part = side(site, bus.id, None);
+        seen.extend(part.iter().copied());
+        let grids = grids_of(site, &part);
+        let links = site.links.iter().filter(|link| part.contains(&link.from)).count();
+        if links + 1 == part.len() && grids.len() <= 1 {
+            tree(site, &nets, &part, &grids, &mut findings);
+        } else {
+            mesh(site, &nets, &part, &grids, &mut findings);
         }
     }
     findings
+}
+
+/// A tree of buses with one grid at most.
+fn tree(
+    site: &Site,
+    nets: &[Net],
+    part: &BTreeSet<BusId>,
+    grids: &[&Family],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let of_part: Vec<&Net> = nets.iter().filter(|net| part.contains(&net.bus)).collect();
+    if let [grid] = grids
+        && let (Some(bus), Model::Grid { import, export, .. }) = (grid.bus, &grid.model)
+    {
+        let (least, most) = seen_from(site, nets, bus, None);
+        let given = -&least;
+        if most > *import {
+            let what = format!("more can be taken than `{}` can import", grid.name);
+            findings.push(finding(site, grid.span, what, &most, import, &of_part));
+        }
+        if given > *export {
+            let what = format!("more can be given than `{}` can export", grid.name);
+            findings.push(finding(site, grid.span, what, &given, export, &of_part));
+        }
+    }
+    for link in site.links.iter().filter(|link| part.contains(&link.from)) {
+        cut(site, link, nets, findings);
+    }
+    for bus in site.buses.iter().filter(|bus| part.contains(&bus.id)) {
+        if let Some(limit) = &bus.limit {
+            bus_limit(site, bus.id, limit, bus.span, nets, findings);
+        }
+    }
+}
+
+/// Buses of which nothing fixes how power divides: no flow exceeds what all devices take together,
+/// or give together, with what the links can lose.
+fn mesh(
+    site: &Site,
+    nets: &[Net],
+    part: &BTreeSet<BusId>,
+    grids: &[&Family],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let of_part: Vec<&Net> = nets.iter().filter(|net| part.contains(&net.bus)).collect();
+    let (least, most): (Rat, Rat) =
+        (of_part.iter().map(|n| &n.least).sum(), of_part.iter().map(|n| &n.most).sum());
+    let limits = grids.iter().filter_map(|grid| match &grid.model {
+        Model::Grid { import, export, .. } => Some((import, export)),
+        _ => None,
+    });
+    let (import, export): (Vec<&Rat>, Vec<&Rat>) = limits.unzip();
+    if let Some(first) = grids.first() {
+        let (import, export): (Rat, Rat) = (import.into_iter().sum(), export.into_iter().sum());
+        let given = -&least;
+        if most > import {
+            let what = format!("more can be taken than `{}` can import", first.name);
+            findings.push(finding(site, first.span, what, &most, &import, &of_part));
+        }
+        if given > export {
+            let what = format!("more can be given than `{}` can export", first.name);
+            findings.push(finding(site, first.span, what, &given, &export, &of_part));
+        }
+    }
+    let links: Vec<&Link> = site.links.iter().filter(|link| part.contains(&link.from)).collect();
+    let mut taken: Rat = of_part.iter().map(|n| Rat::max_of(&n.most, &Rat::ZERO)).sum();
+    let given: Rat = of_part.iter().map(|n| Rat::max_of(&-&n.least, &Rat::ZERO)).sum();
+    for link in &links {
+        taken = taken.checked_div(&link.efficiency).unwrap_or(taken);
+    }
+    let flow = Rat::max_of(&taken, &given);
+    let mut doubt = |span: Span, name: &str, limit: &Rat| {
+        if flow > *limit {
+            findings.push(open(span, &format!("whether `{name}` can carry what flows when evl is gone")));
+        }
+    };
+    for link in links {
+        doubt(link.span, &link.name, &link.capacity);
+        if link.both {
+            doubt(link.span, &link.name, &link.capacity_back);
+        }
+    }
+    for bus in site.buses.iter().filter(|bus| part.contains(&bus.id)) {
+        bus.limit.iter().for_each(|limit| doubt(bus.span, &bus.name, limit));
+    }
+    if let [_, _, ..] = grids {
+        for grid in grids {
+            if let Model::Grid { import, export, .. } = &grid.model {
+                doubt(grid.span, &grid.name, &Rat::min_of(import, export));
+            }
+        }
+    }
 }
 
 fn net(site: &Site, index: usize, family: &Family) -> Option<Net> {
@@ -93,29 +191,12 @@ fn at_fail_safe(site: &Site, family: &Family) -> Option<(Rat, Rat)> {
     }
 }
 
-fn is_forest(site: &Site) -> bool {
-    let mut parent: Vec<usize> = (0..site.buses.len()).collect();
-    fn root(parent: &[usize], mut at: usize) -> usize {
-        while let Some(next) = parent.get(at).copied().filter(|next| *next != at) {
-            at = next;
-        }
-        at
-    }
-    site.links.iter().all(|link| {
-        let (a, b) = (root(&parent, link.from.index()), root(&parent, link.to.index()));
-        if let Some(slot) = parent.get_mut(a) {
-            *slot = b;
-        }
-        a != b
-    })
-}
-
-/// Buses on the side of a bus, without crossing the link.
-fn side(site: &Site, from: BusId, without: &Link) -> BTreeSet<BusId> {
+/// Buses that hang together with a bus, without crossing a link.
+fn side(site: &Site, from: BusId, without: Option<&Link>) -> BTreeSet<BusId> {
     let mut seen = BTreeSet::from([from]);
     let mut open = vec![from];
     while let Some(bus) = open.pop() {
-        for link in site.links.iter().filter(|link| link.id != without.id) {
+        for link in site.links.iter().filter(|link| without.is_none_or(|without| link.id != without.id)) {
             for (a, b) in [(link.from, link.to), (link.to, link.from)] {
                 if a == bus && seen.insert(b) {
                     open.push(b);
@@ -126,16 +207,54 @@ fn side(site: &Site, from: BusId, without: &Link) -> BTreeSet<BusId> {
     seen
 }
 
-fn has_grid(site: &Site, side: &BTreeSet<BusId>) -> bool {
-    site.families
-        .iter()
-        .any(|f| matches!(f.model, Model::Grid { .. }) && f.bus.is_some_and(|bus| side.contains(&bus)))
+fn grids_of<'s>(site: &'s Site, part: &BTreeSet<BusId>) -> Vec<&'s Family> {
+    let grid =
+        |f: &&Family| matches!(f.model, Model::Grid { .. }) && f.bus.is_some_and(|bus| part.contains(&bus));
+    site.families.iter().filter(grid).collect()
 }
 
-/// Least and greatest net consumption of a side.
-fn total(nets: &[Net], side: &BTreeSet<BusId>) -> (Rat, Rat) {
-    let on_side = || nets.iter().filter(|net| side.contains(&net.bus));
-    (on_side().map(|net| &net.least).sum(), on_side().map(|net| &net.most).sum())
+fn has_grid(site: &Site, side: &BTreeSet<BusId>) -> bool {
+    !grids_of(site, side).is_empty()
+}
+
+/// Least and greatest net consumption of a bus of a tree with everything behind it, as the bus sees
+/// it: what is sent into a link is more than what arrives. `without`: the link by which it is
+/// looked at.
+fn seen_from(site: &Site, nets: &[Net], bus: BusId, without: Option<&Link>) -> (Rat, Rat) {
+    // buses in the order in which they are reached, each with the link that leads to it
+    let mut order: Vec<(BusId, Option<(&Link, BusId)>)> = vec![(bus, None)];
+    let mut seen = BTreeSet::from([bus]);
+    let mut at = 0;
+    while let Some((here, _)) = order.get(at).copied() {
+        for link in site.links.iter().filter(|link| without.is_none_or(|without| link.id != without.id)) {
+            for (near, far) in [(link.from, link.to), (link.to, link.from)] {
+                if near == here && seen.insert(far) {
+                    order.push((far, Some((link, near))));
+                }
+            }
+        }
+        at += 1;
+    }
+    let mut sums: BTreeMap<BusId, (Rat, Rat)> = BTreeMap::new();
+    for (here, by) in order.into_iter().rev() {
+        let mut sum = sums.remove(&here).unwrap_or_default();
+        for net in nets.iter().filter(|net| net.bus == here) {
+            sum.0 += &net.least;
+            sum.1 += &net.most;
+        }
+        let Some((link, near)) = by else { return sum };
+        let sent = |power: &Rat| {
+            if power.is_positive() {
+                power.checked_div(&link.efficiency).unwrap_or_else(|| power.clone())
+            } else {
+                power * &link.efficiency
+            }
+        };
+        let slot = sums.entry(near).or_default();
+        slot.0 += &sent(&sum.0);
+        slot.1 += &sent(&sum.1);
+    }
+    (Rat::ZERO, Rat::ZERO)
 }
 
 fn finding(site: &Site, span: Span, what: String, needed: &Rat, limit: &Rat, nets: &[&Net]) -> Diagnostic {
@@ -155,37 +274,13 @@ fn finding(site: &Site, span: Span, what: String, needed: &Rat, limit: &Rat, net
     finding
 }
 
-fn grid(site: &Site, nets: &[Net], findings: &mut Vec<Diagnostic>) {
-    let grids: Vec<(&Family, &Rat, &Rat)> = site
-        .families
-        .iter()
-        .filter_map(|f| match &f.model {
-            Model::Grid { import, export, .. } => Some((f, import, export)),
-            _ => None,
-        })
-        .collect();
-    let Some((first, ..)) = grids.first() else { return };
-    let all: Vec<&Net> = nets.iter().collect();
-    let (least, most): (Rat, Rat) = (nets.iter().map(|n| &n.least).sum(), nets.iter().map(|n| &n.most).sum());
-    let import: Rat = grids.iter().map(|(_, import, _)| *import).sum();
-    let export: Rat = grids.iter().map(|(_, _, export)| *export).sum();
-    if most > import {
-        let what = format!("more can be taken than `{}` can import", first.name);
-        findings.push(finding(site, first.span, what, &most, &import, &all));
-    }
-    if -&least > export {
-        let what = format!("more can be given than `{}` can export", first.name);
-        findings.push(finding(site, first.span, what, &-&least, &export, &all));
-    }
-}
-
 fn cut(site: &Site, link: &Link, nets: &[Net], findings: &mut Vec<Diagnostic>) {
     for (near, back) in [(link.to, false), (link.from, true)] {
-        let side = side(site, near, link);
+        let side = side(site, near, Some(link));
         if has_grid(site, &side) {
             continue;
         }
-        let (least, most) = total(nets, &side);
+        let (least, most) = seen_from(site, nets, near, Some(link));
         let on_side: Vec<&Net> = nets.iter().filter(|net| side.contains(&net.bus)).collect();
         let (inward, outward) =
             if back { (&link.capacity_back, &link.capacity) } else { (&link.capacity, &link.capacity_back) };
@@ -219,11 +314,11 @@ fn bus_limit(site: &Site, bus: BusId, limit: &Rat, span: Span, nets: &[Net], fin
             (_, true) => link.from,
             _ => continue,
         };
-        let side = side(site, far, link);
+        let side = side(site, far, Some(link));
         if has_grid(site, &side) {
             continue;
         }
-        let (least, most) = total(nets, &side);
+        let (least, most) = seen_from(site, nets, far, Some(link));
         let sent = most.checked_div(&link.efficiency).unwrap_or(most);
         taken += &Rat::max_of(&sent, &Rat::ZERO);
         given += &Rat::max_of(&(&-&least * &link.efficiency), &Rat::ZERO);

@@ -203,8 +203,7 @@ fn report(ground: &Ground, case: &Case, conditions: &[Formula], shown: Shown, as
         .collect();
     names.dedup();
     let title = names.join(" against ");
-    let expect =
-        if code == codes::BEYOND_DEVICE { String::new() } else { format!("conflict {}", names.join(", ")) };
+    let expect = format!("conflict {}", names.join(", "));
     let finding = describe(ground, &conflict, code, span);
     of(with_witness(ground, finding, &situation, &statements, &title, &expect))
 }

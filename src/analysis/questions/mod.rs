@@ -10,6 +10,7 @@ pub(crate) mod empty_schedule;
 pub(crate) mod fail_safe;
 pub(crate) mod feed;
 mod judge;
+mod money;
 pub(crate) mod no_path;
 pub(crate) mod not_permitted;
 pub(crate) mod opposed;

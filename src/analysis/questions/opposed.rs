@@ -121,7 +121,9 @@ fn report(
         let finding = Diagnostic::error(codes::BEYOND_DEVICE, span, message)
             .says(says(site, heat))
             .help("leave what heats the zone, or what cools it, out of the group");
-        return Some(with_witness(ground, finding, &situation, statements, "", ""));
+        let rule = site.rule(heat.rule).map_or("", |rule| rule.name.as_str());
+        let (title, expect) = (format!("{rule} in {}", zone.name), format!("conflict {rule}"));
+        return Some(with_witness(ground, finding, &situation, statements, &title, &expect));
     }
     if replay::conflict_of(&decision, &[heat, cool]).is_none() {
         // another effect that always acts forces one of the sides, too

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Situation;
 use crate::calendar::Calendar;
-use crate::ir::{Domain, Signal, SignalId, Site};
+use crate::ir::{Domain, GivenWhat, LatchId, Signal, SignalId, Site};
 use crate::quantity::{Rat, Type, show};
 
 use super::super::formula::{Bit, Num};
@@ -84,20 +84,41 @@ fn facts(site: &Site, situation: &Situation, only: Option<&BTreeSet<SignalId>>) 
                 }
             }
             Bit::Latch(latch) => {
-                if let Some(latch) = site.latches.get(latch.index()) {
-                    memory.push(format!("{} {}", if *value { "latched" } else { "not latched" }, latch.name));
-                }
+                memory.extend(latch_name(site, *latch).map(|name| format!("{}latched {name}", no(*value))));
             }
-            Bit::Held(held) => {
-                if let Some(held) = site.held.get(held.index()) {
-                    memory.push(format!("{} {}", if *value { "held" } else { "not held" }, held.name));
-                }
+            Bit::Held(id) => {
+                let is = |what: &GivenWhat| matches!(what, GivenWhat::Held(of, _) if of == id);
+                memory.extend(held_name(site, is).map(|name| format!("{}held {name}", no(*value))));
+            }
+            Bit::LastKnown(rule, member) => {
+                let is = |what: &GivenWhat| matches!(what, GivenWhat::LastKnown(of, on, _) if (of, on) == (rule, member));
+                memory.extend(held_name(site, is).map(|name| format!("{}held {name}", no(*value))));
             }
             _ => {}
         }
     }
     signals.sort();
     signals.into_iter().map(|(_, _, text)| text).chain(memory).collect()
+}
+
+fn no(value: bool) -> &'static str {
+    if value { "" } else { "not " }
+}
+
+/// `alarm`, or `alarm[3]` where the rule has a latch for each member.
+fn latch_name(site: &Site, latch: LatchId) -> Option<String> {
+    let rule = site.rule(site.latches.get(latch.index())?.rule)?;
+    let at = rule.latches.iter().position(|of| *of == latch)?;
+    Some(if rule.latches.len() == 1 { rule.name.clone() } else { format!("{}[{}]", rule.name, at + 1) })
+}
+
+/// `alarm`, or `alarm[2]` where the rule holds several bits.
+fn held_name(site: &Site, is: impl Fn(&GivenWhat) -> bool) -> Option<String> {
+    site.rules.iter().find_map(|rule| {
+        let bits = GivenWhat::held_by(site, rule.id);
+        let at = bits.iter().position(&is)?;
+        Some(if bits.len() == 1 { rule.name.clone() } else { format!("{}[{}]", rule.name, at + 1) })
+    })
 }
 
 /// One line: the instant and what matters.
