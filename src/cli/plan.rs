@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::output;
 use super::policy::Policy;
-use crate::bundle::{Document, PlanDocument, State, Status};
+use crate::bundle::{Breach, Document, PlanDocument, State, Status};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, codes};
-use crate::ir::{CivilInstant, Site};
+use crate::ir::{CivilInstant, Site, Statement};
 use crate::plan::{self, Options};
 use crate::quantity::{Rat, Type, show};
 use crate::repo::date;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     if let Err(error) = system.write(&args.output, &made.bytes(), Access::Ordinary) {
         return output::fail(system, error.writing());
     }
-    let exit = verdict(args, &made);
+    let exit = verdict(args, &made, &site);
     let text = match Calendar::new(&site) {
         Ok(calendar) if !args.json => words(&made, &calendar, args),
         _ => summary(&made),
@@ -135,15 +135,27 @@ fn state(args: &Args, site: &Site, from: Instant, system: &dyn System) -> Result
     State::load(&bytes, site)
 }
 
-fn verdict(args: &Args, made: &PlanDocument) -> ExitCode {
+fn verdict(args: &Args, made: &PlanDocument, site: &Site) -> ExitCode {
     let exit = match made.status {
         Status::Optimal => ExitCode::Success,
         Status::Feasible => ExitCode::Inconclusive,
     };
-    if args.strict && !(made.overrides.is_empty() && made.breaches.is_empty()) {
+    if args.strict && !(made.overrides.is_empty() && !made.breaches.iter().any(|b| owed(b, site))) {
         return exit.and(ExitCode::Findings);
     }
     exit
+}
+
+/// Whether a breach is of something that was owed, rather than of a preference or at its price.
+fn owed(breach: &Breach, site: &Site) -> bool {
+    let preferred = match breach.statement.statement {
+        Statement::Effect(rule, index) => site
+            .rule(rule)
+            .and_then(|rule| rule.effects.iter().find(|effect| effect.index == index))
+            .is_some_and(|effect| effect.preferably),
+        _ => false,
+    };
+    breach.money.is_none() && !preferred
 }
 
 fn status(made: &PlanDocument) -> &'static str {

@@ -21,7 +21,10 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>, _trajectory: &Trajectory) -> Vec
     let site = scene.site;
     let at = |col: super::solver::Col| solved.climb.x.get(col.index()).copied().unwrap_or(0.0);
     let mut by: BTreeMap<Owner, BTreeMap<Option<usize>, f64>> = BTreeMap::new();
-    for breach in &solved.model.breaches {
+    // the pace of a budget is a wish of the planner's own, not a statement that anybody wrote
+    let stated =
+        |b: &&super::model::Breach| !(b.preference && matches!(b.owner.statement, Statement::Budget(_)));
+    for breach in solved.model.breaches.iter().filter(stated) {
         let amount = at(breach.col);
         if amount > NOTHING {
             let hours = breach.step.map_or(1.0, |t| scene.hours(t));

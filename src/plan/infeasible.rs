@@ -49,15 +49,18 @@ pub(super) fn explain(
     options: &SolverOptions,
 ) -> Result<Conflict, Fall> {
     let mut model = super::families::build(scene, Mode::Bare, units);
-    let whole = model.program.clone();
+    let mut whole = model.program.clone();
     model.program.relax_integers();
     if let Some(conflict) = among(&model, class, options) {
         return Ok(conflict);
     }
+    // parts of machines, or both directions at once, could do it: only whole ones cannot
+    for pair in &model.pairs {
+        super::exclusive::split(&mut whole, pair);
+    }
     if !whole.has_integers() {
         return Ok(Conflict::default());
     }
-    // parts of machines could do it: only whole ones cannot
     model.program = whole;
     let options = SolverOptions { nodes: NODES, share: 0.01, ..*options };
     Ok(among(&model, class, &options).unwrap_or_default())

@@ -107,7 +107,7 @@ fn attempt(
     let mut gaps = Vec::new();
     let mut reached = Vec::new();
     let mut stopped = false;
-    for (number, level) in levels.iter().enumerate() {
+    'levels: for (number, level) in levels.iter().enumerate() {
         if level.after && program.has_integers() {
             continue;
         }
@@ -134,6 +134,8 @@ fn attempt(
             let solution = match take(outcome.unwrap_or_else(|| session.solve()), number) {
                 // a binary added below locked levels may have no room: begin again with it
                 Err(Fall::Infeasible) if number > 0 && !split.is_empty() => return Ok(None),
+                // columns fixed where the solver's tolerance left them: the point found stands
+                Err(Fall::Infeasible) if number > 0 && !x.is_empty() => break 'levels,
                 other => other?,
             };
             let clashes = exclusive::clashes(pairs, split, &solution.x);
@@ -168,6 +170,8 @@ fn attempt(
             level.gap = gap;
         }
     } else {
+        let none = || Reached { value: 0.0, gap: 0.0, reduced: vec![0.0; x.len()] };
+        reached.resize_with(levels.len(), none);
         for (r, level) in reached.iter_mut().zip(levels) {
             r.value = level.value(&x);
         }
@@ -323,9 +327,11 @@ fn descend(
     options: &SolverOptions,
     x: &[f64],
 ) -> Result<(Vec<f64>, Vec<Reached>), Fall> {
+    let original = program.clone();
     let mut living: Option<Session> = None;
-    let mut reached = Vec::new();
+    let mut reached: Vec<Reached> = Vec::new();
     let mut point = x.to_vec();
+    let mut by_rows = false;
     for (number, level) in levels.iter().enumerate() {
         let mut session = match living.take() {
             Some(mut session) => {
@@ -334,11 +340,32 @@ fn descend(
             }
             None => load(&program, &level.objective, options)?,
         };
-        let solution = take(session.solve(), number)?;
+        let mut outcome = session.solve();
+        if matches!(outcome, Outcome::Infeasible) && number > 0 && !by_rows {
+            // columns fixed where the solver's tolerance left them may have no room: rows do
+            by_rows = true;
+            program.clone_from(&original);
+            for (level, reached) in levels.iter().zip(&reached) {
+                program.at_most(level.objective.iter().copied(), reached.value + slack_of(reached.value));
+            }
+            session = load(&program, &level.objective, options)?;
+            outcome = session.solve();
+        }
+        if matches!(outcome, Outcome::Infeasible) {
+            // what the search for whole numbers found within its own tolerance stands as it is
+            let value = level.value(&point);
+            reached.push(Reached { value, gap: 0.0, reduced: vec![0.0; point.len()] });
+            continue;
+        }
+        let solution = take(outcome, number)?;
         point.clone_from(&solution.x);
-        living = Some(session);
-        if lock(&mut program, living.as_mut(), level, &solution) {
-            living = None;
+        if by_rows {
+            program.at_most(level.objective.iter().copied(), solution.value + slack_of(solution.value));
+        } else {
+            living = Some(session);
+            if lock(&mut program, living.as_mut(), level, &solution) {
+                living = None;
+            }
         }
         reached.push(Reached { value: solution.value, gap: 0.0, reduced: solution.reduced });
     }

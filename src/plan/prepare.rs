@@ -6,7 +6,7 @@ use super::scene::{Allowance, Due, DueKind, Owner, PeakCharge, Prices, Running, 
 use super::steps::{self, Step};
 use crate::bundle::State;
 use crate::calendar::{Calendar, Instant};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::inputs::{Inputs, OnSteps, price_pieces};
 use crate::ir::{
     Attr, BudgetQuantity, ClassId, Device, Family, Model, Need, Price, SigRef, Site, Statement, Target,
@@ -56,7 +56,26 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     stays(known, &mut scene, &mut notes);
     charges(known, &mut scene, &mut findings);
     budgets(known, &mut scene, &mut findings);
+    excluded(known, &mut findings);
     if findings.is_empty() { Ok((scene, notes)) } else { Err(findings) }
+}
+
+/// Devices on which no plan may count: what they do meanwhile is not known, and not planned around yet.
+fn excluded(known: &Known<'_>, findings: &mut Diagnostics) {
+    for device in known.site.devices() {
+        let name = known.site.device_name(device);
+        let Some(family) = known.site.family(device.family).filter(|_| known.state.is_excluded(&name)) else {
+            continue;
+        };
+        findings.push(
+            Diagnostic::error(
+                codes::NOT_PLANNED_YET,
+                family.span,
+                format!("understood, not planned yet: a plan without `{name}`, which the state excludes"),
+            )
+            .help(format!("take `{name}` out of the policy, or out of `excluded` once it is back")),
+        );
+    }
 }
 
 fn series(known: &Known<'_>, scene: &mut Scene<'_>) {

@@ -58,7 +58,9 @@ pub(super) fn solve<'s, 'a>(
         Err(Fall::Infeasible) => return Err(conflict(scene, units, None, options)),
         Err(other) => return Err(failure(other)),
     };
-    for (kind, reached) in solved.kinds.iter().zip(&solved.climb.levels) {
+    // where guards are settled already, the plan that settled them was judged with them open
+    let settled = !scene.keeps.is_empty();
+    for (kind, reached) in solved.kinds.iter().zip(&solved.climb.levels).filter(|_| !settled) {
         let Kind::Class(class) = kind else { continue };
         if reached.value > NOTHING && !alone(scene, &units, *class, options)? {
             return Err(conflict(scene, units, Some(*class), options));

@@ -73,6 +73,28 @@ fn both_directions_never_run_together() {
 }
 
 #[test]
+fn energy_is_not_burned_by_both_directions_at_once() {
+    // prices are positive, and the store has to end emptier with nowhere to go: charging and
+    // discharging together would lose a fifth of what goes round
+    let mut s = site();
+    grid(&mut s, "10", "0");
+    let b = store(&mut s, "b", "10", "5", End::Exactly(rat("0.9")));
+    let mut scene = scene(&s, &[0.2, 0.3], 0.0);
+    scene.levels.insert(b, 10.0);
+    let Err(Failure::Infeasible(conflict)) = run(&scene) else { panic!("a plan was found") };
+    let statements: Vec<_> = conflict.members.iter().map(|m| m.owner.statement).collect();
+    assert!(statements.contains(&Statement::Device(b.family)), "{conflict:?}");
+    // a load takes it, and nothing goes round
+    load(&mut s, "l", "0.45");
+    let mut scene = super::testing::scene(&s, &[0.2, 0.3], 0.0);
+    scene.levels.insert(b, 10.0);
+    let solved = run(&scene).unwrap();
+    let (c, d) = (values(&solved, b, &Attr::Charge), values(&solved, b, &Attr::Discharge));
+    assert!((0..2).all(|t| c[t].min(d[t]) < 1e-6), "{c:?} {d:?}");
+    close(&d, &[0.45, 0.45]);
+}
+
+#[test]
 fn renewables_are_curtailed_rather_than_sold_at_a_loss() {
     let mut s = site();
     let g = grid(&mut s, "10", "10");

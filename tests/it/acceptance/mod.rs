@@ -7,6 +7,8 @@ pub(crate) mod examples;
 mod guards;
 mod haeo;
 mod infeasible;
+mod laws;
+mod origins;
 mod refusals;
 mod wishes;
 
