@@ -46,7 +46,7 @@ fn bench(text: &str, from: &str, steps: usize) -> f64 {
         Level { objective: money, within: None, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false },
         Level { objective: idle, within: None, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false },
     ];
-    let done = climb(&p, &levels, &pairs, &SolverOptions::default()).unwrap();
+    let done = climb(&p, &levels, &pairs, None, &SolverOptions::default()).unwrap();
     assert!(p.violation(&done.x) < 1e-6, "{}", p.violation(&done.x));
     done.levels[0].value
 }
@@ -90,7 +90,7 @@ fn emhass_windows() {
         p.equal(second, 6.0);
         let levels =
             [Level { objective: money, within: None, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false }];
-        let done = climb(&p, &levels, &pairs, &SolverOptions::default()).unwrap();
+        let done = climb(&p, &levels, &pairs, None, &SolverOptions::default()).unwrap();
         let want = answers["windows"][w]["milp_eur"].as_f64().unwrap();
         assert!((done.levels[0].value - want).abs() < 1e-6, "window {w}: {} {want}", done.levels[0].value);
     }

@@ -68,11 +68,12 @@ pub(super) enum Fall {
     Stopped(Stop),
 }
 
-/// Minimises the levels in order.
+/// Minimises the levels in order; the first one from `start`, where there is one.
 pub(super) fn climb(
     program: &Program,
     levels: &[Level],
     pairs: &[Pair],
+    start: Option<&[f64]>,
     options: &SolverOptions,
 ) -> Result<Climb, Fall> {
     if program.is_contradictory() {
@@ -81,7 +82,7 @@ pub(super) fn climb(
     let mut split: Vec<usize> = Vec::new();
     // each round adds at least one binary, so there are at most `pairs.len() + 1` rounds
     for _ in 0..=pairs.len() {
-        match attempt(program, levels, pairs, &mut split, options)? {
+        match attempt(program, levels, pairs, &mut split, start, options)? {
             Some(climb) => return Ok(climb),
             None => continue,
         }
@@ -96,6 +97,7 @@ fn attempt(
     levels: &[Level],
     pairs: &[Pair],
     split: &mut Vec<usize>,
+    start: Option<&[f64]>,
     options: &SolverOptions,
 ) -> Result<Option<Climb>, Fall> {
     let mut program = original.clone();
@@ -121,6 +123,12 @@ fn attempt(
                 None => load(&program, &level.objective, &options)?,
             };
             let mut outcome = None;
+            if number == 0
+                && !program.has_integers()
+                && let Some(start) = start.filter(|x| x.len() == program.cols())
+            {
+                session.start_from(start);
+            }
             if program.has_integers() {
                 match dive(&program, level, &options) {
                     // as good as the relaxation: nothing is left to search for

@@ -4,6 +4,7 @@ mod aggregate;
 mod baseline;
 mod breaches;
 mod budget;
+mod chain;
 mod cycle;
 mod decisions;
 mod demands;

@@ -7,7 +7,7 @@ use super::levels::{Climb, Fall, climb};
 use super::model::{Builder, Mode, Unit};
 use super::scene::Scene;
 use super::solver::{SolverOptions, Stop};
-use super::{aggregate, families};
+use super::{aggregate, chain, families};
 use crate::ir::{ClassId, SAFETY};
 
 /// A breach below this, in its level's unit, is none.
@@ -79,7 +79,11 @@ fn attempt<'s, 'a>(
     let mut model = families::build(scene, mode, units);
     let (kinds, levels): (Vec<Kind>, Vec<_>) = goals::of(&mut model, gaps).into_iter().unzip();
     let pairs = model.pairs.clone();
-    let climb = climb(&model.program, &levels, &pairs, options)?;
+    let start = match (kinds.first(), levels.first()) {
+        (Some(Kind::Money), Some(money)) => chain::start(&model, &money.objective),
+        _ => None,
+    };
+    let climb = climb(&model.program, &levels, &pairs, start.as_deref(), options)?;
     Ok(Solved { model, climb, kinds })
 }
 
@@ -100,7 +104,7 @@ fn alone(
         .map(|(_, level)| level)
         .collect();
     let pairs = model.pairs.clone();
-    let reached = climb(&model.program, &levels, &pairs, options).map_err(failure)?;
+    let reached = climb(&model.program, &levels, &pairs, None, options).map_err(failure)?;
     Ok(reached.levels.last().is_none_or(|l| l.value <= NOTHING))
 }
 
