@@ -30,6 +30,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         Err(finding) => return output::fail(system, *finding),
     };
     policy.check(None);
+    policy.fall_back();
     let bundle = policy.bundle();
     let (shown, outcome) = policy.outcome();
     let exit = output::complain_about(system, &shown, outcome);

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::output::Outcome;
 use crate::analysis::{self, CheckInputs};
-use crate::bundle::{Bundle, Hash};
+use crate::bundle::{Bundle, Hash, disagreement};
 use crate::calendar::{Calendar, Instant};
-use crate::diag::{Code, Diagnostic, Diagnostics, Severity, SourceId};
+use crate::diag::{Code, Diagnostic, Diagnostics, Severity, SourceId, codes};
 use crate::inputs::{self, Inputs};
 use crate::ir::{LintLevel, Site};
 use crate::repo::Repository;
@@ -100,6 +100,25 @@ impl<'s> Policy<'s> {
         self.findings.extend(report.findings);
         self.counts.push(("tests".to_owned(), (report.passed + report.failed) as u64));
         self.counts.push(("questions".to_owned(), report.questions));
+    }
+
+    /// Finds devices whose profile does not keep what is declared of their fail-safe state: a bundle
+    /// that says so would prove limits that nothing keeps.
+    pub(super) fn fall_back(&mut self) {
+        let Some((site, _)) = &self.compiled else { return };
+        for family in &site.families {
+            let profile = family.profile.as_ref().and_then(|name| self.repository.profiles.get(name));
+            let words = profile.and_then(|loaded| disagreement(family, &loaded.profile));
+            let (Some(words), Some(declared)) = (words, &family.fail_safe) else { continue };
+            let finding = Diagnostic::error(
+                codes::PROFILE_MISMATCH,
+                declared.span,
+                format!("`{}` {words}", family.name),
+            );
+            self.findings.push(finding.help(
+                "declare what the device does, or `fail_safe .. by none`, which counts with its whole range",
+            ));
+        }
     }
 
     /// What was found, with the manifest's lint levels and waivers applied.

@@ -7,10 +7,11 @@ use super::journal::{Cell, DeviceChange, Standing};
 use super::order::Move;
 use super::probe::{Excluded, Ready, Subject};
 use super::want::Setting;
-use crate::bundle::profile::{Form, Found, LeaseKind, PointWrite, PowerFound, Verb};
+use crate::bundle::profile::{Aspect, Form, Found, LeaseKind, PointWrite, PowerFound, Verb};
 use crate::calendar::Instant;
 use crate::diag::codes;
-use crate::quantity::Rat;
+use crate::ir::FailSafeBy;
+use crate::quantity::{Rat, Type, show};
 
 /// Seconds that a lease outlives its step, so that the next apply can renew it in time.
 const GRACE: i64 = 60;
@@ -92,6 +93,9 @@ pub fn words(found: &Found) -> String {
     if found.on == Some(false) {
         return "off".to_owned();
     }
+    if let Some(kelvin) = &found.setpoint {
+        return show(kelvin, Type::Temperature, "");
+    }
     match &found.power {
         PowerFound::Released => "under its own control".to_owned(),
         PowerFound::Unknown => "unknown".to_owned(),
@@ -110,6 +114,7 @@ pub fn setting_words(verb: Verb, form: Option<Form>, value: Option<&Rat>) -> Str
         (Verb::Charge | Verb::Discharge, _) => format!("{} {kw}", verb.word()),
         (Verb::Idle, _) => "idle".to_owned(),
         (Verb::Release, _) => "under its own control".to_owned(),
+        (Verb::Setpoint, _) => value.map(|kelvin| show(kelvin, Type::Temperature, "")).unwrap_or_default(),
         (Verb::Connect, _) => "connected".to_owned(),
         (Verb::Disconnect, _) => "disconnected".to_owned(),
         (Verb::On, _) => "on".to_owned(),
@@ -117,10 +122,18 @@ pub fn setting_words(verb: Verb, form: Option<Form>, value: Option<&Rat>) -> Str
     }
 }
 
+/// What the journal knows of a device.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// commands that stand on it
+    pub standing: Vec<Standing>,
+    /// register values that were there before an apply that did not end, and that an undo must restore
+    pub originals: BTreeMap<String, i64>,
+    /// how often each point was written in the last day
+    pub writes: BTreeMap<String, u32>,
+}
+
 /// Compares what is asked with what was found.
-///
-/// `standing` is what the journal knows to stand on the device; `originals` are register values that
-/// were there before an apply that did not end, and that an undo must restore.
 ///
 /// # Errors
 /// The device cannot take the command; it is excluded.
@@ -129,9 +142,9 @@ pub fn change(
     ready: &Ready,
     settings: &[Setting],
     span: Span,
-    standing: &[Standing],
-    originals: &BTreeMap<String, i64>,
+    known: &Known,
 ) -> Result<Change, Excluded> {
+    let Known { standing, originals, .. } = known;
     let profile = &subject.profile;
     let cannot = |why: String| Excluded { code: codes::WRONG_DEVICE, reason: why };
     // a lease of 0 s is none: what safety commands does not lapse by a timer
@@ -145,7 +158,7 @@ pub fn change(
     let mut commanded = None;
     let mut asked_words = Vec::new();
 
-    let guards = guards(subject, ready, settings)?;
+    let mut guards = guards(subject, ready, settings)?;
     for (point, raw) in &guards {
         after.insert(point.clone(), *raw);
     }
@@ -163,11 +176,17 @@ pub fn change(
         if let (Some(asked), Some(given)) = (&setting.value, &lowered.value)
             && asked != given
         {
-            let asked = asked.to_decimal(6);
-            notes
-                .push(format!("{asked} kW is no whole register step: {} kW is written", given.to_decimal(6)));
+            let say = |value: &Rat| match setting.verb {
+                Verb::Setpoint => show(value, Type::Temperature, ""),
+                _ => format!("{} kW", value.to_decimal(6)),
+            };
+            notes.push(format!("{} is no whole register step: {} is written", say(asked), say(given)));
         }
-        let until = if setting.verb.aspect() != crate::bundle::profile::Aspect::Power || lowered.stays {
+        let valued = matches!(setting.verb.aspect(), Aspect::Power | Aspect::Setpoint);
+        if valued && !lowered.stays && span.end.is_some() {
+            may_stay(subject, &words)?;
+        }
+        let until = if !valued || lowered.stays {
             None
         } else {
             match profile.lease.kind {
@@ -214,7 +233,7 @@ pub fn change(
             until: kept_until,
             safety: span.end.is_none(),
         });
-        if setting.verb.aspect() == crate::bundle::profile::Aspect::Power {
+        if setting.verb.aspect() == Aspect::Power {
             commanded = Some(Commanded {
                 verb: setting.verb,
                 form: lowered.form.unwrap_or(Form::Fixed),
@@ -225,8 +244,12 @@ pub fn change(
         asked_words.push(words);
     }
     if !asked.is_empty() {
+        guards.extend(heartbeat(subject, ready));
         let armed = guards.iter().map(|(point, raw)| PointWrite { point: point.clone(), raw: *raw });
         asked.splice(0..0, armed.collect::<Vec<_>>());
+        if span.end.is_some() {
+            within_budget(subject, &asked, &known.writes)?;
+        }
     }
     // what safety commanded stands beside it, where nothing now overwrites it
     let overwritten =
@@ -250,6 +273,7 @@ pub fn change(
                     .copied()
                     .unwrap_or(write.raw),
                 new: write.raw,
+                via: Vec::new(),
                 guard: guards.iter().any(|(point, _)| *point == write.point),
             })
             .collect()
@@ -276,6 +300,8 @@ pub fn change(
         before_words: words(&ready.found),
         after_words,
         step: Move {
+            change: 0,
+            large: false,
             device: subject.name.clone(),
             before,
             after: subject.claim(&after_found, None),
@@ -285,10 +311,53 @@ pub fn change(
     })
 }
 
+/// A point without a lease takes only values that are safe to stay (or a device that is declared to
+/// stay anywhere: `fail_safe .. by none`).
+fn may_stay(subject: &Subject, words: &str) -> Result<(), Excluded> {
+    let anywhere = subject.family.fail_safe.as_ref().is_some_and(|safe| safe.by == FailSafeBy::None);
+    if subject.profile.lease.kind != LeaseKind::None || anywhere {
+        return Ok(());
+    }
+    let reason = format!(
+        "`{words}` would stay for ever: its profile has no lease and does not call the value safe to stay"
+    );
+    Err(Excluded { code: codes::STAYS_FOR_EVER, reason })
+}
+
+/// The next beat, where the device listens for one: it comes before the setpoints that it guards.
+fn heartbeat(subject: &Subject, ready: &Ready) -> Option<(String, i64)> {
+    let lease = &subject.profile.lease;
+    let counter = lease.counter.as_ref().filter(|_| lease.kind == LeaseKind::Heartbeat)?;
+    let now = ready.raws.get(counter).copied().unwrap_or(0);
+    Some((counter.clone(), if (0..0x7FFF).contains(&now) { now + 1 } else { 0 }))
+}
+
+/// Whether the memory of the device bears these writes and those of an undo.
+fn within_budget(
+    subject: &Subject,
+    asked: &[PointWrite],
+    written: &BTreeMap<String, u32>,
+) -> Result<(), Excluded> {
+    for write in asked {
+        let most = subject.profile.point(&write.point).and_then(|point| point.writes_per_day);
+        let done = written.get(&write.point).copied().unwrap_or(0);
+        if let Some(most) = most
+            && done.saturating_add(2) > most
+        {
+            let reason = format!(
+                "`{}` was written {done} times in the last day, and its memory bears {most} with one kept for an undo",
+                write.point
+            );
+            return Err(Excluded { code: codes::WRITE_BUDGET, reason });
+        }
+    }
+    Ok(())
+}
+
 /// The guards that must be tightened before a power is commanded.
 fn guards(subject: &Subject, ready: &Ready, settings: &[Setting]) -> Result<Vec<(String, i64)>, Excluded> {
     let mut tight = Vec::new();
-    if !settings.iter().any(|setting| setting.verb.aspect() == crate::bundle::profile::Aspect::Power) {
+    if !settings.iter().any(|setting| setting.verb.aspect() == Aspect::Power) {
         return Ok(tight);
     }
     for guard in &subject.profile.arm {

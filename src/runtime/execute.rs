@@ -9,7 +9,7 @@ use super::change::{Change, Commanded, forward};
 use super::endpoint::Priority;
 use super::frames::Frame;
 use super::journal::{Cell, DeviceChange, Outcome};
-use super::probe::{Ready, Subject, in_effect_points};
+use super::probe::{Ready, Subject, in_effect_points, still_there};
 use super::session::Fault;
 use crate::bundle::profile::{Class, Direction, Form, Verb};
 use crate::quantity::Rat;
@@ -120,6 +120,12 @@ async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done
                 continue;
             }
         };
+        // it may have been swapped since it was asked; where it does not say, the write itself will show
+        if let Ok(false) = still_there(&work.subject, &work.ready).await {
+            failed = true;
+            done.insert(name, Done::new(Outcome::Failed, "another device answers in its place"));
+            continue;
+        }
         match send_all(work, &frames, priority, patience).await {
             Ok(registers) => written.push((work, registers)),
             Err(fault) => {
@@ -271,6 +277,10 @@ async fn mismatch(work: &Work) -> Result<Option<String>, Fault> {
             let unit = point.scale.clone().or_else(|| point.step.clone())?;
             point.tolerance.as_ref()?.checked_div(&unit).map(|counts| (counts, count))
         });
+        // a heartbeat is counted on by the device or taken away
+        if profile.lease.counter.as_deref() == Some(cell.point.as_str()) {
+            continue;
+        }
         let near = |now: i64| match &tolerance {
             Some((counts, _)) => Rat::int((now - cell.new).abs()) <= *counts,
             None => now == cell.new,
@@ -360,6 +370,9 @@ fn follows(work: &Work, gives: &Rat, band: &Rat) -> bool {
 /// backwards. Guards stay tightened.
 pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Done {
     let profile = &subject.profile;
+    if let Ok(false) = still_there(subject, ready).await {
+        return Done::new(Outcome::Left, "another device answers in its place and is left as found");
+    }
     let cells: Vec<Cell> =
         change.cells.iter().filter(|cell| !cell.guard && cell.old != cell.new).cloned().collect();
     let points: BTreeSet<&str> = cells.iter().map(|cell| cell.point.as_str()).collect();
@@ -376,7 +389,9 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
     let timer = profile.lease.timer.as_deref();
     let ours = |cell: &&Cell| {
         let value = now.get(&cell.point).copied();
-        value == Some(cell.new) || (timer == Some(cell.point.as_str()) && value != Some(cell.old))
+        value == Some(cell.new)
+            || value.is_some_and(|value| cell.via.contains(&value))
+            || (timer == Some(cell.point.as_str()) && value != Some(cell.old))
     };
     let foreign: Vec<&str> = cells
         .iter()
@@ -403,7 +418,10 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
             .collect();
         let returned = DeviceChange {
             device: change.device.clone(),
-            cells: back.iter().map(|c| Cell { old: c.new, new: c.old, ..c.clone() }).collect(),
+            cells: back
+                .iter()
+                .map(|c| Cell { old: c.new, new: c.old, via: Vec::new(), ..c.clone() })
+                .collect(),
             words: String::new(),
         };
         let work = Work {
@@ -427,7 +445,10 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
         ready: ready.clone(),
         change: DeviceChange {
             device: change.device.clone(),
-            cells: back.iter().map(|c| Cell { old: c.new, new: c.old, ..c.clone() }).collect(),
+            cells: back
+                .iter()
+                .map(|c| Cell { old: c.new, new: c.old, via: Vec::new(), ..c.clone() })
+                .collect(),
             words: String::new(),
         },
         commanded: None,

@@ -18,6 +18,8 @@ use crate::system::{Access, DOCUMENT_CAP, FileError, FileFault, Kind, System};
 
 /// Bytes kept free for the records of safety writes and undoings on a full disk.
 const RESERVE: usize = 64 << 10;
+/// For how long writes are counted, s.
+const DAY: i64 = 86_400;
 
 /// One register that is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,9 @@ pub struct Cell {
     pub old: i64,
     /// raw value to be written
     pub new: i64,
+    /// raw values that an apply wrote on the way there
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<i64>,
     /// a guard: tightened, and never loosened again by an undo
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guard: bool,
@@ -209,6 +214,8 @@ pub struct Past {
     pub unfinished: Option<Unfinished>,
     /// commands that stand, by device
     pub standing: BTreeMap<String, Vec<Standing>>,
+    /// instants of the last day's writes, by device and point
+    pub written: BTreeMap<String, BTreeMap<String, Vec<Instant>>>,
     /// what the rules remember; `None`: nothing was ever recorded
     pub memory: Option<Memory>,
     /// devices of which the last writes are not known to be in effect or brought back, and since when
@@ -361,6 +368,7 @@ impl Past {
                 self.unfinished = Some(Unfinished { plan: plan.clone(), step: *step, since: line.at, open });
             }
             Record::Intent { gateway, devices } => {
+                self.count(devices, line.at);
                 if let Some(unfinished) = &mut self.unfinished {
                     unfinished.merge(gateway, devices);
                 }
@@ -389,6 +397,7 @@ impl Past {
             Record::Undo { .. } => {}
             Record::Safety { site: name, devices } => {
                 of_site(name)?;
+                self.count(devices, line.at);
                 // until their result is recorded nobody knows
                 for change in devices {
                     self.unknown.insert(change.device.clone(), line.at);
@@ -435,6 +444,28 @@ impl Past {
 }
 
 impl Past {
+    /// Counts writes, which wear out the memory of some devices.
+    fn count(&mut self, devices: &[DeviceChange], at: Instant) {
+        for device in devices {
+            let points = self.written.entry(device.device.clone()).or_default();
+            for cell in &device.cells {
+                let instants = points.entry(cell.point.clone()).or_default();
+                instants.retain(|instant| at.since(*instant) < DAY);
+                instants.push(at);
+            }
+        }
+    }
+
+    /// How often each point of a device was written in the day before `now`.
+    #[must_use]
+    pub fn writes(&self, device: &str, now: Instant) -> BTreeMap<String, u32> {
+        let recent = |instants: &Vec<Instant>| {
+            u32::try_from(instants.iter().filter(|at| now.since(**at) < DAY).count()).unwrap_or(u32::MAX)
+        };
+        let points = self.written.get(device).into_iter().flatten();
+        points.map(|(point, instants)| (point.clone(), recent(instants))).collect()
+    }
+
     fn doubt(&mut self, devices: &BTreeMap<String, Outcome>, at: Instant) {
         for (device, outcome) in devices {
             match outcome {
@@ -466,7 +497,11 @@ impl Unfinished {
                 let before = changes.remove(old);
                 for cell in before.cells {
                     match fresh.cells.iter_mut().find(|now| now.point == cell.point) {
-                        Some(now) => now.old = cell.old,
+                        Some(now) => {
+                            now.old = cell.old;
+                            now.via.extend(cell.via);
+                            now.via.push(cell.new);
+                        }
                         None => fresh.cells.insert(0, cell),
                     }
                 }
@@ -492,7 +527,7 @@ mod tests {
     }
 
     fn intent(old: i64, new: i64) -> Record {
-        let cells = vec![Cell { point: "limit".to_owned(), old, new, guard: false }];
+        let cells = vec![Cell { point: "limit".to_owned(), old, new, via: Vec::new(), guard: false }];
         let change = DeviceChange { device: "solar".to_owned(), cells, words: "limit".to_owned() };
         Record::Intent { gateway: "roof".to_owned(), devices: vec![change] }
     }
@@ -523,7 +558,7 @@ mod tests {
         journal.append(Instant(5), vec![begin(1), intent(1000, 500)]).unwrap();
         journal.append(Instant(7), vec![begin(1), intent(500, 400)]).unwrap();
         let cell = journal.past().unfinished.clone().unwrap().open[0].1[0].cells[0].clone();
-        assert_eq!((cell.old, cell.new), (1000, 400));
+        assert_eq!((cell.old, cell.new, cell.via), (1000, 400, vec![500]));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::claim::{Breaches, Claim, Powers, Verifier, worse};
 /// A device that changes.
 #[derive(Debug, Clone)]
 pub struct Move {
+    /// place among the changes of the apply
+    pub change: usize,
     /// the device
     pub device: String,
     /// where it stands
@@ -17,6 +19,8 @@ pub struct Move {
     pub after: Claim,
     /// everything it may be at while its registers are written
     pub under_way: Claim,
+    /// a start that the connection feels: no two of them at once
+    pub large: bool,
 }
 
 /// No order keeps every limit.
@@ -61,16 +65,27 @@ impl<'a> Way<'a> {
         while !rest.is_empty() {
             let mut wave = Vec::new();
             let mut trial = state.clone();
+            // what goes in two steps takes the second only from where the first has led
+            let may = |index: &usize, state: &Powers| {
+                moves.get(*index).is_some_and(|m| state.get(&m.device) == Some(&m.before))
+            };
+            let starts = rest.iter().filter(|index| moves.get(**index).is_some_and(|m| m.large)).count();
             let all = rest.iter().filter_map(|index| moves.get(*index));
             trial.extend(all.map(|m| (m.device.clone(), m.under_way.clone())));
-            if self.objections(&trial).is_empty() {
+            let at_once = starts <= 1 && rest.iter().all(|index| may(index, &state));
+            if at_once && self.objections(&trial).is_empty() {
                 wave.append(&mut rest);
             } else {
                 trial.clone_from(&state);
+                let mut started = false;
                 rest.retain(|index| {
                     let Some(m) = moves.get(*index) else { return false };
+                    if !may(index, &state) || (m.large && started) {
+                        return true;
+                    }
                     let old = trial.insert(m.device.clone(), m.under_way.clone());
                     if self.objections(&trial).is_empty() {
+                        started |= m.large;
                         wave.push(*index);
                         return false;
                     }
@@ -145,7 +160,7 @@ mod tests {
             found.insert(device.clone(), before.clone());
             planned.insert(device.clone(), after.clone());
             let under_way = before.or(&after);
-            moves.push(Move { device, before, after, under_way });
+            moves.push(Move { change: index, device, before, after, under_way, large: false });
         }
         (found, planned, moves)
     }
@@ -183,6 +198,26 @@ mod tests {
         let no_order = Way::new(&verifier, &found, &planned).waves(&found, &moves).unwrap_err();
         assert_eq!(no_order.devices.len(), 2);
         assert_eq!(no_order.limits, ["given exceeded by 2 kW", "taken exceeded by 2 kW"]);
+    }
+
+    #[test]
+    fn large_starts_come_one_after_another() {
+        let verifier = Sum { taken: 99, given: 99 };
+        let (found, planned, mut moves) = moves(&[(0, -20), (0, -1), (0, -30)]);
+        (moves[0].large, moves[2].large) = (true, true);
+        let way = Way::new(&verifier, &found, &planned);
+        assert_eq!(way.waves(&found, &moves), Ok(vec![vec![1, 0], vec![2]]));
+    }
+
+    #[test]
+    fn a_second_step_waits_for_the_first() {
+        let verifier = Sum { taken: 99, given: 99 };
+        let (found, planned, mut moves) = moves(&[(0, 8)]);
+        let half = Claim::exactly(Rat::int(4));
+        moves[0].after = half.clone();
+        moves.insert(0, Move { before: half, after: planned["d0"].clone(), ..moves[0].clone() });
+        let way = Way::new(&verifier, &found, &planned);
+        assert_eq!(way.waves(&found, &moves), Ok(vec![vec![1], vec![0]]));
     }
 
     proptest! {

@@ -13,9 +13,9 @@ use super::claim::Claim;
 use super::endpoint::Endpoint;
 use super::map::{DeviceMap, MapFault};
 use super::session::Fault;
-use crate::bundle::Bundle;
 use crate::bundle::inventory::{Device, Inventory};
 use crate::bundle::profile::{Context, Found, Identity, Level, PowerFound, Profile, Verb};
+use crate::bundle::{Bundle, disagreement};
 use crate::diag::{Code, codes};
 use crate::ir::{Attr, Device as IrDevice, FailSafeBy, Family, Role};
 use crate::quantity::Rat;
@@ -36,6 +36,8 @@ pub struct Ready {
     pub found: Found,
     /// what it showed of itself, for people: `serial PV10K-0001`, `bound to unit 4`
     pub shown: String,
+    /// the serial number that it showed, if any
+    pub serial: Option<String>,
     /// alarms that it raises
     pub alarms: Vec<String>,
     /// why it may not be commanded; it is then only read
@@ -188,16 +190,20 @@ fn fail_safe(family: &Family, profile: &Profile, ratings: &BTreeMap<String, Rat>
 /// Starts the endpoint of each gateway. `places` replaces the inventory's addresses.
 #[must_use]
 pub fn endpoints(inventory: &Inventory, gateways: &BTreeSet<String>) -> BTreeMap<String, Endpoint> {
-    let start = |name: &String| {
+    // two names of one place share its session: some gateways take one alone
+    let mut places: BTreeMap<(String, u16), Endpoint> = BTreeMap::new();
+    let mut start = |name: &String| {
         let gateway = inventory.gateways.get(name)?;
         let limit = gateway.timeout.as_ref().map_or(ANSWER, |timeout| {
             let millis =
                 (&timeout.value * &Rat::int(1000)).ceil().to_i64().and_then(|ms| u64::try_from(ms).ok());
             Duration::from_millis(millis.unwrap_or(1000).clamp(10, 60_000))
         });
-        Some((name.clone(), Endpoint::start(&gateway.host, gateway.port, limit)))
+        let place = (gateway.host.clone(), gateway.port);
+        let fresh = || Endpoint::start(&gateway.host, gateway.port, limit);
+        Some((name.clone(), places.entry(place).or_insert_with(fresh).clone()))
     };
-    gateways.iter().filter_map(start).collect()
+    gateways.iter().filter_map(&mut start).collect()
 }
 
 /// What became of each device.
@@ -278,7 +284,9 @@ async fn interrogate(
             format!("it shows the serial number `{serial}`, the inventory says `{expected}`"),
         ));
     }
-    let mut barred = admission.admit(subject, &shown).err();
+    let disagrees = disagreement(&subject.family, profile);
+    let disagrees = disagrees.map(|words| exclude(codes::PROFILE_MISMATCH, format!("it {words}")));
+    let mut barred = admission.admit(subject, &shown).err().or(disagrees);
     let context = map.context(profile, subject.ratings.clone()).await.map_err(fault)?;
     let read_at = Instant::now();
     let all: BTreeSet<&str> = profile.points.keys().map(String::as_str).collect();
@@ -301,7 +309,8 @@ async fn interrogate(
         })
         .collect();
     let found = profile.decode(&raws, &context);
-    Ok(Ready { map, context, raws, found, shown: shown.words(subject), alarms, barred, read_at })
+    let words = shown.words(subject);
+    Ok(Ready { map, context, raws, found, shown: words, serial: shown.serial, alarms, barred, read_at })
 }
 
 /// The points that show values in effect, and those that say whether they show anything.
@@ -312,6 +321,20 @@ pub(super) fn in_effect_points(profile: &Profile) -> BTreeSet<&str> {
         std::iter::once(effect.point.as_str()).chain(when)
     });
     points.collect()
+}
+
+/// Whether the device that answers is still the one that was asked.
+///
+/// # Errors
+/// It does not answer.
+pub(super) async fn still_there(subject: &Subject, ready: &Ready) -> Result<bool, MapFault> {
+    match (&subject.profile.identity, &ready.serial) {
+        (Identity::Points(identity), Some(serial)) => match &identity.serial {
+            Some(address) => Ok(ready.map.text(address, identity.text_registers).await? == *serial),
+            None => Ok(true),
+        },
+        _ => Ok(true),
+    }
 }
 
 async fn identify(subject: &Subject, map: &DeviceMap) -> Result<Shown, MapFault> {

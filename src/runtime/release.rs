@@ -161,6 +161,7 @@ fn change(subject: &Subject, ready: &Ready) -> Result<(Option<DeviceChange>, Str
             point: write.point.clone(),
             old: ready.raws.get(&write.point).copied().unwrap_or(write.raw),
             new: write.raw,
+            via: Vec::new(),
             guard: false,
         })
         .collect();

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::reading::thermostats;
 use crate::bundle::profile::{Form, Profile, Verb};
 use crate::bundle::{CommandForm, Names, PlanDocument};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::ir::{Attr, Control, Family, Role, Site};
+use crate::ir::{Attr, Control, Device, Family, Role, Site};
 use crate::quantity::Rat;
 
 /// One abstract command.
@@ -15,7 +16,7 @@ pub struct Setting {
     pub verb: Verb,
     /// what the value means
     pub form: Option<Form>,
-    /// kW
+    /// kW; of a setpoint K
     pub value: Option<Rat>,
 }
 
@@ -70,34 +71,60 @@ pub fn wants(
         }
     }
     let mut wants = Wants::default();
+    let mut zones = Vec::new();
     for (name, asked) in asked {
         let Some(device) = names.device(&name) else {
-            if names.zone(&name).is_some() {
-                wants.unwritten.insert(name, "a setpoint that this version does not write".to_owned());
+            if let Some(zone) = names.zone(&name) {
+                zones.push((name, zone, asked));
                 continue;
             }
             return Err(refuse(format!("the plan commands `{name}`, which the policy does not declare")));
         };
-        let Some(family) = site.family(device.family) else { continue };
-        let profile = family.profile.as_ref().and_then(|profile| profiles.get(profile));
-        let reason = match (family.gateway, profile, family.control) {
-            (None, ..) => Some("it is behind no gateway"),
-            (_, None, _) => Some("it has no profile"),
-            (.., Control::Observe) => Some("it is only observed"),
-            (.., Control::Advise) => Some("evl only advises on it"),
-            (.., Control::Command) => None,
-        };
-        match (reason, profile) {
-            (None, Some(profile)) => {
-                let settings = settings(&name, family, profile, &asked)?;
-                wants.devices.insert(name, settings);
-            }
-            (reason, _) => {
-                wants.unwritten.insert(name, reason.unwrap_or_default().to_owned());
-            }
+        wants.ask(site, profiles, &name, device, &asked)?;
+    }
+    for (name, zone, asked) in zones {
+        // a zone's setpoint is that of the thermostats that control it (semantics.md 9)
+        let thermostats: Vec<Device> = thermostats(site, zone).collect();
+        if thermostats.is_empty() {
+            wants.unwritten.insert(name, "no thermostat controls it".to_owned());
+        }
+        for device in thermostats {
+            wants.ask(site, profiles, &site.device_name(device), device, &asked)?;
         }
     }
     Ok(wants)
+}
+
+impl Wants {
+    fn ask(
+        &mut self,
+        site: &Site,
+        profiles: &BTreeMap<String, Profile>,
+        name: &str,
+        device: Device,
+        asked: &Asked,
+    ) -> Result<(), Box<Diagnostic>> {
+        let Some(family) = site.family(device.family) else { return Ok(()) };
+        let profile = family.profile.as_ref().and_then(|profile| profiles.get(profile));
+        let reason = match (family.gateway, profile, family.control) {
+            (None, ..) => "it is behind no gateway",
+            (_, None, _) => "it has no profile",
+            (.., Control::Observe) => "it is only observed",
+            (.., Control::Advise) => "evl only advises on it",
+            (_, Some(profile), Control::Command) => {
+                let settings = settings(name, family, profile, asked)?;
+                self.devices.insert(name.to_owned(), settings);
+                return Ok(());
+            }
+        };
+        self.unwritten.insert(name.to_owned(), reason.to_owned());
+        Ok(())
+    }
+}
+
+/// 0 degC, K.
+fn freezing() -> Rat {
+    Rat::ratio(27_315, 100).unwrap_or_default()
 }
 
 fn form_of(name: &str, form: CommandForm) -> Result<Form, Box<Diagnostic>> {
@@ -169,6 +196,10 @@ fn settings(
     } else if let Some((form, value)) = power {
         let form = Some(form_of(name, *form)?);
         settings.push(Setting { verb: Verb::Power, form, value: Some(value.clone()) });
+    }
+    if let Some((form, celsius)) = asked.values.get(&Attr::Setpoint) {
+        let value = Some(celsius + &freezing());
+        settings.push(Setting { verb: Verb::Setpoint, form: Some(form_of(name, *form)?), value });
     }
     settings.extend(last);
     Ok(settings)

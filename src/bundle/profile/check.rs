@@ -248,6 +248,13 @@ impl Check<'_> {
             }
             _ => {}
         }
+        match (lease.kind, &lease.counter) {
+            (LeaseKind::Heartbeat, None) => {
+                self.wrong("lease", "a heartbeat needs the point of its `counter`".to_owned());
+            }
+            (_, Some(counter)) => self.written("lease.counter", counter),
+            _ => {}
+        }
         if let Some(remaining) = &lease.remaining {
             self.known("lease.remaining", remaining);
         }

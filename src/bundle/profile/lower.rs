@@ -71,6 +71,8 @@ pub struct Found {
     pub on: Option<bool>,
     /// how much, which way
     pub power: PowerFound,
+    /// the temperature that it keeps, K; `None`: the profile cannot tell
+    pub setpoint: Option<Rat>,
 }
 
 /// Why a command cannot be said in this device's registers.
@@ -411,7 +413,14 @@ impl Profile {
             connected: binary(Verb::Connect, Verb::Disconnect),
             on: binary(Verb::On, Verb::Off),
             power: self.power_shown(raws, with),
+            setpoint: self.setpoint_shown(raws, with),
         }
+    }
+
+    fn setpoint_shown(&self, raws: &BTreeMap<String, i64>, with: &Context) -> Option<Rat> {
+        let case = self.shown(Aspect::Setpoint, raws)?;
+        let set = case.set.iter().find(|set| set.source == Source::Value)?;
+        self.value_of(&set.point, *raws.get(&set.point)?, with).ok()
     }
 
     fn shown(&self, aspect: Aspect, raws: &BTreeMap<String, i64>) -> Option<&Case> {

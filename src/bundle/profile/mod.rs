@@ -279,6 +279,8 @@ pub enum Verb {
     Idle,
     /// hand back to the device's own control
     Release,
+    /// the temperature that a thermostat keeps
+    Setpoint,
 }
 
 /// Which of a device's independent settings a verb belongs to.
@@ -291,6 +293,8 @@ pub enum Aspect {
     Switch,
     /// how much, which way
     Power,
+    /// how warm
+    Setpoint,
 }
 
 impl Verb {
@@ -301,13 +305,14 @@ impl Verb {
             Self::Connect | Self::Disconnect => Aspect::Connection,
             Self::On | Self::Off => Aspect::Switch,
             Self::Power | Self::Charge | Self::Discharge | Self::Idle | Self::Release => Aspect::Power,
+            Self::Setpoint => Aspect::Setpoint,
         }
     }
 
     /// Whether it carries a value.
     #[must_use]
     pub const fn has_value(self) -> bool {
-        matches!(self, Self::Power | Self::Charge | Self::Discharge)
+        matches!(self, Self::Power | Self::Charge | Self::Discharge | Self::Setpoint)
     }
 
     /// The word used in profiles, plans and reports.
@@ -323,6 +328,7 @@ impl Verb {
             Self::Discharge => "discharge",
             Self::Idle => "idle",
             Self::Release => "release",
+            Self::Setpoint => "setpoint",
         }
     }
 }
@@ -451,6 +457,9 @@ pub struct Lease {
     /// the point that shows what is left of it
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
+    /// for a heartbeat: the point that must keep changing
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<String>,
     /// where the device goes then
     #[serde(default)]
     pub to: LapsesTo,

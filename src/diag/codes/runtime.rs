@@ -48,4 +48,11 @@ codes! {
     /// this host, has no profile, is only observed, is under local control, or its profile has no such
     /// command. The independent barrier of the rule, its `interlock`, is then the only one.
     SAFETY_UNWRITTEN = 1216, Finding, "a safety command that cannot be written";
+    /// The point has no lease, so the value would stand for ever, and the profile does not call it safe
+    /// to stay. Use a point with a lease, mark the command `stays: true`, or declare `fail_safe .. by
+    /// none`: then `check` counts with the device's whole range.
+    STAYS_FOR_EVER = 1217, Finding, "a value that would stay for ever";
+    /// The profile says how many writes a day the memory behind a point bears, and they are used up
+    /// (one is kept for an undo). Safety writes are made all the same.
+    WRITE_BUDGET = 1218, Finding, "the write budget of a point is used up";
 }

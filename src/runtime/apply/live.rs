@@ -6,11 +6,12 @@
 
 use crate::bundle::profile::{Aspect, Form, Verb};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::eval::{Decision, DeviceSet, IntervalSet, Status};
-use crate::ir::{Attr, Device, Role, Site};
+use crate::eval::{Decision, DeviceSet, IntervalSet, Status, Unit};
+use crate::ir::{Attr, Device, Model, Role, Site};
 use crate::quantity::Rat;
 use crate::runtime::change::setting_words;
 use crate::runtime::probe::{Excluded, Subject};
+use crate::runtime::reading::thermostats;
 use crate::runtime::want::Setting;
 
 /// What of the plan's commands may be written now, with a warning where that is less.
@@ -38,6 +39,16 @@ pub(super) fn allowed(
     }
     if still {
         return whole();
+    }
+    for kelvin in settings.iter().filter(|s| s.verb == Verb::Setpoint).filter_map(|s| s.value.as_ref()) {
+        let zone = match &subject.family.model {
+            Model::Control { zone } => zone.and_then(|zone| decision.zone(site, zone)),
+            _ => None,
+        };
+        let kept = zone.and_then(|set| set.number(&Attr::Setpoint));
+        if kept.is_some_and(|kept| !kept.contains(kelvin)) {
+            return barred("allows no such setpoint");
+        }
     }
     let (mut kept, mut lowered) = (settings.to_vec(), None);
     for setting in kept.iter_mut().filter(|setting| setting.verb.aspect() == Aspect::Power) {
@@ -69,7 +80,13 @@ fn rules(site: &Site, decision: &Decision, device: Device) -> Vec<String> {
     let mut rules: Vec<String> = decision
         .outcomes
         .iter()
-        .filter(|outcome| outcome.unit.contains(device) && outcome.status == Status::InForce)
+        .filter(|outcome| {
+            let here = match outcome.unit {
+                Unit::Devices(range) => range.contains(device),
+                Unit::Zone(zone) => thermostats(site, zone).any(|thermostat| thermostat == device),
+            };
+            here && outcome.status == Status::InForce
+        })
         .filter_map(|outcome| Some(format!("`{}`", site.rule(outcome.effect.instance.rule)?.name)))
         .collect();
     rules.dedup();

@@ -8,11 +8,14 @@ use super::live::allowed;
 use super::proof::{Ends, order};
 use super::watch::Live;
 use super::{Accepted, Base, Field, Options, Run};
-use crate::bundle::profile::Verb;
+use crate::bundle::profile::{Aspect, Form, Verb};
 use crate::bundle::{Document, PlanDocument};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
-use crate::runtime::change::{Change, Span, change, setting_words};
+use crate::ir::Role;
+use crate::quantity::Rat;
+use crate::runtime::change::{Change, Known, Span, change, setting_words};
+use crate::runtime::claim::Claim;
 use crate::runtime::journal::{Journal, Record, Standing, Unfinished};
 use crate::runtime::load::{Papers, error};
 use crate::runtime::probe::{Probed, Ready, Subject, probe};
@@ -73,12 +76,14 @@ pub(super) async fn prepare<'a>(
     let mut changes = Vec::new();
     let mut ready_ones = BTreeMap::new();
     let mut stays = BTreeMap::new();
+    let mut asked_of: BTreeMap<String, Asked> = BTreeMap::new();
     for subject in &asked {
         let Some(settings) = wants.devices.get(&subject.name) else { continue };
-        let none = Vec::new();
-        let standing = journal.past().standing.get(&subject.name).unwrap_or(&none);
-        let no_originals = BTreeMap::new();
-        let original = originals.get(&subject.name).unwrap_or(&no_originals);
+        let known = Known {
+            standing: journal.past().standing.get(&subject.name).cloned().unwrap_or_default(),
+            originals: originals.remove(&subject.name).unwrap_or_default(),
+            writes: journal.past().writes(&subject.name, now),
+        };
         // what safety bounds must not come back with the end of a lease
         let bound = live.demanded.get(&subject.name).is_some_and(binds_power);
         let span = Span { now, end: (!bound).then_some(span.end) };
@@ -90,8 +95,9 @@ pub(super) async fn prepare<'a>(
                 })?,
                 None => (settings.clone(), None),
             };
-            rejoin(&mut settings, subject, &ready, standing);
-            let change = change(subject, &ready, &settings, span, standing, original)?;
+            rejoin(&mut settings, subject, &ready, &known.standing);
+            let change = change(subject, &ready, &settings, span, &known)?;
+            asked_of.insert(subject.name.clone(), Asked { settings, span, known });
             Ok((ready, change, warning))
         });
         match result {
@@ -132,7 +138,15 @@ pub(super) async fn prepare<'a>(
 
     let ends = Ends { papers, plan, step, wants: &wants, changes: &changes, subjects, stays: &stays };
     let (found, planned) = ends.powers(judge, report)?;
-    let (moves, waves) = order(judge, &found, &planned, &changes)?;
+    let split = |whole: &Change, eighths: i64| {
+        let subject = subjects.iter().find(|subject| subject.name == whole.device)?;
+        halves(subject, ready_ones.get(&whole.device)?, asked_of.get(&whole.device)?, whole, eighths)
+    };
+    let (moves, waves) = order(site, judge, &found, &planned, &mut changes, split)?;
+    let twice = moves.len().saturating_sub(report.devices.iter().filter(|d| !d.registers.is_empty()).count());
+    if twice > 0 {
+        report.note("one device goes in two steps, because no limit allows one");
+    }
 
     let writes = changes.iter().any(Change::writes);
     if options.dry_run {
@@ -162,6 +176,47 @@ pub(super) async fn prepare<'a>(
         moves,
         lost,
     }))
+}
+
+/// What is asked of a device, and what is known of it.
+struct Asked {
+    settings: Vec<Setting>,
+    span: Span,
+    known: Known,
+}
+
+/// A change in two steps, the first some eighths of the way; `None`: it has no way between.
+fn halves(
+    subject: &Subject,
+    ready: &Ready,
+    asked: &Asked,
+    whole: &Change,
+    eighths: i64,
+) -> Option<(Change, Change)> {
+    let middle = |claim: &Claim| if claim.lo.is_negative() { claim.lo.clone() } else { claim.hi.clone() };
+    let (from, to) = (middle(&whole.step.before), middle(&whole.step.after));
+    let share = Rat::ratio(i128::from(eighths), 8)?;
+    let between = &from + &(&(&to - &from) * &share);
+    let mut settings = asked.settings.clone();
+    let power = settings.iter_mut().find(|setting| setting.verb.aspect() == Aspect::Power)?;
+    *power = match (subject.family.role, between.is_negative(), between.is_zero()) {
+        (Role::Storage, _, true) => Setting { verb: Verb::Idle, form: None, value: None },
+        (Role::Storage, taking, false) => Setting {
+            verb: if taking { Verb::Charge } else { Verb::Discharge },
+            form: Some(Form::Fixed),
+            value: Some(between.abs()),
+        },
+        _ => Setting { verb: Verb::Power, form: power.form, value: Some(between.abs()) },
+    };
+    let first = change(subject, ready, &settings, asked.span, &asked.known).ok()?;
+    let mut there = ready.clone();
+    for cell in &first.writing.as_ref()?.cells {
+        there.raws.insert(cell.point.clone(), cell.new);
+    }
+    there.found = subject.profile.decode(&there.raws, &there.context);
+    let known = Known { standing: Vec::new(), originals: BTreeMap::new(), ..asked.known.clone() };
+    let second = change(subject, &there, &asked.settings, asked.span, &known).ok()?;
+    (second.writes() && second.step.before == first.step.after).then_some((first, second))
 }
 
 /// A device that safety had taken off its bus or switched off, and that the plan commands again,

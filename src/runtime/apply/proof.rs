@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::bundle::profile::{Form, Found, PowerFound, Verb};
 use crate::bundle::{Names, PlanDocument, Quantity};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::ir::Role;
+use crate::ir::{Attr, Role, Site};
 use crate::quantity::Rat;
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers, Verifier, worse};
@@ -112,6 +112,7 @@ fn asked_claim(subject: &Subject, settings: &[Setting]) -> Claim {
         connected: verb(Verb::Disconnect).then_some(false),
         on: verb(Verb::Off).then_some(false),
         power: power.unwrap_or(PowerFound::Unknown),
+        setpoint: None,
     };
     subject.claim(&found, None)
 }
@@ -138,26 +139,78 @@ fn expected(plan: &PlanDocument, step: usize, papers: &Papers) -> BTreeMap<Strin
 /// What moves, and in which waves.
 pub(super) type Ordered = (Vec<Move>, Vec<Vec<usize>>);
 
-/// Phase 6, before the first frame: the order there, which is also the order back.
+/// Most orders that are tried with a device going in two steps.
+const MOST_TRIES: usize = 64;
+
+/// A start is large if it takes more than this share of the greatest import.
+const LARGE: i64 = 10;
+
+/// Phase 6, before the first frame: the order there, which is also the order back. Where none keeps
+/// every limit, a device goes in two steps: `split` gives the changes to and from an intermediate
+/// value, which is the share of its way in eighths.
 pub(super) fn order(
+    site: &Site,
     judge: &Judge<'_>,
     found: &Powers,
     planned: &Powers,
-    changes: &[Change],
+    changes: &mut Vec<Change>,
+    split: impl Fn(&Change, i64) -> Option<(Change, Change)>,
 ) -> Result<Ordered, Box<Diagnostic>> {
-    let moves: Vec<Move> =
-        changes.iter().filter(|change| change.writes()).map(|change| change.step.clone()).collect();
-    let waves = Way::new(judge, found, planned).waves(found, &moves).map_err(|none| {
-        let devices: Vec<String> = none.devices.iter().map(|device| format!("`{device}`")).collect();
-        Box::new(
-            Diagnostic::nowhere(
-                codes::NO_SAFE_ORDER,
-                Severity::Error,
-                format!("{} cannot be written in any order that keeps every limit", devices.join(", ")),
-            )
-            .because(none.limits.join("; "))
-            .help("plan again from the present state"),
+    let import = site.families.iter().filter_map(|family| family.hull(&Attr::Import)).map(|(_, hi)| hi).max();
+    let large = |change: &Change| {
+        let rise = -&change.step.after.lo;
+        let still = !change.step.before.lo.is_negative();
+        still && import.as_ref().is_some_and(|import| &rise * &Rat::int(LARGE) > *import)
+    };
+    let moves_of = |changes: &[Change]| -> Vec<Move> {
+        let writing = changes.iter().enumerate().filter(|(_, change)| change.writes());
+        let step = |(place, change): (usize, &Change)| Move {
+            change: place,
+            large: large(change),
+            ..change.step.clone()
+        };
+        writing.map(step).collect()
+    };
+    let way = Way::new(judge, found, planned);
+    let moves = moves_of(changes);
+    let stuck = match way.waves(found, &moves) {
+        Ok(waves) => return Ok((moves, waves)),
+        Err(stuck) => stuck,
+    };
+    let mut tries = 0;
+    // half the way first, then shorter and longer first steps
+    for eighths in [4, 2, 6, 1, 7] {
+        for name in &stuck.devices {
+            tries += 1;
+            let place = changes.iter().position(|change| change.device == *name);
+            let Some((place, (first, second))) =
+                place.and_then(|place| Some((place, split(changes.get(place)?, eighths)?)))
+            else {
+                continue;
+            };
+            let mut with = changes.clone();
+            if let Some(whole) = with.get_mut(place) {
+                *whole = first;
+            }
+            with.push(second);
+            let moves = moves_of(&with);
+            if let Ok(waves) = way.waves(found, &moves) {
+                *changes = with;
+                return Ok((moves, waves));
+            }
+            if tries >= MOST_TRIES {
+                break;
+            }
+        }
+    }
+    let devices: Vec<String> = stuck.devices.iter().map(|device| format!("`{device}`")).collect();
+    Err(Box::new(
+        Diagnostic::nowhere(
+            codes::NO_SAFE_ORDER,
+            Severity::Error,
+            format!("{} cannot be written in any order that keeps every limit", devices.join(", ")),
         )
-    })?;
-    Ok((moves, waves))
+        .because(stuck.limits.join("; "))
+        .help("plan again from the present state"),
+    ))
 }

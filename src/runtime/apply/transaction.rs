@@ -8,7 +8,7 @@ use super::Run;
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, codes};
 use crate::runtime::change::Change;
-use crate::runtime::claim::Powers;
+use crate::runtime::claim::{Claim, Powers};
 use crate::runtime::endpoint::Priority;
 use crate::runtime::execute::{Done, Work, undo, write};
 use crate::runtime::journal::{DeviceChange, Outcome, Record, Standing};
@@ -122,20 +122,25 @@ impl Run<'_> {
     async fn write_waves(&mut self, report: &mut Report, tally: &mut Tally) {
         let mut state = self.found.clone();
         let mut waves: VecDeque<Vec<usize>> = std::mem::take(&mut self.waves).into();
-        let mut touched: Vec<Vec<String>> = Vec::new();
+        let mut touched: Vec<Vec<usize>> = Vec::new();
         while let Some(wave) = waves.pop_front() {
             let moves: Vec<Move> = wave.iter().filter_map(|index| self.moves.get(*index)).cloned().collect();
-            let names: BTreeSet<String> = moves.iter().map(|m| m.device.clone()).collect();
+            let indices: Vec<usize> = moves.iter().map(|m| m.change).collect();
             let changes: Vec<Change> =
-                self.changes.iter().filter(|change| names.contains(&change.device)).cloned().collect();
+                indices.iter().filter_map(|index| self.changes.get(*index)).cloned().collect();
             let works = self.works(&changes.iter().collect::<Vec<_>>());
             let result = self.write_wave(works, report).await;
             let failed: BTreeSet<String> = match &result {
                 Ok(all) => {
-                    touched.push(all.keys().cloned().collect());
-                    let bad =
-                        |done: &BTreeMap<String, Done>| done.values().any(|d| d.outcome != Outcome::Done);
-                    all.iter().filter(|(_, done)| bad(done)).map(|(gateway, _)| gateway.clone()).collect()
+                    let good = |change: &Change| {
+                        let done = all.get(&change.gateway).and_then(|done| done.get(&change.device));
+                        done.is_some_and(|done| done.outcome == Outcome::Done)
+                    };
+                    let done = indices.iter().zip(&changes).filter(|(_, change)| good(change));
+                    tally.done.extend(done.map(|(index, _)| *index));
+                    touched.push(indices);
+                    let bad = changes.iter().filter(|change| !good(change));
+                    bad.map(|change| change.gateway.clone()).collect()
                 }
                 Err(fault) => {
                     tally.refused = true;
@@ -153,17 +158,25 @@ impl Run<'_> {
             let group = self.together(failed);
             if self.may_go_alone(&state, &group) && result.is_ok() {
                 self.undo_gateways(&group, &touched, report, tally).await;
-                for change in self.changes.iter().filter(|change| group.contains(&change.gateway)) {
-                    state.insert(change.device.clone(), change.step.before.clone());
+                for (name, before) in self.befores(&group) {
+                    state.insert(name, before);
                 }
                 waves = self.rest(&waves, &state, &group, report);
             } else {
                 report.note("what was written is undone as a whole: no limit allows less");
-                let all: BTreeSet<String> = touched.iter().flatten().cloned().chain(group).collect();
+                let begun = touched.iter().flatten().filter_map(|index| self.changes.get(*index));
+                let all: BTreeSet<String> = begun.map(|change| change.gateway.clone()).chain(group).collect();
                 self.undo_gateways(&all, &touched, report, tally).await;
                 return;
             }
         }
+    }
+
+    /// Where the devices of some gateways stood before anything was written.
+    fn befores(&self, group: &BTreeSet<String>) -> BTreeMap<String, Claim> {
+        let mine = self.changes.iter().filter(|change| group.contains(&change.gateway));
+        mine.filter_map(|change| Some((change.device.clone(), self.found.get(&change.device)?.clone())))
+            .collect()
     }
 
     fn name_failures(
@@ -203,9 +216,11 @@ impl Run<'_> {
     fn may_go_alone(&self, state: &Powers, group: &BTreeSet<String>) -> bool {
         let way = Way::new(self.base.judge, &self.found, &self.planned);
         let (mut during, mut after) = (state.clone(), state.clone());
-        for change in self.changes.iter().filter(|change| group.contains(&change.gateway)) {
-            during.insert(change.device.clone(), change.step.under_way.clone());
-            after.insert(change.device.clone(), change.step.before.clone());
+        for (name, before) in self.befores(group) {
+            let legs = self.changes.iter().filter(|change| change.device == name);
+            let passed = legs.fold(before.clone(), |passed, change| passed.or(&change.step.under_way));
+            during.insert(name.clone(), passed);
+            after.insert(name, before);
         }
         way.objections(&during).is_empty() && way.objections(&after).is_empty()
     }
@@ -218,8 +233,8 @@ impl Run<'_> {
         group: &BTreeSet<String>,
         report: &mut Report,
     ) -> VecDeque<Vec<usize>> {
-        let of = |device: &str| self.changes.iter().find(|change| change.device == device);
-        let given_up = |m: &Move| of(&m.device).is_none_or(|change| group.contains(&change.gateway));
+        let of = |m: &Move| self.changes.get(m.change);
+        let given_up = |m: &Move| of(m).is_none_or(|change| group.contains(&change.gateway));
         let indices: Vec<usize> = waves
             .iter()
             .flatten()
@@ -240,29 +255,31 @@ impl Run<'_> {
         }
     }
 
-    /// Brings gateways back, the last wave first.
+    /// Brings gateways back, wave by wave and the last one first, as it was proved.
     async fn undo_gateways(
         &mut self,
         group: &BTreeSet<String>,
-        touched: &[Vec<String>],
+        touched: &[Vec<usize>],
         report: &mut Report,
         tally: &mut Tally,
     ) {
-        let mut left = group.clone();
-        for wave in touched.iter().rev() {
-            let now: Vec<String> = wave.iter().filter(|gateway| left.remove(*gateway)).cloned().collect();
-            let records = now.iter().map(|gateway| Record::Undo { gateway: gateway.clone() }).collect();
-            self.record(records, report);
-            let mut tasks = JoinSet::new();
-            for gateway in now {
-                let mut parts: Vec<(Subject, Ready, DeviceChange)> = Vec::new();
-                for change in self.changes.iter().rev().filter(|change| change.gateway == gateway) {
-                    if let (Some(subject), Some(ready), Some(part)) =
-                        (self.subject(&change.device), self.ready.get(&change.device), &change.writing)
-                    {
-                        parts.push((subject.clone(), ready.clone(), part.clone()));
-                    }
+        let records = group.iter().map(|gateway| Record::Undo { gateway: gateway.clone() }).collect();
+        self.record(records, report);
+        for (number, wave) in touched.iter().enumerate().rev() {
+            let mut parts: BTreeMap<String, Vec<(Subject, Ready, DeviceChange)>> = BTreeMap::new();
+            for change in wave.iter().rev().filter_map(|index| self.changes.get(*index)) {
+                if let (true, Some(subject), Some(ready), Some(part)) = (
+                    group.contains(&change.gateway),
+                    self.subject(&change.device),
+                    self.ready.get(&change.device),
+                    &change.writing,
+                ) {
+                    let part = (subject.clone(), ready.clone(), part.clone());
+                    parts.entry(change.gateway.clone()).or_default().push(part);
                 }
+            }
+            let mut tasks = JoinSet::new();
+            for (gateway, parts) in parts {
                 tasks.spawn(async move {
                     let mut done = BTreeMap::new();
                     for (subject, ready, part) in parts {
@@ -274,7 +291,7 @@ impl Run<'_> {
             }
             let mut records = Vec::new();
             while let Some(result) = tasks.join_next().await {
-                let Ok((gateway, done)) = result else {
+                let Ok((gateway, mut done)) = result else {
                     tally.unknown = true;
                     continue;
                 };
@@ -291,22 +308,29 @@ impl Run<'_> {
                 for name in done.keys().filter(|name| self.base.live.demanded.contains_key(*name)) {
                     report.note(format!("{name}: what the safety class commands stands"));
                 }
+                // a device that came here in two steps is back only when the first is undone too
+                let earlier = touched.get(..number).unwrap_or_default();
+                let pending = |name: &String| {
+                    let changes = earlier.iter().flatten().filter_map(|index| self.changes.get(*index));
+                    changes.into_iter().any(|change| change.device == *name)
+                };
+                done.retain(|name, done| done.outcome != Outcome::Undone || !pending(name));
                 records.push(result_record(&gateway, &done));
-                tally.undone.insert(gateway);
             }
             self.record(records, report);
         }
+        tally.undone.extend(group.iter().cloned());
     }
 
     /// Phase 9: what stands, stands.
     fn commit(&mut self, report: &mut Report, tally: &mut Tally) {
         let mut standing: BTreeMap<String, BTreeMap<String, Vec<Standing>>> = BTreeMap::new();
-        for change in &self.changes {
-            let written = report.device(&change.device).and_then(|device| device.outcome);
-            if tally.undone.contains(&change.gateway) || !matches!(written, None | Some(Outcome::Done)) {
-                continue;
-            }
-            if written.is_none() && change.writes() {
+        for (index, change) in self.changes.iter().enumerate() {
+            let legs = |other: &(usize, &Change)| other.1.device == change.device;
+            let mut all = self.changes.iter().enumerate().filter(legs);
+            let last = all.clone().next_back().map(|(place, _)| place);
+            let written = all.all(|(place, leg)| !leg.writes() || tally.done.contains(&place));
+            if last != Some(index) || !written || tally.undone.contains(&change.gateway) {
                 continue;
             }
             tally.kept |= change.writes();
@@ -352,6 +376,8 @@ fn tell_undone(done: &BTreeMap<String, Done>, report: &mut Report) {
 #[derive(Debug, Default)]
 struct Tally {
     undone: BTreeSet<String>,
+    /// changes that are in effect
+    done: BTreeSet<usize>,
     unknown: bool,
     /// something was not begun, because the journal failed
     refused: bool,

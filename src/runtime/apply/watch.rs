@@ -17,7 +17,7 @@ use crate::eval::{Decision, Evaluator, Note};
 use crate::inputs::Reads;
 use crate::ir::{Attr, Control, Device, Model, SAFETY, Site};
 use crate::quantity::Rat;
-use crate::runtime::change::{Change, Span, change};
+use crate::runtime::change::{Change, Known, Span, change};
 use crate::runtime::endpoint::Priority;
 use crate::runtime::execute::{Done, Work, write};
 use crate::runtime::journal::{Journal, Outcome, Past, Record, Standing};
@@ -341,9 +341,9 @@ impl Watch<'_, '_> {
         subject.fail_safe =
             most.map_or(subject.fail_safe.clone(), |most| Rat::min_of(&most, &subject.fail_safe));
         let span = Span { now: self.at, end: None };
-        let none = Vec::new();
-        let standing = self.standing.get(&subject.name).unwrap_or(&none);
-        let change = change(&subject, ready, &settings, span, standing, &BTreeMap::new())?;
+        let standing = self.standing.get(&subject.name).cloned().unwrap_or_default();
+        let known = Known { standing, ..Known::default() };
+        let change = change(&subject, ready, &settings, span, &known)?;
         Ok(change.writes().then_some(change))
     }
 

@@ -65,7 +65,9 @@ fn python(fixture: &Path) -> Option<PathBuf> {
 pub(super) struct Fixture {
     child: Child,
     pub(super) port: u16,
-    control: BufReader<TcpStream>,
+    /// its control port
+    pub(super) control: u16,
+    line: BufReader<TcpStream>,
 }
 
 impl Drop for Fixture {
@@ -94,14 +96,15 @@ impl Fixture {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
-        let control = TcpStream::connect(("127.0.0.1", port("control"))).unwrap();
-        Some(Self { child, port: port("port"), control: BufReader::new(control) })
+        let control = port("control");
+        let line = BufReader::new(TcpStream::connect(("127.0.0.1", control)).unwrap());
+        Some(Self { child, port: port("port"), control, line })
     }
 
     pub(super) fn ask(&mut self, question: &Value) -> Value {
-        writeln!(self.control.get_mut(), "{question}").unwrap();
+        writeln!(self.line.get_mut(), "{question}").unwrap();
         let mut line = String::new();
-        self.control.read_line(&mut line).unwrap();
+        self.line.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
@@ -299,15 +302,25 @@ async fn every_fault_leaves_a_known_state() {
 
 #[tokio::test]
 async fn a_slow_serial_bus_and_a_single_session_are_no_trouble() {
-    let Some(fixture) = Fixture::start(&["--serial-bus-ms", "15"]) else { return };
+    // both gateways of the inventory are one place here, which takes one session
+    let Some(fixture) = Fixture::start(&["--serial-bus-ms", "15", "--max-conn", "1"]) else { return };
     let papers = fixture.papers();
     let report = Host::new().apply(&papers, &plan(&papers, 1, &usual())).await;
     assert_eq!(report.exit_code(), ExitCode::Success, "{}", report.words());
 }
 
-/// The binary, killed for good in the middle of its frames.
 #[test]
 fn sigkill_during_apply_is_told_and_resumed() {
+    ended_by("KILL");
+}
+
+#[test]
+fn ctrl_c_during_apply_is_told_and_resumed() {
+    ended_by("INT");
+}
+
+/// The binary, ended by a signal in the middle of its frames.
+fn ended_by(signal: &str) {
     let Some(mut fixture) = Fixture::start(&["--serial-bus-ms", "60"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let papers = fixture.papers();
@@ -331,8 +344,9 @@ fn sigkill_during_apply_is_told_and_resumed() {
         assert!(start.elapsed() < Duration::from_secs(20), "no frame was sent");
         std::thread::sleep(Duration::from_millis(5));
     }
-    first.kill().unwrap();
-    first.wait().unwrap();
+    let sent = Process::new("kill").args([format!("-{signal}"), first.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert!(!first.wait().unwrap().success());
 
     let status = evl("status --now 2026-07-14T12:00:20Z").output().unwrap();
     assert_eq!(status.status.code(), Some(1));

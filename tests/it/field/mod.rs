@@ -2,7 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "the fixture is a process with files and a clock of its own")]
 
 mod apply;
+mod faults;
 mod fixture;
+mod guards;
 #[cfg(feature = "solver")]
 mod harbor;
 mod safety;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use evl::bundle::inventory::Inventory;
@@ -28,7 +29,7 @@ pub(super) fn profile(name: &str) -> Profile {
     serde_yaml::from_str(text).unwrap()
 }
 
-fn family(site: &Site, name: &str, role: Role, model: Model) -> Family {
+pub(super) fn family(site: &Site, name: &str, role: Role, model: Model) -> Family {
     Family {
         id: FamilyId::at(site.families.len()),
         name: name.into(),
@@ -220,9 +221,23 @@ pub(super) fn garage_papers(site: Site, roof: u16, plant: u16, unit: u8, registe
     Papers::new(bundle, inventory).unwrap()
 }
 
-fn profiles() -> BTreeMap<String, Profile> {
+pub(super) fn profiles() -> BTreeMap<String, Profile> {
     let names = ["sunspec/inverter", "sunspec/battery", "heidelberg/energy-control"];
     names.map(|name| (name.to_owned(), profile(name))).into()
+}
+
+/// The papers of a site whose profiles are others than those that come with evl.
+pub(super) fn papers_with(site: Site, text: &str, others: &[Profile]) -> Papers {
+    let mut profiles = profiles();
+    let mut text = text.to_owned();
+    for other in others {
+        if let Some(embedded) = profiles.insert(other.profile.clone(), other.clone()) {
+            text = text.replace(&embedded.hash(), &other.hash());
+        }
+    }
+    let inventory: Inventory = serde_yaml::from_str(&text).unwrap();
+    let bundle = Bundle::new(site, profiles, &inventory, BTreeMap::new());
+    Papers::new(bundle, inventory).unwrap()
 }
 
 /// The inventory in YAML; `roof` and `plant` at these ports of this computer.
@@ -258,6 +273,18 @@ pub(super) fn papers(site: Site, inventory: &str) -> Papers {
 /// battery, 0.069 for the wallbox, 1 for truth values).
 pub(super) type Command<'a> = (&'a str, Attr, CommandForm, i64);
 
+/// Stores at 5.5 kWh, zones at 21 degC.
+fn state(site: &Site, sequence: u64) -> evl::bundle::State {
+    let stores = site.families.iter().filter(|family| family.role == Role::Storage);
+    let levels: BTreeMap<&str, &str> = stores.map(|family| (family.name.as_str(), "5.5 kWh")).collect();
+    let zones: BTreeMap<&str, &str> = site.zones.iter().map(|zone| (zone.name.as_str(), "21 degC")).collect();
+    serde_json::from_value(serde_json::json!({
+        "schema": "evl.state/1", "site": "yard", "at": FROM, "sequence": sequence,
+        "levels": levels, "temperatures": zones,
+    }))
+    .unwrap()
+}
+
 pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> PlanDocument {
     let steps = (0..4).map(|i| Step { start: FROM.plus(900 * i), end: FROM.plus(900 * (i + 1)) }).collect();
     let commands = commands
@@ -266,11 +293,17 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
             device: (*device).to_owned(),
             attr: attr.clone(),
             form: *form,
-            unit: if matches!(attr, Attr::On | Attr::Connected) { "" } else { "kW" }.to_owned(),
+            unit: match attr {
+                Attr::On | Attr::Connected => "",
+                Attr::Setpoint => "degC",
+                _ => "kW",
+            }
+            .to_owned(),
             step: match (*device, attr) {
                 (_, Attr::On | Attr::Connected) => rat("1"),
                 ("charger", _) => rat("0.069"),
-                ("pack", _) => rat("0.005"),
+                ("pack" | "twin", _) => rat("0.005"),
+                ("lobby", _) => rat("0.5"),
                 _ => rat("0.01"),
             },
             counts: vec![*count; 4],
@@ -302,10 +335,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         breaches: Vec::new(),
         void: Vec::new(),
         sessions: Vec::new(),
-        state: serde_json::from_value(
-            serde_json::json!({ "schema": "evl.state/1", "site": "yard", "at": FROM, "sequence": sequence - 1, "levels": { "pack": "5.5 kWh" } }),
-        )
-        .unwrap(),
+        state: state(&papers.bundle.site, sequence - 1),
         status: Status::Optimal,
         gap: Gap::default(),
         reproducible: true,
@@ -361,6 +391,10 @@ pub(super) struct Host {
     full: AtomicBool,
     /// nothing can be appended any more, reserve or not
     broken: AtomicBool,
+    /// what the operating system says of its clock
+    synchronised: AtomicBool,
+    /// done once, just before a record with this word becomes durable
+    before: Mutex<Option<(&'static str, Box<dyn FnOnce() + Send>)>>,
 }
 
 impl Host {
@@ -373,6 +407,8 @@ impl Host {
             durable: AtomicBool::new(false),
             full: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            synchronised: AtomicBool::new(false),
+            before: Mutex::new(None),
         }
     }
 
@@ -399,6 +435,15 @@ impl Host {
 
     pub(super) fn journal_fails(&self, broken: bool) {
         self.broken.store(broken, Ordering::Relaxed);
+    }
+
+    pub(super) fn clock_is_synchronised(&self) {
+        self.synchronised.store(true, Ordering::Relaxed);
+    }
+
+    /// Does something once, just before the first record of this kind.
+    pub(super) fn just_before(&self, kind: &'static str, work: impl FnOnce() + Send + 'static) {
+        *self.before.lock().unwrap() = Some((kind, Box::new(work)));
     }
 
     pub(super) fn options(&self) -> Options {
@@ -436,6 +481,11 @@ impl System for Host {
         self.real.write(path, bytes, access)
     }
     fn append(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let due = self.before.lock().unwrap().take_if(|(kind, _)| text.contains(&format!("\"{kind}\"")));
+        if let Some((_, work)) = due {
+            work();
+        }
         if self.broken.load(Ordering::Relaxed) {
             return Err(FileError::new(path, evl::system::FileFault::Denied));
         }
@@ -475,7 +525,7 @@ impl System for Host {
         self.real.monotonic()
     }
     fn clock_synchronised(&self) -> Option<bool> {
-        None
+        self.synchronised.load(Ordering::Relaxed).then_some(true)
     }
     fn env(&self, _name: &str) -> Option<String> {
         None
