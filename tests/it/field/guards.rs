@@ -22,7 +22,7 @@ async fn serve(change: impl FnOnce(&mut Vec<DeviceSpec>)) -> (Plant, u16) {
 
 #[tokio::test]
 async fn where_no_order_keeps_the_limit_a_device_goes_in_two_steps() {
-    // two batteries behind a connection of 3 kW: what one gives the other takes, all 5 kW of it
+    // two batteries behind a connection of 2 kW: what one gives the other takes, 3.5 kW of it
     let (sim, port) = serve(|devices| {
         let mut twin = devices.iter().find(|device| device.name == "pack").unwrap().clone();
         twin.name = "twin".to_owned();
@@ -32,9 +32,11 @@ async fn where_no_order_keeps_the_limit_a_device_goes_in_two_steps() {
     .await;
     let mut site = yard();
     for attr in [Attr::Import, Attr::Export] {
-        site.families[0].ranges.insert(attr, vec![(rat("0"), rat("3"))]);
+        site.families[0].ranges.insert(attr, vec![(rat("0"), rat("2"))]);
     }
     site.families.retain(|f| matches!(f.name.as_str(), "utility" | "pack"));
+    site.families[1].fail_safe =
+        Some(FailSafe { at: Some((Attr::Power, rat("0"))), by: FailSafeBy::Reversion, span: span(7) });
     let mut twin = site.families[1].clone();
     twin.name = "twin".into();
     site.families.push(twin);
@@ -58,10 +60,10 @@ async fn where_no_order_keeps_the_limit_a_device_goes_in_two_steps() {
     };
     let idle = host.apply(&papers, &plan(&papers, 1, &both(0, 0))).await;
     assert_eq!(ends(&idle), (ExitCode::Success, vec![]), "{}", idle.words());
-    let report = host.apply(&papers, &plan(&papers, 2, &both(1000, 1000))).await;
+    let report = host.apply(&papers, &plan(&papers, 2, &both(700, 700))).await;
     assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
     assert!(report.words().contains("in two steps"), "{}", report.words());
-    assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("5")), Some(rat("-5"))));
+    assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("3.5")), Some(rat("-3.5"))));
     let status = host.status(&papers).await;
     assert_eq!(ends(&status), (ExitCode::Success, vec![]), "{}", status.words());
 
@@ -69,7 +71,7 @@ async fn where_no_order_keeps_the_limit_a_device_goes_in_two_steps() {
     sim.inject(serde_json::from_str(r#"{"device":"twin","point":"mode","kind":"stuck"}"#).unwrap());
     let back = host.apply(&papers, &plan(&papers, 3, &both(0, 0))).await;
     assert_eq!(back.exit_code(), ExitCode::Undone, "{}", back.words());
-    assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("5")), Some(rat("-5"))));
+    assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("3.5")), Some(rat("-3.5"))));
 }
 
 #[tokio::test]
