@@ -50,26 +50,28 @@ async fn where_no_order_keeps_the_limit_a_device_goes_in_two_steps() {
     let text = format!("{}\n  pack:\n{pack}\n  twin:\n{twin}\n", text.join("\n"));
     let papers = papers(site, &text);
     let host = Host::new();
-    let both = |pack: i64, twin: i64| {
+    // register steps of 0.005 kW: charged, discharged
+    let both = |pack: (i64, i64), twin: (i64, i64)| {
         [
-            ("pack", Attr::Charge, CommandForm::Fixed, 0),
-            ("pack", Attr::Discharge, CommandForm::Fixed, pack),
-            ("twin", Attr::Charge, CommandForm::Fixed, twin),
-            ("twin", Attr::Discharge, CommandForm::Fixed, 0),
+            ("pack", Attr::Charge, CommandForm::Fixed, pack.0),
+            ("pack", Attr::Discharge, CommandForm::Fixed, pack.1),
+            ("twin", Attr::Charge, CommandForm::Fixed, twin.0),
+            ("twin", Attr::Discharge, CommandForm::Fixed, twin.1),
         ]
     };
-    let idle = host.apply(&papers, &plan(&papers, 1, &both(0, 0))).await;
+    // both charge a trifle: on its way from rest a battery's registers say nothing for a moment
+    let idle = host.apply(&papers, &plan(&papers, 1, &both((1, 0), (1, 0)))).await;
     assert_eq!(ends(&idle), (ExitCode::Success, vec![]), "{}", idle.words());
-    let report = host.apply(&papers, &plan(&papers, 2, &both(700, 700))).await;
+    let report = host.apply(&papers, &plan(&papers, 2, &both((0, 700), (700, 0)))).await;
     assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
     assert!(report.words().contains("in two steps"), "{}", report.words());
     assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("3.5")), Some(rat("-3.5"))));
     let status = host.status(&papers).await;
     assert_eq!(ends(&status), (ExitCode::Success, vec![]), "{}", status.words());
 
-    // back to rest, where the second step of the way sticks: everything returns to where it was
-    sim.inject(serde_json::from_str(r#"{"device":"twin","point":"mode","kind":"stuck"}"#).unwrap());
-    let back = host.apply(&papers, &plan(&papers, 3, &both(0, 0))).await;
+    // back again, where the other's register sticks: everything returns to where it was
+    sim.inject(serde_json::from_str(r#"{"device":"twin","point":"charge_rate","kind":"stuck"}"#).unwrap());
+    let back = host.apply(&papers, &plan(&papers, 3, &both((1, 0), (1, 0)))).await;
     assert_eq!(back.exit_code(), ExitCode::Undone, "{}", back.words());
     assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("3.5")), Some(rat("-3.5"))));
 }
