@@ -19,12 +19,9 @@ use evl::runtime::apply::{Options, apply};
 use evl::sim::{GatewaySpec, Plant, small_plant};
 use evl::system::{MemorySystem, RealSystem, System};
 
-#[cfg(test)]
-mod tests {}
-
 #[path = "../tests/it/field/yard.rs"]
 #[expect(dead_code, reason = "made for the tests; this bench needs its site and its plan")]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "made for the tests")]
+#[expect(clippy::unwrap_used, reason = "made for the tests")]
 mod yard;
 
 /// Requests in the order in which they were sent.

@@ -379,6 +379,9 @@ pub(super) fn usual() -> Vec<Command<'static>> {
     ]
 }
 
+/// The kind of a record, and what is done just before it.
+type Due = (&'static str, Box<dyn FnOnce() + Send>);
+
 /// A host with a state folder of its own. Its clock stands at [`FROM`] plus `passed` seconds. It dies
 /// at a chosen append to the journal, if told to.
 pub(super) struct Host {
@@ -394,7 +397,7 @@ pub(super) struct Host {
     /// what the operating system says of its clock
     synchronised: AtomicBool,
     /// done once, just before a record with this word becomes durable
-    before: Mutex<Option<(&'static str, Box<dyn FnOnce() + Send>)>>,
+    before: Mutex<Option<Due>>,
 }
 
 impl Host {
