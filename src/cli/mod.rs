@@ -19,6 +19,7 @@ mod guard;
 mod output;
 #[cfg(feature = "solver")]
 mod plan;
+mod plan_devices;
 mod plan_text;
 #[cfg(feature = "solver")]
 mod policy;

@@ -158,7 +158,14 @@ pub(super) fn print(system: &dyn System, text: &str) -> ExitCode {
 
 fn look(system: &dyn System, stream: Stream, tests: bool) -> Look {
     let width = system.terminal_width().unwrap_or(Look::default().width);
-    Look { colour: system.may_colour(stream), width, tests }
+    let wrap = system.is_terminal(stream);
+    Look { colour: system.may_colour(stream), width, wrap, tests }
+}
+
+/// Columns for text on standard output: those of the terminal within reason (narrower, words would
+/// break; wider, lines are hard to follow), or 100.
+pub(super) fn width(system: &dyn System) -> usize {
+    system.terminal_width().unwrap_or(100).clamp(60, 140)
 }
 
 /// `2 errors, 1 warning; 31 rules, 812 questions`, and on what clean verdicts rest.

@@ -1,13 +1,12 @@
-//! A plan as text: cost by part, what each device does when and why, and what the plan rests on.
+//! A plan as text: first what it costs, what it could not do and what follows, then what each device
+//! does when and why, and at the end what the plan rests on.
 
 use std::fmt::Write as _;
 
-use crate::bundle::{
-    Breach, CommandForm, CommandSeries, GroupSeries, Money, Override, PlanDocument, Series, StatementRef,
-    Status,
-};
+use super::plan_devices::{Times, devices};
+use crate::bundle::{Breach, Money, Override, PlanDocument, Series, StatementRef, Status};
 use crate::calendar::{Calendar, Instant};
-use crate::ir::Attr;
+use crate::diag::render::paragraph;
 use crate::quantity::Rat;
 
 /// In which zone times are shown.
@@ -20,7 +19,7 @@ pub(super) enum Zone {
 }
 
 impl Zone {
-    fn show(&self, at: Instant) -> String {
+    pub(super) fn show(&self, at: Instant) -> String {
         match self {
             Self::Site(calendar) => calendar.show(at),
             Self::Utc => at.to_string(),
@@ -28,22 +27,20 @@ impl Zone {
     }
 }
 
-/// The whole text; `only` restricts it to these devices where it names any.
-pub(super) fn plan_text(plan: &PlanDocument, zone: &Zone, only: &[String]) -> String {
+/// The whole text for a screen of `width` columns; `only` restricts it to these devices where it
+/// names any.
+pub(super) fn plan_text(plan: &PlanDocument, zone: &Zone, only: &[String], width: usize) -> String {
     let mut out = String::new();
+    let times = Times::new(plan, zone);
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
     // writing to a string cannot fail
     let _ = head(&mut out, plan, zone);
-    let _ = money(&mut out, &plan.money, plan.status, (&plan.gap.money, &plan.gap.ratio));
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
-    for series in plan.commands.iter().filter(|series| wanted(&series.device)) {
-        let _ = commands(&mut out, plan, series, zone);
-    }
-    for group in plan.groups.iter().filter(|group| wanted(&group.family)) {
-        let _ = group_commands(&mut out, group, plan, zone);
-    }
+    let _ = money(&mut out, &plan.money, plan.status, (&plan.gap.money, &plan.gap.ratio), width);
+    let _ = lost(&mut out, plan, &times, width);
     let derived: Vec<&Series> = plan.derived.iter().filter(|series| wanted(&series.of)).collect();
-    let _ = curves(&mut out, &derived);
-    let _ = rests_on(&mut out, plan, zone);
+    let _ = curves(&mut out, &derived, width);
+    devices(&mut out, plan, &times, wanted, width);
+    let _ = rests_on(&mut out, plan, width);
     out
 }
 
@@ -69,28 +66,31 @@ fn head(out: &mut String, plan: &PlanDocument, zone: &Zone) -> Done {
     Ok(())
 }
 
-fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat)) -> Done {
+fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat), width: usize) -> Done {
     let percent = |ratio: &Rat| (ratio * &Rat::int(100)).to_decimal(3);
     let word = match status {
         Status::Optimal => "optimal",
         Status::Feasible => "feasible, not proven cheapest",
     };
     writeln!(out, "\ncost in {} ({word}; gap {}, {} %)", money.currency, fixed(gap.0, 2), percent(gap.1))?;
+    let demand_name = |charge: &str, month: &str| format!("demand {charge} {month}");
+    let longest = money.demand.iter().map(|d| demand_name(&d.charge, &d.month).chars().count()).max();
+    let column = longest.unwrap_or(0).clamp(24, width.saturating_sub(30).max(24)) + 1;
     let mut line = |name: &str, value: &Rat, more: &str| -> Done {
-        writeln!(out, "  {}", format!("{name:<28}{:>12}  {more}", fixed(value, 2)).trim_end())
+        let text = format!("  {name:<column$}{:>10}", fixed(value, 2));
+        match text.chars().count() + 2 + more.chars().count() <= width {
+            true => writeln!(out, "{}", format!("{text}  {more}").trim_end()),
+            false => writeln!(out, "{text}\n{:>at$}", more, at = text.chars().count()),
+        }
     };
     line("energy imported", &money.energy, "")?;
     if !money.export.is_zero() {
         line("earned by export", &-money.export.clone(), "")?;
     }
     for demand in &money.demand {
-        let more =
-            format!("peak {} kW, {} kW known before", demand.peak.to_decimal(2), demand.known.to_decimal(2));
-        line(
-            &format!("demand {} {}", demand.charge, demand.month),
-            &(&demand.decided + &demand.incurred),
-            &more,
-        )?;
+        let more = format!("peak {} kW, {} kW before", demand.peak.to_decimal(2), demand.known.to_decimal(2));
+        let cost = &demand.decided + &demand.incurred;
+        line(&demand_name(&demand.charge, &demand.month), &cost, &more)?;
     }
     for (name, value) in
         [("fixed charges", &money.fixed), ("fuel and starts", &money.fuel), ("wear", &money.wear)]
@@ -117,119 +117,71 @@ fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat)) -> 
     Ok(())
 }
 
-const fn form(form: CommandForm) -> &'static str {
-    match form {
-        CommandForm::Fixed => "",
-        CommandForm::AtMost => "at most ",
-        CommandForm::AtLeast => "at least ",
-        CommandForm::Follow => "follows within ",
-    }
-}
-
-/// `on`, `off`, or a value with its unit.
-fn value(attr: &Attr, unit: &str, value: &Rat) -> String {
-    match (attr, value.is_zero()) {
-        (Attr::On, true) => "off".to_owned(),
-        (Attr::On, false) => "on".to_owned(),
-        (Attr::Connected, true) => "disconnected".to_owned(),
-        (Attr::Connected, false) => "connected".to_owned(),
-        _ => format!("{} {unit}", value.to_decimal(3)).trim_end().to_owned(),
-    }
-}
-
-/// Runs of equal items: first and last index, the item.
-fn runs<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<(usize, usize, T)> {
-    let mut all: Vec<(usize, usize, T)> = Vec::new();
-    for (at, item) in items.enumerate() {
-        match all.last_mut() {
-            Some((_, last, same)) if *same == item => *last = at,
-            _ => all.push((at, at, item)),
-        }
-    }
-    all
-}
-
-fn span(plan: &PlanDocument, zone: &Zone, first: usize, last: usize) -> String {
-    let start = plan.steps.get(first).map_or(plan.from, |step| step.start);
-    let end = plan.steps.get(last).map_or_else(|| plan.until(), |step| step.end);
-    let (start, end) = (zone.show(start), zone.show(end));
-    // the day is said once where both ends lie on it
-    match (start.rsplit_once(' '), end.rsplit_once(' ')) {
-        (Some((day, _)), Some((same, time))) if day == same => format!("{start} .. {time}"),
-        _ => format!("{start} .. {end}"),
-    }
-}
-
-fn commands(out: &mut String, plan: &PlanDocument, series: &CommandSeries, zone: &Zone) -> Done {
-    writeln!(out, "\n{}.{}", series.device, series.attr.name())?;
-    let reasons: Vec<_> = plan
-        .reasons
-        .iter()
-        .filter(|reason| reason.device == series.device && reason.attr == series.attr)
-        .collect();
-    let why = |step: usize| {
+/// What the plan could not do: said before what it does.
+fn lost(out: &mut String, plan: &PlanDocument, times: &Times, width: usize) -> Done {
+    let steps = |first: u32, last: u32| {
         let of = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-        reasons
-            .iter()
-            .find(|reason| (of(reason.first)..=of(reason.last)).contains(&step))
-            .map(|reason| &reason.text)
+        times.span(of(first), of(last))
     };
-    let items = series.counts.iter().enumerate().map(|(step, count)| (*count, why(step)));
-    let runs: Vec<_> = runs(items)
-        .into_iter()
-        .map(|(first, last, item)| (span(plan, zone, first, last), first, item))
-        .collect();
-    // spans that reach into the next day are longer: all are padded to the longest
-    let width = runs.iter().map(|(span, ..)| span.len()).max().unwrap_or(0);
-    for (span, first, (_, why)) in runs {
-        let amount = series.value(first).unwrap_or_default();
-        let text = format!("{}{}", form(series.form), value(&series.attr, &series.unit, &amount));
-        let line = format!("  {span:<width$}  {text:>14}  {}", why.map_or("", String::as_str));
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    section(
+        out,
+        "not met in full",
+        plan.breaches.iter().map(|Breach { statement: lost, of, amount, unit, first, last, .. }| {
+            let amount = amount.to_decimal(3);
+            format!("{} on {of}, by {amount} {unit}: {}", statement(lost), steps(*first, *last))
+        }),
+        width,
+    )?;
+    section(
+        out,
+        "overridden",
+        plan.overrides.iter().map(|Override { statement: lost, of, by, first, last, .. }| {
+            let by: Vec<String> = by.iter().map(statement).collect();
+            format!("{} on {of}, by {}: {}", statement(lost), by.join(", "), steps(*first, *last))
+        }),
+        width,
+    )?;
+    section(
+        out,
+        "nothing to do",
+        plan.void
+            .iter()
+            .map(|void| format!("{} on {}: {}", statement(&void.statement), void.device, void.because)),
+        width,
+    )
 }
 
-fn group_commands(out: &mut String, group: &GroupSeries, plan: &PlanDocument, zone: &Zone) -> Done {
-    writeln!(out, "\n{} ({} equal devices).{}", group.family, group.len(), group.attr.name())?;
-    for (first, last, (running, total)) in runs(group.running.iter().zip(&group.totals)) {
-        let total = value(&group.attr, &group.unit, &(&group.step * &Rat::int(*total)));
-        writeln!(
-            out,
-            "  {}  {}{total} together, {running} run",
-            span(plan, zone, first, last),
-            form(group.form)
-        )?;
-    }
-    Ok(())
-}
-
-/// Derived series as one line each: least, greatest, last, and a drawing.
-fn curves(out: &mut String, series: &[&Series]) -> Done {
+/// Derived series as one line each: least, greatest, last, and a drawing where there is room.
+fn curves(out: &mut String, series: &[&Series], width: usize) -> Done {
     if series.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nwhat follows{:>28}{:>11}{:>11}", "least", "greatest", "at the end")?;
+    let name = |series: &Series| {
+        let quantity = serde_json::to_value(series.quantity).ok();
+        let quantity = quantity.as_ref().and_then(|word| word.as_str()).unwrap_or("").replace('_', " ");
+        format!("{} {quantity}, {}", series.of, series.unit)
+    };
+    let column = series.iter().map(|series| name(series).chars().count()).max().unwrap_or(0).max(18);
+    writeln!(out, "\n{:<column$}  {:>10}{:>10}{:>10}", "what follows", "least", "greatest", "last")?;
+    let room = width.saturating_sub(column + 36).min(48);
     for series in series {
         let (Some(least), Some(most), Some(last)) =
             (series.values.iter().min(), series.values.iter().max(), series.values.last())
         else {
             continue;
         };
-        let quantity = serde_json::to_value(series.quantity).ok();
-        let quantity = quantity.as_ref().and_then(|word| word.as_str()).unwrap_or("").replace('_', " ");
-        let name = format!("{} {quantity}, {}", series.of, series.unit);
-        let figures = [least, most, last].map(|value| format!("{:>11}", fixed(value, 2))).concat();
-        writeln!(out, "  {name:<27}{figures}  {}", drawing(&series.values, least, most))?;
+        let figures = [least, most, last].map(|value| format!("{:>10}", fixed(value, 2))).concat();
+        let drawing = if room < 8 { String::new() } else { drawing(&series.values, least, most, room) };
+        writeln!(out, "{}", format!("  {:<column$}{figures}  {drawing}", name(series)).trim_end())?;
     }
     Ok(())
 }
 
-/// At most 48 blocks, each as high as the mean of its share of the values.
-fn drawing(values: &[Rat], least: &Rat, most: &Rat) -> String {
+/// At most `room` blocks, each as high as the mean of its share of the values.
+fn drawing(values: &[Rat], least: &Rat, most: &Rat, room: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let range = most - least;
-    let share = values.len().div_ceil(48).max(1);
+    let share = values.len().div_ceil(room.max(1)).max(1);
     values
         .chunks(share)
         .map(|chunk| {
@@ -247,60 +199,31 @@ fn statement(of: &StatementRef) -> String {
     if of.at.is_empty() { format!("`{}`", of.name) } else { format!("`{}` ({})", of.name, of.at) }
 }
 
-fn rests_on(out: &mut String, plan: &PlanDocument, zone: &Zone) -> Done {
-    let steps = |first: u32, last: u32| {
-        let of = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-        span(plan, zone, of(first), of(last))
-    };
-    section(
-        out,
-        "overridden",
-        plan.overrides.iter().map(|Override { statement: lost, of, by, first, last, .. }| {
-            let by: Vec<String> = by.iter().map(statement).collect();
-            format!("{} on {of}, by {}: {}", statement(lost), by.join(", "), steps(*first, *last))
-        }),
-    )?;
-    section(
-        out,
-        "not met in full",
-        plan.breaches.iter().map(|Breach { statement: lost, of, amount, unit, first, last, .. }| {
-            format!(
-                "{} on {of}, by {} {unit}: {}",
-                statement(lost),
-                amount.to_decimal(3),
-                steps(*first, *last)
-            )
-        }),
-    )?;
-    section(
-        out,
-        "nothing to do",
-        plan.void
-            .iter()
-            .map(|void| format!("{} on {}: {}", statement(&void.statement), void.device, void.because)),
-    )?;
+fn rests_on(out: &mut String, plan: &PlanDocument, width: usize) -> Done {
     section(
         out,
         "presumes",
         plan.presumes
             .iter()
             .map(|presumed| format!("{}: {} now, {} later", presumed.signal, presumed.first, presumed.then)),
+        width,
     )?;
-    section(out, "assumes", plan.assumptions.iter().cloned())?;
+    section(out, "assumes", plan.assumptions.iter().cloned(), width)?;
     section(
         out,
         "made from",
         plan.inputs.iter().map(|input| format!("{}: {} ({})", input.name, input.path, input.sha256.short())),
+        width,
     )
 }
 
-fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) -> Done {
+fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>, width: usize) -> Done {
     let mut lines = lines.peekable();
     if lines.peek().is_some() {
         writeln!(out, "\n{title}")?;
     }
     for line in lines {
-        writeln!(out, "  {line}")?;
+        paragraph(out, "  ", 4, &line, width);
     }
     Ok(())
 }

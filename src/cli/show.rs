@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         return output::print(system, &String::from_utf8_lossy(&plan.bytes()));
     }
     match zone(args, &plan, system) {
-        Ok(zone) => output::print(system, &plan_text(&plan, &zone, &args.only)),
+        Ok(zone) => output::print(system, &plan_text(&plan, &zone, &args.only, output::width(system))),
         Err(exit) => exit,
     }
 }

@@ -12,13 +12,15 @@ pub struct Look {
     pub colour: bool,
     /// width of the terminal in columns
     pub width: usize,
+    /// break long texts at that width; elsewhere a line is a line, for other tools
+    pub wrap: bool,
     /// add to each witness the `test` block that reproduces it
     pub tests: bool,
 }
 
 impl Default for Look {
     fn default() -> Self {
-        Self { colour: false, width: 100, tests: false }
+        Self { colour: false, width: 100, wrap: false, tests: false }
     }
 }
 
@@ -37,7 +39,8 @@ fn one(out: &mut String, finding: &Diagnostic, sources: &SourceMap, look: Look) 
     let word = format!("{}[{}]", finding.severity.word(), finding.code);
     let word = paint(&word, severity_colour(finding.severity), look.colour);
     // writing to a String cannot fail; the results below are of that kind
-    let _ = writeln!(out, "{word}: {}", paint(&clean(&finding.message), BOLD, look.colour));
+    let message = broken(&clean(&finding.message), finding.severity.word().len() + 11, 2, look);
+    let _ = writeln!(out, "{word}: {}", paint(&message, BOLD, look.colour));
     places(out, finding, sources, look);
     if let Some(witness) = &finding.witness {
         field(out, "when", &witness.when, look);
@@ -91,11 +94,21 @@ pub(super) fn place(sources: &SourceMap, label: &Label) -> String {
     format!("{}:{}:{}", clean(&at.path), at.start.line, at.start.column)
 }
 
+/// The text with line ends where it would pass the width, further lines beginning at `indent`.
+fn broken(text: &str, column: usize, indent: usize, look: Look) -> String {
+    if !look.wrap || column + text.chars().count() <= look.width {
+        return text.to_owned();
+    }
+    let mut lines = String::new();
+    super::paragraph(&mut lines, &" ".repeat(column), indent, text, look.width.max(60));
+    lines.trim().to_owned()
+}
+
 /// `  name: text`, further lines under the text.
 fn field(out: &mut String, name: &str, text: &str, look: Look) {
     let indent = " ".repeat(name.len() + 4);
     for (at, line) in text.lines().enumerate() {
-        let line = clean(line);
+        let line = broken(&clean(line), indent.len(), indent.len(), look);
         let _ = match at {
             0 => writeln!(out, "  {}: {line}", paint(name, CYAN, look.colour)),
             _ => writeln!(out, "{}", format!("{indent}{line}").trim_end()),

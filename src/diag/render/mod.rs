@@ -6,12 +6,14 @@ mod excerpt;
 mod graphical;
 mod human;
 mod json;
+mod paragraph;
 mod sarif;
 
 use crate::diag::{Diagnostics, ExitCode, SourceMap};
 
 pub use human::{Look, human};
 pub use json::json;
+pub use paragraph::paragraph;
 pub use sarif::sarif;
 
 /// All that a run has to say about its input, for the formats that machines read.
