@@ -67,6 +67,33 @@ tariff tou { import { 0.40 EUR/kWh during weekdays 16:00..20:00, 0.20 EUR/kWh ot
     text
 }
 
+/// A policy of so many rules on one device, each with a level of its own in a range of temperatures
+/// of its own: every two would clash if their ranges met.
+fn one_device(rules: usize) -> String {
+    let mut text = policy(0);
+    text.push_str("consumer load : process { on main, demand 0 kW .. 20000 kW }\n");
+    let thousandth = |at: usize| 62_000 * at / rules;
+    for at in 0..rules {
+        let shown = |milli: usize| {
+            let milli = i64::try_from(milli).expect("small") - 20_000;
+            format!("{}{}.{:03}", if milli < 0 { "-" } else { "" }, milli.abs() / 1000, milli.abs() % 1000)
+        };
+        let (from, to) = (shown(thousandth(at)), shown(thousandth(at + 1)));
+        let _ = writeln!(
+            text,
+            "rule r{at} in economy {{ when weather.temperature >= {from} degC and weather.temperature < {to} degC then set load to {} kW }}",
+            at + 1
+        );
+    }
+    text
+}
+
+#[divan::bench(args = [500, 5_000], sample_count = 5)]
+fn one_device_to_verdicts(bencher: divan::Bencher, rules: usize) {
+    let text = one_device(rules);
+    bencher.bench_local(|| check(black_box(&text)));
+}
+
 /// From text to verdicts; the number of questions.
 fn check(text: &str) -> u64 {
     let system = MemorySystem::new().file("site/policy.evl", text);
@@ -96,8 +123,13 @@ fn questions_only(bencher: divan::Bencher, rules: usize) {
     bencher.bench_local(|| analysis::check(black_box(&site), &CheckInputs::default()).questions);
 }
 
-/// Four times the rules may take six times as long, not sixteen.
+/// Four times the rules may take six times as long, not sixteen, on many devices and on one.
 fn linear_growth() {
+    grows_linearly(policy);
+    grows_linearly(one_device);
+}
+
+fn grows_linearly(policy: fn(usize) -> String) {
     let time = |rules: usize| -> Duration {
         let text = policy(rules);
         (0..3)

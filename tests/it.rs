@@ -38,6 +38,11 @@ mod hostile;
 #[path = "it/native.rs"]
 mod native;
 
+#[cfg(feature = "solver")]
+#[cfg(test)]
+#[path = "it/sarif.rs"]
+mod sarif;
+
 #[cfg(test)]
 #[path = "it/show.rs"]
 mod show;

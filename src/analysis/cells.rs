@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{
-    Device, EffectKind, ExpectWhat, FamilyId, Guard, Lin, MemberRange, PermitTarget, Share, SigRef,
-    SignalSource, Site, Target,
+    Device, EffectKind, ExpectWhat, FamilyId, GivenWhat, Guard, Lin, MemberRange, PermitTarget, Share,
+    SigRef, SignalSource, Site, Target,
 };
 
 /// The cells of a site.
@@ -54,6 +54,11 @@ impl Cells {
             }
         }
         site.budgets.iter().for_each(|budget| cuts.target(&budget.scope));
+        for given in site.tests.iter().flat_map(|test| &test.given) {
+            if let GivenWhat::Signal(of, _) | GivenWhat::Known(of, _) = &given.what {
+                cuts.reference(of);
+            }
+        }
         for expect in site.tests.iter().flat_map(|test| &test.expect) {
             if let ExpectWhat::Within { target, .. }
             | ExpectWhat::Switch(target, _)

@@ -105,3 +105,20 @@ fn an_assumption_makes_a_clash_impossible_and_is_named_where_it_matters() {
     });
     assert_eq!(codes_of(&make), [""; 0]);
 }
+
+#[test]
+fn a_narrow_range_has_a_witness_too() {
+    let mut make = Make::new();
+    let t = make.number("weather.temperature", "-20", "4200");
+    let load = make.consumer("pump", &[("0", "90")]);
+    let a = make.rule("a", 4, above(t, "31.01201"));
+    make.switch(a, load, true);
+    let b = make.rule("b", 4, below(t, "31.01209"));
+    make.switch(b, load, false);
+    assert_eq!(codes_of(&make), ["EVL0301"]);
+    assert_eq!(witnesses(&make), ["Thu 2026-01-01 00:00, weather.temperature 31.01205"]);
+    // a single value
+    make.site.rules[a.index()].when = compare(t, Cmp::Ge, "31.012034567");
+    make.site.rules[b.index()].when = compare(t, Cmp::Le, "31.012034567");
+    assert_eq!(witnesses(&make), ["Thu 2026-01-01 00:00, weather.temperature 31.012034567"]);
+}

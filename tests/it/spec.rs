@@ -5,13 +5,16 @@
 //! and `yaml` blocks. Blocks before the first section belong to every section of the file; a
 //! section's block of the same name takes their place, and `evl alone` leaves all others out.
 //! Where a finding must stand, its line ends in a comment: `// error: EVL0202 text in its message`
-//! (or `warning:`). A line `stage: check` before the first section asks the solver's questions too.
+//! (or `warning:`). A line `stage: check` before the first section reads the feeds and asks the
+//! solver's questions too.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use evl::analysis::{self, CheckInputs};
+use evl::calendar::Calendar;
 use evl::diag::{Diagnostics, Severity, SourceMap};
+use evl::inputs;
 use evl::repo::Repository;
 use evl::sema;
 use evl::system::MemorySystem;
@@ -107,18 +110,22 @@ fn run(section: &Section, whole: bool) -> (Diagnostics, SourceMap) {
     for (path, text) in &section.files {
         system = system.file(format!("site/{path}"), text.as_str());
     }
-    let repository = match Repository::open(&system, Path::new("site")) {
+    let mut repository = match Repository::open(&system, Path::new("site")) {
         Ok(repository) => repository,
         Err(finding) => return ([*finding].into_iter().collect(), SourceMap::new()),
     };
-    let compiled = sema::compile(&repository);
-    let mut findings = compiled.findings;
-    if whole && let Some(site) = &compiled.site {
+    let sema::Compiled { site, sources, mut findings, .. } = sema::compile(&repository);
+    repository.sources = sources;
+    if whole && let Some(site) = &site {
+        let calendar = Calendar::new(site).unwrap();
+        if let Err(faults) = inputs::load(&mut repository, site, &calendar, calendar.valid()) {
+            findings.extend(faults);
+        }
         let report = analysis::check(site, &CheckInputs::default());
         findings.extend(report.findings);
     }
-    findings.sort(&compiled.sources);
-    (findings, compiled.sources)
+    findings.sort(&repository.sources);
+    (findings, repository.sources.clone())
 }
 
 fn judge(section: &Section, whole: bool) -> Vec<String> {

@@ -8,6 +8,13 @@ const MAX_RUNG: usize = 4000;
 /// Most rungs.
 const MAX_RUNGS: u32 = 14;
 
+/// An open stretch between two neighbouring values of a rung, in shown units.
+#[derive(Debug, Clone)]
+pub(crate) struct Gap {
+    from: Rat,
+    step: Rat,
+}
+
 /// Round values of one signal, coarse ones first, in the unit that people are shown.
 #[derive(Debug)]
 pub(crate) struct Ladder {
@@ -40,9 +47,8 @@ impl Ladder {
         (shown + &self.offset).checked_div(&self.factor).unwrap_or_else(|| shown.clone())
     }
 
-    /// Values by rung, canonical: the declared normal value; then multiples of ever smaller round
-    /// steps, those nearest to zero first.
-    pub(crate) fn rungs(&self) -> impl Iterator<Item = Vec<Rat>> + '_ {
+    /// The greatest power of ten that is no wider than the range.
+    fn coarsest(&self) -> Rat {
         let width = &self.hi - &self.lo;
         let ten = Rat::int(10);
         let mut step = Rat::ONE;
@@ -59,6 +65,13 @@ impl Ladder {
             }
             step = next;
         }
+        step
+    }
+
+    /// Values by rung, canonical: the declared normal value; then multiples of ever smaller round
+    /// steps, those nearest to zero first.
+    pub(crate) fn rungs(&self) -> impl Iterator<Item = Vec<Rat>> + '_ {
+        let mut step = self.coarsest();
         let normal = self.normal.clone().into_iter().collect::<Vec<_>>();
         let mut coarser: Option<Rat> = None;
         let mut rung = 0;
@@ -76,6 +89,49 @@ impl Ladder {
         });
         let rungs = steps.map_while(move |(step, coarser)| self.multiples(&step, coarser.as_ref()));
         std::iter::once(normal).chain(rungs)
+    }
+
+    /// The step of the finest rung, in shown units, where finer ones have too many values.
+    fn finest(&self) -> Option<Rat> {
+        let mut finest = None;
+        let mut step = self.coarsest();
+        for rung in 1..=MAX_RUNGS {
+            if self.multiples(&step, None).is_none() {
+                break;
+            }
+            finest = Some(step.clone());
+            step = step.checked_div(&Rat::int(if rung % 2 == 1 { 2 } else { 5 }))?;
+        }
+        finest
+    }
+
+    /// The gaps between the values of the finest rung, canonical, those nearest to zero first.
+    pub(crate) fn gaps(&self) -> Vec<Gap> {
+        let Some(step) = self.finest() else { return Vec::new() };
+        let index = |value: &Rat, up: bool| {
+            let at = value.checked_div(&step)?;
+            (if up { at.ceil() } else { at.floor() }).to_i64()
+        };
+        let (Some(first), Some(last)) = (index(&self.lo, false), index(&self.hi, true)) else {
+            return Vec::new();
+        };
+        let mut all: Vec<i64> = (first..last).collect();
+        all.sort_by_key(|k| (k.abs(), *k));
+        let gap = |k: i64| Gap { from: &Rat::int(k) * &step, step: step.clone() };
+        all.into_iter().map(gap).collect()
+    }
+
+    /// Its ends, canonical.
+    pub(crate) fn ends(&self, gap: &Gap) -> (Rat, Rat) {
+        (self.canonical(&gap.from), self.canonical(&(&gap.from + &gap.step)))
+    }
+
+    /// Ten parts of a gap, and the values between them, canonical.
+    pub(crate) fn tenths(&self, gap: &Gap) -> (Vec<Gap>, Vec<Rat>) {
+        let Some(step) = gap.step.checked_div(&Rat::int(10)) else { return (Vec::new(), Vec::new()) };
+        let at = |k: i64| &gap.from + &(&Rat::int(k) * &step);
+        let parts = (0..10).map(|k| Gap { from: at(k), step: step.clone() }).collect();
+        (parts, (1..10).map(|k| self.canonical(&at(k))).collect())
     }
 
     /// Multiples of a step inside the range that are no multiples of the coarser one.

@@ -19,6 +19,9 @@ use crate::calendar::Instant;
 use crate::ir::{Domain, SignalId, Value};
 use crate::quantity::Rat;
 
+/// How often the gap between two round values is cut into tenths.
+const MAX_TENTHS: u32 = 12;
+
 /// One concrete environment, as far as a question reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Situation {
@@ -221,6 +224,35 @@ fn first_number(search: &mut Search, num: Num, ladder: &ladder::Ladder) -> Optio
                 return Some(value);
             }
         }
+    }
+    if let Some(value) = search.asker.solver.determined(num, &search.assumed) {
+        return Some(value);
+    }
+    between(search, num, ladder)
+}
+
+/// A value between those of the finest rung: the first gap that leaves something, cut into ever
+/// smaller tenths until one of their ends does.
+fn between(search: &mut Search, num: Num, ladder: &ladder::Ladder) -> Option<Rat> {
+    let is = |value: &Rat| Formula::zero(Linear::num(num).minus(&Linear::constant(value.clone())));
+    let inside = |gap: &ladder::Gap| {
+        let (lo, hi) = ladder.ends(gap);
+        let value = Linear::num(num);
+        Formula::all([
+            Formula::less(&Linear::constant(lo), &value),
+            Formula::less(&value, &Linear::constant(hi)),
+        ])
+    };
+    let mut gaps = ladder.gaps();
+    for _ in 0..MAX_TENTHS {
+        let options: Vec<Formula> = gaps.iter().map(inside).collect();
+        let gap = gaps.get(search.first_of(&options)??)?.clone();
+        let (parts, values) = ladder.tenths(&gap);
+        let options: Vec<Formula> = values.iter().map(is).collect();
+        if let Some(found) = search.first_of(&options)? {
+            return values.get(found).cloned();
+        }
+        gaps = parts;
     }
     search.asker.solver.determined(num, &search.assumed)
 }
