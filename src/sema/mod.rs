@@ -121,6 +121,8 @@ struct Compiler<'a> {
     weather: BTreeMap<String, ir::SignalId>,
     weather_broken: bool,
     tariffs: Vec<tariff::Shape>,
+    /// those that the site's grids name, each once
+    grid_tariffs: Vec<ir::TariffId>,
     /// names of the rule that is read, for its memory bits
     rule: Option<rule::Current>,
 }
@@ -154,6 +156,7 @@ impl<'a> Compiler<'a> {
             weather: BTreeMap::new(),
             weather_broken: false,
             tariffs: Vec::new(),
+            grid_tariffs: Vec::new(),
             rule: None,
         }
     }
@@ -171,6 +174,7 @@ impl<'a> Compiler<'a> {
         self.device_statements(&declared);
         self.zone_statements(&declared);
         self.tariff_statements(&declared);
+        self.note_grid_tariffs();
         self.group_statements(&declared);
         self.finish_feeds();
         self.site_conditions(&declared);

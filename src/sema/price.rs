@@ -5,10 +5,22 @@ use super::expr::Val;
 use super::signal::wide;
 use crate::ast::{self};
 use crate::diag::{Diagnostic, Span, codes};
-use crate::ir::{Domain, Model, Price, SignalId, TariffId};
+use crate::ir::{Domain, Family, Model, Price, SignalId, TariffId};
 use crate::quantity::Type;
 
 impl Compiler<'_> {
+    /// Notes the tariffs of the site's grids, once all devices are read: a site of many devices has
+    /// many guards that read a price.
+    pub(super) fn note_grid_tariffs(&mut self) {
+        let tariff = |family: &Family| match &family.model {
+            Model::Grid { tariff, .. } => *tariff,
+            _ => None,
+        };
+        self.grid_tariffs = self.site.families.iter().filter_map(tariff).collect();
+        self.grid_tariffs.sort_unstable();
+        self.grid_tariffs.dedup();
+    }
+
     pub(super) fn price(&mut self, name: &ast::Name) -> Option<Val> {
         let export = match name.parts.get(1).map(|p| p.ident.text.as_str()) {
             Some("import") => false,
@@ -24,18 +36,7 @@ impl Compiler<'_> {
             }
         };
         self.no_more_parts(name, 2)?;
-        let mut tariffs: Vec<TariffId> = self
-            .site
-            .families
-            .iter()
-            .filter_map(|f| match &f.model {
-                Model::Grid { tariff, .. } => *tariff,
-                _ => None,
-            })
-            .collect();
-        tariffs.sort_unstable();
-        tariffs.dedup();
-        match tariffs.as_slice() {
+        match self.grid_tariffs.as_slice() {
             [tariff] => {
                 let signal = self.price_signal(*tariff, export, name.span)?;
                 self.plain(signal)

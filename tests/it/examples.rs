@@ -64,3 +64,12 @@ fn every_broken_office_has_its_one_mistake_and_all_are_found_in_one_run() {
         assert!(!codes.is_empty() && codes.iter().all(|found| found == code), "{name}: {codes:?}");
     }
 }
+
+#[test]
+fn the_readme_shows_what_the_tool_prints() {
+    let readme = include_str!("../../README.md");
+    let command = "$ evl check examples/broken-office/contradiction\n";
+    let shown = readme.split_once(command).unwrap().1.split_once("```").unwrap().0;
+    let (_, printed, _) = run(&["check", "examples/broken-office/contradiction"]);
+    assert_eq!(shown.trim_end(), printed.trim_end());
+}
