@@ -31,6 +31,13 @@ print(f"checked    {check['counts']['rules']} rules, {check['counts']['questions
       f"{check['errors']} errors")
 print(f"planned    {plan['steps']} steps, {money(cost)} {plan['currency']} "
       f"against {money(unmanaged)} with nobody deciding")
+if plan.get("unmanaged_parts"):
+    parts = plan["unmanaged_parts"]
+    dear = max(parts["demand"], key=lambda charge: Fraction(charge["peak"]), default=None)
+    energy = money(Fraction(parts["energy"]) - Fraction(parts["export"]))
+    demand = money(sum(Fraction(charge["decided"]) for charge in parts["demand"]))
+    peak = f" for a peak of {float(Fraction(dear['peak'])):.0f} kW, {float(Fraction(dear['known'])):.0f} known" if dear else ""
+    print(f"           {energy} of that for energy, {demand} in demand charges{peak}")
 print(f"written    {apply['registers_written']} registers, {len(verified)} devices verified in effect, "
       f"{len(writes(work / 'writes'))} writes seen by the gateways")
 for one in verified:

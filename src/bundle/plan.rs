@@ -393,11 +393,26 @@ pub struct Money {
     pub decided: Rat,
     /// What the same horizon costs with nobody deciding; `None` where it was not computed.
     pub unmanaged: Option<Rat>,
+    /// What that is made of; `None` where it was not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmanaged_parts: Option<Unmanaged>,
     /// `decided + fuel + wear + breach - end_value`.
     pub plan_cost: Rat,
     /// The same in the optimiser's own, unrounded solution, to 9 decimals; what known answers are
     /// compared with.
     pub model_cost: Option<Rat>,
+}
+
+/// The cost with nobody deciding, by part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unmanaged {
+    /// Imported energy at its price.
+    pub energy: Rat,
+    /// Earned by export.
+    pub export: Rat,
+    /// Demand charges above what is paid anyway.
+    pub demand: Vec<DemandMoney>,
 }
 
 /// One demand charge in one month.

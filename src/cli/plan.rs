@@ -170,7 +170,8 @@ fn summary(made: &PlanDocument) -> String {
         "plan": made.id, "bundle": made.bundle, "site": made.site, "sequence": made.sequence,
         "from": made.from, "until": made.until(), "steps": made.steps.len(), "status": made.status,
         "plan_cost": made.money.plan_cost, "model_cost": made.money.model_cost,
-        "unmanaged": made.money.unmanaged, "bill": made.money.bill, "currency": made.money.currency,
+        "unmanaged": made.money.unmanaged, "unmanaged_parts": made.money.unmanaged_parts,
+        "bill": made.money.bill, "currency": made.money.currency,
         "gap": made.gap, "overrides": made.overrides.len(), "breaches": made.breaches.len(),
         "presumes": made.presumes.len(), "study": made.study, "reproducible": made.reproducible,
     });

@@ -91,6 +91,9 @@ fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat), wid
         let more = format!("peak {} kW, {} kW before", demand.peak.to_decimal(2), demand.known.to_decimal(2));
         let cost = &demand.decided + &demand.incurred;
         line(&demand_name(&demand.charge, &demand.month), &cost, &more)?;
+        if !demand.incurred.is_zero() {
+            line("  incurred already", &demand.incurred, "")?;
+        }
     }
     for (name, value) in
         [("fixed charges", &money.fixed), ("fuel and starts", &money.fuel), ("wear", &money.wear)]
@@ -113,6 +116,14 @@ fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat), wid
             .checked_div(&unmanaged.abs())
             .map_or_else(|| "-".to_owned(), |ratio| (&ratio * &Rat::int(100)).to_decimal(1));
         line("with nobody deciding", unmanaged, &format!("saves {} ({share} %)", fixed(&saved, 2)))?;
+    }
+    if let Some(parts) = &money.unmanaged_parts {
+        line("  energy", &(&parts.energy - &parts.export), "")?;
+        for demand in parts.demand.iter().filter(|demand| !demand.decided.is_zero()) {
+            let more =
+                format!("peak {} kW, {} kW before", demand.peak.to_decimal(2), demand.known.to_decimal(2));
+            line(&format!("  demand {} {}", demand.charge, demand.month), &demand.decided, &more)?;
+        }
     }
     Ok(())
 }

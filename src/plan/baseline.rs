@@ -4,11 +4,13 @@
 use super::document::Facts;
 use super::prepare::grids;
 use super::scene::{DueKind, Scene};
+use crate::bundle::{DemandMoney, Unmanaged};
 use crate::ir::{Attr, Device, Model, Need, Zone};
 use crate::quantity::Rat;
 
-/// Its decided money, currency; `None` with several grids, where nobody says who would carry what.
-pub(super) fn cost(facts: &Facts<'_, '_, '_, '_>) -> Option<Rat> {
+/// Its decided money by part; `None` with several grids, where nobody says who would carry what.
+/// `planned` names the demand charges, in the model's order.
+pub(super) fn parts(facts: &Facts<'_, '_, '_, '_>, planned: &[DemandMoney]) -> Option<Unmanaged> {
     let scene = facts.solved.model.scene;
     let site = scene.site;
     let grids = grids(site);
@@ -39,47 +41,66 @@ pub(super) fn cost(facts: &Facts<'_, '_, '_, '_>) -> Option<Rat> {
         thermal(scene, zone, &mut net);
     }
     let prices = scene.prices.get(&tariff.id)?;
-    let mut cost = 0.0;
+    let (mut energy, mut export) = (0.0, 0.0);
     for (t, power) in net.iter().enumerate() {
         let hours = scene.hours(t);
-        let price = if *power >= 0.0 { prices.import.get(t)? } else { prices.export.get(t)? };
-        cost += power * hours * price;
+        energy += power.max(0.0) * hours * prices.import.get(t)?;
+        export += (-power).max(0.0) * hours * prices.export.get(t)?;
     }
-    for charge in scene.charges.iter().filter(|c| c.grid == *grid) {
-        let peak = (charge.intervals.iter())
-            .map(|(steps, known)| {
-                known
-                    + steps
-                        .iter()
-                        .map(|(t, share)| net.get(*t).map_or(0.0, |p| p.max(0.0)) * share)
-                        .sum::<f64>()
-            })
-            .fold(0.0, f64::max);
-        cost += charge.price * (peak - charge.known).max(0.0);
-    }
-    Rat::from_f64_snapped(cost, 9)
+    let demand = (scene.charges.iter().filter(|c| c.grid == *grid).zip(planned))
+        .map(|(charge, named)| {
+            let peak = (charge.intervals.iter())
+                .map(|(steps, known)| {
+                    known
+                        + steps
+                            .iter()
+                            .map(|(t, share)| net.get(*t).map_or(0.0, |p| p.max(0.0)) * share)
+                            .sum::<f64>()
+                })
+                .fold(0.0, f64::max);
+            let peak = Rat::from_f64_snapped(peak, 9).unwrap_or_default();
+            let above = Rat::max_of(&(&peak - &named.known), &Rat::ZERO);
+            DemandMoney { decided: &named.price * &above, peak, ..named.clone() }
+        })
+        .collect();
+    let snapped = |money: f64| Rat::from_f64_snapped(money, 9).unwrap_or_default();
+    Some(Unmanaged { energy: snapped(energy), export: snapped(export), demand })
 }
 
-/// Deliveries and runs at full power as early as they can.
+/// The sum of the parts.
+pub(super) fn cost(parts: &Unmanaged) -> Rat {
+    let demand: Rat = parts.demand.iter().map(|charge| charge.decided.clone()).sum();
+    &(&parts.energy - &parts.export) + &demand
+}
+
+/// Deliveries and runs at full power as early as they can; what one due has brought counts for the
+/// others, and no step carries more than the device can.
 fn obliged(scene: &Scene<'_>, device: Device, net: &mut [f64]) {
     let most = scene.physical(device, &Attr::Power).last().map_or(0.0, |p| p.1);
-    for due in scene.dues.iter().filter(|d| d.device == device) {
+    let mut drawn = vec![0.0; scene.len()];
+    for due in scene.dues.iter().filter(|d| d.device == device && d.wish.is_none()) {
+        let done: f64 =
+            due.steps.clone().map(|t| drawn.get(t).copied().unwrap_or(0.0) * scene.hours(t)).sum();
         let mut left = match due.kind {
             DueKind::Deliver(energy) => energy,
             DueKind::Run { hours, .. } => hours * most,
-        };
+        } - done;
         for t in due.steps.clone() {
             let hours = scene.hours(t);
             let here = match scene.stays.get(&device) {
                 Some(stays) => stays.iter().find(|s| s.steps.contains(&t)).map_or(0.0, |s| s.power.min(most)),
                 None => most,
             };
-            let power = here.min(left / hours.max(1e-9)).max(0.0);
-            if let Some(sum) = net.get_mut(t) {
-                *sum += power;
+            let before = drawn.get(t).copied().unwrap_or(0.0);
+            let power = (here - before).min(left / hours.max(1e-9)).max(0.0);
+            if let Some(slot) = drawn.get_mut(t) {
+                *slot += power;
             }
             left -= power * hours;
         }
+    }
+    for (sum, power) in net.iter_mut().zip(drawn) {
+        *sum += power;
     }
 }
 

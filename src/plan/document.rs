@@ -57,7 +57,8 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     sums.breach = breaches.iter().filter_map(|b| b.money.clone()).sum();
     money::close(&mut sums);
     sums.model_cost = Rat::from_f64_snapped(model_cost(facts.solved), 9);
-    sums.unmanaged = baseline::cost(facts);
+    sums.unmanaged_parts = baseline::parts(facts, &sums.demand);
+    sums.unmanaged = sums.unmanaged_parts.as_ref().map(baseline::cost);
     let gap_money = gap(facts.solved);
     let gross = parts(facts.solved).get(&Part::Import).copied().unwrap_or(0.0).abs();
     let ratio = if gross > 1e-9 { gap_money / gross } else { 0.0 };

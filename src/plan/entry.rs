@@ -10,7 +10,10 @@ use super::prepare::{self, Known};
 use super::scene::Scene;
 use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Stop};
-use super::{decisions, document, effects, forks, form, guard, resting, rounding, steps, together, words};
+use super::{
+    bounds, decisions, document, effects, failsafe, forks, form, guard, measured, resting, rounding, steps,
+    together, words,
+};
 use crate::bundle::{Bundle, PlanDocument, State};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
@@ -85,6 +88,7 @@ pub fn plan(
 ) -> Result<PlanDocument, PlanFailure> {
     let site = &bundle.site;
     unhonoured(site)?;
+    bounds::check(site)?;
     let calendar = Calendar::new(site)?;
     let horizon = options.horizon_s.unwrap_or(site.horizon_s);
     let (first, last) = calendar.valid();
@@ -107,6 +111,7 @@ pub fn plan(
     let on = inputs.on(site, &calendar, state, &steps)?;
     let known = Known { site, calendar: &calendar, inputs, state, steps, on };
     let (mut scene, mut notes) = prepare::scene(&known)?;
+    scene.hosts = failsafe::hosts(bundle);
     let study = horizon > STUDY_S;
     let gaps = gaps(site, &scene, study);
     // a manifest that lets the optimiser stop early says nothing of rounding
@@ -120,6 +125,7 @@ pub fn plan(
         let rules = decisions::read(&known)?;
         settled = settle(&known, &rules, &scene, gaps, &solver)?;
         let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
+        measured::refuse_lost(&known, &decisions)?;
         told = effects::apply(&known, &mut scene, &decisions, &Overlays::default());
         guard::keep(&mut scene, &settled);
     }
@@ -228,13 +234,26 @@ fn gaps(site: &Site, scene: &Scene<'_>, study: bool) -> Gaps {
         (None, Some(_)) => 0.0,
         (None, None) => FINE_SHARE,
     };
-    Gaps { money: money.max(ratio * document::gross_needs(scene)), tie_break: !study }
+    Gaps { money: money.max(ratio * document::gross_needs(scene)), tie_break: !study, switched: !study }
 }
 
 fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
     let site = known.site;
     match failure {
         Failure::Infeasible(conflict) => infeasible(known, &conflict),
+        Failure::Switched(family) => {
+            let family = family.and_then(|id| site.family(id));
+            let (span, name) =
+                family.map_or((site.span, String::new()), |f| (f.span, format!("`{}`, ", f.name)));
+            Diagnostic::error(
+                codes::NOT_PLANNED_YET,
+                span,
+                "understood, not planned yet: a study beyond 7 days of devices that are on or off",
+            )
+            .because(format!("{name}over more than a week nothing bounds the search for when it runs"))
+            .help("plan at most 7 days, or model it for the study with a power that may take any value")
+            .into()
+        }
         Failure::Unbounded => {
             Diagnostic::error(codes::UNBOUNDED, site.span, "nothing limits what the plan could earn")
                 .help("give every producer, store, grid and link a rating")

@@ -31,6 +31,9 @@ pub(super) struct Gaps {
     pub(super) money: f64,
     /// Whether one plan is chosen among equals; a study is only looked at.
     pub(super) tie_break: bool,
+    /// Whether the model may hold devices that are on or off; over more than a week nothing bounds the
+    /// search for them.
+    pub(super) switched: bool,
 }
 
 /// Most nodes of the search for the money and the classes: a limit on work that repeats.

@@ -64,6 +64,8 @@ pub(super) enum Fall {
     Infeasible,
     /// Nothing bounds level `0..`.
     Unbounded(usize),
+    /// Something is on or off in a program that may hold nothing such.
+    Switched(Option<crate::ir::FamilyId>),
     /// The solver gave up.
     Stopped(Stop),
 }

@@ -1,10 +1,50 @@
 //! Decided quantities that guards read: states at a step's beginning, flows of the same step
 //! (planner.md 7).
 
+use std::collections::BTreeMap;
+
 use super::prepare::Known;
-use crate::eval::{Environment, Reading};
-use crate::ir::{Attr, Device, Family, Model, SigRef, SignalSource, Site, Value, ZoneId};
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::eval::{Decision, Environment, Note, Reading};
+use crate::ir::{Attr, Device, Family, Model, RuleId, SigRef, SignalSource, Site, Value, ZoneId};
 use crate::quantity::Rat;
+
+/// No step may rest on an amount that nobody knows: neither on the strictest one in its place, nor on
+/// none.
+///
+/// # Errors
+/// EVL1005 at each effect whose bound reads what neither state nor inputs give, with the first step.
+pub(super) fn refuse_lost(known: &Known<'_>, decisions: &[Decision]) -> Result<(), Diagnostics> {
+    let mut lost: BTreeMap<(RuleId, u32), usize> = BTreeMap::new();
+    for (t, decision) in decisions.iter().enumerate() {
+        for note in &decision.notes {
+            if let Note::LostBound { effect, .. } = note {
+                lost.entry((effect.instance.rule, effect.index)).or_insert(t);
+            }
+        }
+    }
+    let mut findings = Diagnostics::new();
+    for ((rule, index), t) in lost {
+        let Some(rule) = known.site.rule(rule) else { continue };
+        let effect = rule.effects.iter().find(|effect| effect.index == index);
+        let (span, text) = effect.map_or((rule.span, ""), |effect| (effect.span, effect.text.as_str()));
+        let at = known.steps.get(t).map_or(known.from(), |step| step.start);
+        findings.push(
+            Diagnostic::error(
+                codes::MISSING_INPUT,
+                span,
+                format!(
+                    "rule `{}` asks `{text}`, and nobody knows the amount at {}",
+                    rule.name,
+                    known.calendar.show(at)
+                ),
+            )
+            .because("a plan never rests on a bound that is unknown")
+            .help("give what it reads in the state or in a feed that covers the horizon, or declare its `normal`"),
+        );
+    }
+    if findings.is_empty() { Ok(()) } else { Err(findings) }
+}
 
 /// A quantity that the plan decides.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod baseline;
+mod bounds;
 mod breaches;
 mod budget;
 mod chain;
@@ -13,6 +14,7 @@ mod dues;
 mod effects;
 mod entry;
 mod exclusive;
+mod failsafe;
 mod families;
 mod flows;
 mod forks;

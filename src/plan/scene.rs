@@ -257,6 +257,8 @@ pub(super) struct Scene<'a> {
     pub(super) origins: Vec<Origins>,
     /// Devices that stay at this power, kW, because nothing asks anything of them.
     pub(super) resting: BTreeMap<Device, f64>,
+    /// The commanded devices of each host, which all limits must bear at their fail-safe values.
+    pub(super) hosts: Vec<Vec<crate::ir::FamilyId>>,
     /// By how much a statement's limit is tightened, in its own unit, so that it still holds after
     /// rounding to registers.
     pub(super) margins: BTreeMap<Statement, f64>,
@@ -297,6 +299,7 @@ impl<'a> Scene<'a> {
             stays: BTreeMap::new(),
             origins: Vec::new(),
             resting: BTreeMap::new(),
+            hosts: Vec::new(),
             margins: BTreeMap::new(),
             indicators: Vec::new(),
             forks: Vec::new(),

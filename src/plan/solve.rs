@@ -8,7 +8,7 @@ use super::model::{Builder, Mode, Unit};
 use super::scene::Scene;
 use super::solver::{SolverOptions, Stop};
 use super::{aggregate, chain, families};
-use crate::ir::{ClassId, SAFETY};
+use crate::ir::{Attr, ClassId, FamilyId, SAFETY};
 
 /// A breach below this, in its level's unit, is none.
 const NOTHING: f64 = 1e-6;
@@ -38,6 +38,8 @@ pub(super) enum Failure {
     Infeasible(Conflict),
     /// Nothing bounds the money.
     Unbounded,
+    /// A study with devices that are on or off.
+    Switched(Option<FamilyId>),
     /// The solver gave up.
     Stopped(Stop),
 }
@@ -77,6 +79,9 @@ fn attempt<'s, 'a>(
     options: &SolverOptions,
 ) -> Result<Solved<'s, 'a>, Fall> {
     let mut model = families::build(scene, mode, units);
+    if !gaps.switched && model.program.has_integers() {
+        return Err(Fall::Switched(switched(&model)));
+    }
     let (kinds, levels): (Vec<Kind>, Vec<_>) = goals::of(&mut model, gaps).into_iter().unzip();
     let pairs = model.pairs.clone();
     let start = match (kinds.first(), levels.first()) {
@@ -87,6 +92,13 @@ fn attempt<'s, 'a>(
     Ok(Solved { model, climb, kinds })
 }
 
+/// The first declaration that is on or off by decision.
+fn switched(model: &Builder<'_, '_>) -> Option<FamilyId> {
+    let mut on = model.attrs.iter().filter(|((_, attr), _)| *attr == Attr::On);
+    let (unit, _) = on.find(|(_, series)| series.iter().any(|on| !on.terms.is_empty()))?.0;
+    model.units.get(*unit)?.members.first().map(|device| device.family)
+}
+
 /// Whether a class could hold in full if only physics and the safety class stood beside it.
 fn alone(
     scene: &Scene<'_>,
@@ -95,7 +107,7 @@ fn alone(
     options: &SolverOptions,
 ) -> Result<bool, Failure> {
     let mut model = families::build(scene, Mode::Elastic, units.to_vec());
-    let gaps = Gaps { money: 0.0, tie_break: false };
+    let gaps = Gaps { money: 0.0, tie_break: false, switched: true };
     let levels: Vec<_> = (goals::of(&mut model, gaps).into_iter())
         .filter(|(kind, _)| {
             matches!(kind, Kind::Class(c) if *c == class)
@@ -119,6 +131,7 @@ fn failure(fall: Fall) -> Failure {
     match fall {
         Fall::Infeasible => Failure::Infeasible(Conflict::default()),
         Fall::Unbounded(_) => Failure::Unbounded,
+        Fall::Switched(family) => Failure::Switched(family),
         Fall::Stopped(stop) => Failure::Stopped(stop),
     }
 }

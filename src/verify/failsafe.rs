@@ -20,6 +20,8 @@ pub(super) fn alone(family: &Family) -> Option<Vec<(Attr, Interval)>> {
     Some(match &family.fail_safe {
         Some(safe) if safe.by != FailSafeBy::None => match &safe.at {
             None => range.into_iter().map(|(attr, _)| (attr, Interval::ZERO)).collect(),
+            // on, at whatever power
+            Some((Attr::On, value)) if value.is_positive() => range,
             Some((at, value)) => {
                 let value = Interval::of(value).unwrap_or_default();
                 let renewable = matches!(family.model, Model::Renewable { .. });

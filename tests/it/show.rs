@@ -7,7 +7,7 @@ use evl::bundle::Bundle;
 use evl::bundle::inventory::Inventory;
 use evl::bundle::{
     Breach, CommandForm, CommandSeries, DemandMoney, Document, Gap, GroupSeries, Hash, InputHash, Money,
-    PlanDocument, Presumption, Quantity, Reason, Series, Split, State, StatementRef, Status, Step,
+    PlanDocument, Presumption, Quantity, Reason, Series, Split, State, StatementRef, Status, Step, Unmanaged,
 };
 use evl::calendar::Instant;
 use evl::diag::ExitCode;
@@ -102,6 +102,20 @@ fn sample() -> PlanDocument {
             bill: rat("3725.595"),
             decided: rat("215.595"),
             unmanaged: Some(rat("301.2")),
+            unmanaged_parts: Some(Unmanaged {
+                energy: rat("14.7"),
+                export: rat("0"),
+                demand: vec![DemandMoney {
+                    tariff: "b19".to_owned(),
+                    charge: "any".to_owned(),
+                    month: "2026-07".to_owned(),
+                    known: rat("180"),
+                    peak: rat("194.692307692"),
+                    price: rat("19.5"),
+                    decided: rat("286.5"),
+                    incurred: rat("3510"),
+                }],
+            }),
             plan_cost: rat("215.595"),
             ..Money::default()
         },

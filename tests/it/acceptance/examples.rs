@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use evl::bundle::profile::{Context, Form, Verb};
 use evl::bundle::{CommandForm, Document, Names, PlanDocument, ratings};
 use evl::ir::Attr;
+use evl::quantity::Rat;
 
 use super::Built;
 
@@ -56,10 +57,16 @@ fn the_harbor_is_planned_in_whole_register_steps_at_the_optimums_cost() {
     let plan = built.plan().map_err(|f| super::words(&f.findings)).unwrap();
     assert_eq!(PlanDocument::read(&plan.bytes()).unwrap(), plan);
     assert!(plan.money.plan_cost <= plan.money.unmanaged.clone().unwrap());
+    let parts = plan.money.unmanaged_parts.as_ref().unwrap();
+    // left alone, eight vehicles draw 88 kW on arrival: a new peak for the whole month
+    let demand: Rat = parts.demand.iter().map(|charge| charge.decided.clone()).sum();
+    assert_eq!(plan.money.unmanaged, Some(&(&parts.energy - &parts.export) + &demand));
+    let peak = parts.demand[0].peak.to_f64();
+    assert!((150.0..190.0).contains(&peak), "{peak}");
     assert!(plan.breaches.is_empty(), "{:#?}", plan.breaches);
     let lost = plan.money.plan_cost.to_f64() - plan.money.model_cost.clone().unwrap().to_f64();
-    // money that was saved to the cent is not lost at the registers
-    assert!(lost < 0.02, "rounding costs {lost}");
+    // what was saved is not lost at the registers: a thousandth of the cost at most
+    assert!(lost < 0.1, "rounding costs {lost}");
     let names = Names::new(&built.bundle.site);
     let mut spoken = 0;
     for series in &plan.commands {
