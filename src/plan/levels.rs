@@ -111,6 +111,8 @@ fn attempt(
     let mut gaps = Vec::new();
     let mut reached = Vec::new();
     let mut stopped = false;
+    let known = split.len();
+    let mut by_rows = false;
     'levels: for (number, level) in levels.iter().enumerate() {
         if level.after && program.has_integers() {
             continue;
@@ -143,7 +145,7 @@ fn attempt(
             }
             let solution = match take(outcome.unwrap_or_else(|| session.solve()), number) {
                 // a binary added below locked levels may have no room: begin again with it
-                Err(Fall::Infeasible) if number > 0 && !split.is_empty() => return Ok(None),
+                Err(Fall::Infeasible) if number > 0 && split.len() > known => return Ok(None),
                 // columns fixed where the solver's tolerance left them: the point found stands
                 Err(Fall::Infeasible) if number > 0 && !x.is_empty() => break 'levels,
                 other => other?,
@@ -159,6 +161,11 @@ fn attempt(
                     split.push(place);
                 }
             }
+            if by_rows {
+                // the rows that locked levels stand before the new columns: all levels again, so that
+                // the binaries stand where the refinement looks for them
+                return Ok(None);
+            }
             x.clear();
         };
         stopped |= solution.stopped;
@@ -170,6 +177,7 @@ fn attempt(
         let last = number + 1 == levels.len();
         if !last && lock(&mut program, living.as_mut(), level, &solution) {
             living = None;
+            by_rows = true;
         }
     }
     if program.has_integers() {
