@@ -113,6 +113,8 @@ fn attempt(
     let mut stopped = false;
     let known = split.len();
     let mut by_rows = false;
+    let mut values: Vec<(usize, f64)> = Vec::new();
+    let mut ease = 1.0;
     'levels: for (number, level) in levels.iter().enumerate() {
         if level.after && program.has_integers() {
             continue;
@@ -146,7 +148,14 @@ fn attempt(
             let solution = match take(outcome.unwrap_or_else(|| session.solve()), number) {
                 // a binary added below locked levels may have no room: begin again with it
                 Err(Fall::Infeasible) if number > 0 && split.len() > known => return Ok(None),
-                // columns fixed where the solver's tolerance left them: the point found stands
+                // a lock as narrow as the solver's tolerance may shut everything out
+                Err(Fall::Infeasible) if number > 0 && ease < MOST_EASE => {
+                    ease *= 10.0;
+                    program = locked_by_rows(original, levels, pairs, split, &values, ease);
+                    by_rows = true;
+                    continue;
+                }
+                // the point found stands
                 Err(Fall::Infeasible) if number > 0 && !x.is_empty() => break 'levels,
                 other => other?,
             };
@@ -174,6 +183,7 @@ fn attempt(
             reached.push(Reached { value: solution.value, gap: 0.0, reduced: solution.reduced.clone() });
         }
         x.clone_from(&solution.x);
+        values.push((number, solution.value));
         let last = number + 1 == levels.len();
         if !last && lock(&mut program, living.as_mut(), level, &solution) {
             living = None;
@@ -196,6 +206,31 @@ fn attempt(
     }
     x.truncate(original.cols());
     Ok(Some(Climb { x, levels: reached, stopped }))
+}
+
+/// How much wider than the narrowest the rows of locked levels may become. The integers are chosen
+/// within them; with those fixed all levels are minimised again in order.
+const MOST_EASE: f64 = 100.0;
+
+/// The program with what earlier levels came to as rows, `ease` times as wide as the narrowest.
+fn locked_by_rows(
+    original: &Program,
+    levels: &[Level],
+    pairs: &[Pair],
+    split: &[usize],
+    values: &[(usize, f64)],
+    ease: f64,
+) -> Program {
+    let mut program = original.clone();
+    for pair in split.iter().filter_map(|p| pairs.get(*p)) {
+        exclusive::split(&mut program, pair);
+    }
+    for (number, value) in values {
+        let Some(level) = levels.get(*number) else { continue };
+        let room = level.within.map_or(0.0, |share| share * value.abs()) + ease * slack_of(*value);
+        program.at_most(level.objective.iter().copied(), value + room);
+    }
+    program
 }
 
 /// What diving came to.
