@@ -25,6 +25,8 @@ mod plan_text;
 mod policy;
 #[cfg(feature = "runtime")]
 mod release;
+#[cfg(feature = "runtime")]
+mod reset;
 mod show;
 #[cfg(feature = "gateway")]
 mod sim;
@@ -44,10 +46,10 @@ use crate::system::System;
 pub use guard::guarded;
 
 /// Verbs that only some builds of this version have.
-const OF_OTHER_BUILDS: [&str; 10] =
-    ["check", "build", "plan", "test", "fmt", "completions", "apply", "status", "release", "sim"];
+const OF_OTHER_BUILDS: [&str; 11] =
+    ["check", "build", "plan", "test", "fmt", "completions", "apply", "status", "release", "reset", "sim"];
 /// Verbs of the product's design that this version does not have.
-const OF_LATER_VERSIONS: [&str; 18] = [
+const OF_LATER_VERSIONS: [&str; 17] = [
     "why",
     "snapshot",
     "rollback",
@@ -65,7 +67,6 @@ const OF_LATER_VERSIONS: [&str; 18] = [
     "import",
     "key",
     "enroll",
-    "reset",
 ];
 
 /// Policy-as-code for the energy of buildings: prove it, plan it, apply it.
@@ -94,6 +95,8 @@ enum Verb {
     Status(status::Args),
     #[cfg(feature = "runtime")]
     Release(release::Args),
+    #[cfg(feature = "runtime")]
+    Reset(reset::Args),
     #[cfg(feature = "gateway")]
     Sim(sim::Args),
     #[cfg(feature = "solver")]
@@ -126,6 +129,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, system: &dyn System) -
         Verb::Status(args) => status::run(&args, system),
         #[cfg(feature = "runtime")]
         Verb::Release(args) => release::run(&args, system),
+        #[cfg(feature = "runtime")]
+        Verb::Reset(args) => reset::run(&args, system),
         #[cfg(feature = "gateway")]
         Verb::Sim(args) => sim::run(&args, system),
         #[cfg(feature = "solver")]

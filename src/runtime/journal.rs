@@ -153,6 +153,15 @@ pub enum Record {
         /// latches and the like
         memory: Memory,
     },
+    /// a person resets a latch
+    Reset {
+        /// the site
+        site: String,
+        /// the latch
+        latch: String,
+        /// the role
+        by: String,
+    },
     /// the next frames hand these devices back
     Release {
         /// the site
@@ -415,6 +424,7 @@ impl Past {
                     self.standing.insert(device.clone(), kept.chain(new.iter().cloned()).collect());
                 }
             }
+            Record::Reset { site: name, .. } => of_site(name)?,
             Record::Memory { site: name, memory } => {
                 of_site(name)?;
                 self.memory = Some(memory.clone());

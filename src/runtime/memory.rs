@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::State;
 use crate::calendar::Instant;
 use crate::eval::{Environment, Evaluator, Instance, Truth};
-use crate::ir::{Device, Guard, HeldId, OnLoss, Rule, Site};
+use crate::ir::{Device, Guard, HeldId, LatchId, OnLoss, Rule, Site};
 
 /// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,10 +56,16 @@ impl Memory {
         }
     }
 
-    /// What is remembered after the environment.
+    /// What is remembered after the environment, in which a person resets some latches.
     #[must_use]
-    pub fn after(&self, site: &Site, evaluator: &Evaluator<'_>, env: &Environment) -> Self {
-        let bits = evaluator.step_latches(env, &BTreeSet::new());
+    pub fn after(
+        &self,
+        site: &Site,
+        evaluator: &Evaluator<'_>,
+        env: &Environment,
+        resets: &BTreeSet<LatchId>,
+    ) -> Self {
+        let bits = evaluator.step_latches(env, resets);
         let latches = site.latches.iter().filter(|latch| bits.contains(&latch.id));
         let mut next = Self {
             latches: latches.map(|latch| latch.name.clone()).collect(),

@@ -25,6 +25,7 @@ pub mod probe;
 pub mod reading;
 pub mod release;
 pub mod report;
+pub mod reset;
 pub mod safety;
 pub mod session;
 pub mod status;

@@ -35,7 +35,7 @@ fn a_gateway_computer_has_only_its_verbs() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(verbs, ["verify", "show", "apply", "status", "release", "explain", "help"]);
+    assert_eq!(verbs, ["verify", "show", "apply", "status", "release", "reset", "explain", "help"]);
 }
 
 #[cfg(not(feature = "solver"))]

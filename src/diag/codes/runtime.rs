@@ -55,4 +55,7 @@ codes! {
     /// The profile says how many writes a day the memory behind a point bears, and they are used up
     /// (one is kept for an undo). Safety writes are made all the same.
     WRITE_BUDGET = 1218, Finding, "the write budget of a point is used up";
+    /// The latch cannot be reset yet: on what the devices show now the rule's guard still holds, or its
+    /// `until` does not. A reading that is lost counts as the rule's `on loss` says.
+    STILL_LATCHED = 1219, Finding, "a latch that cannot be reset yet";
 }

@@ -124,7 +124,7 @@ pub(super) async fn watch(
     memory.recall(site, &mut env);
     let evaluator = Evaluator::new(site, &calendar);
     let decision = evaluator.evaluate(&env);
-    let after = memory.after(site, &evaluator, &env);
+    let after = memory.after(site, &evaluator, &env, &BTreeSet::new());
     let mut watch = Watch {
         papers,
         field,

@@ -3,11 +3,12 @@
 
 use evl::bundle::{CommandForm, PlanDocument};
 use evl::diag::{Code, Diagnostic, ExitCode, Severity, codes};
-use evl::ir::{Attr, OnLoss};
+use evl::ir::{Attr, Latch, LatchId, Memory, OnLoss, RuleId};
 use evl::runtime::apply::{Options, apply, apply_without_plan};
 use evl::runtime::journal::Outcome;
 use evl::runtime::load::Papers;
 use evl::runtime::report::Report;
+use evl::runtime::reset::{Wish, reset};
 use evl::system::System;
 use serde_json::json;
 
@@ -247,4 +248,38 @@ async fn local_control_wins_and_is_told() {
     let report = Host::new().apply(&papers, &plan(&papers, 1, &[])).await;
     assert_eq!(ends(&report), (ExitCode::Partial, vec![codes::LOCAL_CONTROL]), "{}", report.words());
     assert_eq!(yard.written(), []);
+}
+
+#[tokio::test]
+async fn a_latch_waits_for_a_person() {
+    let Some(mut yard) = Yard::start() else { return };
+    let mut site = garage();
+    site.rules[0].memory = Memory::Reset { role: "facility_admin".into() };
+    site.rules[0].latches = vec![LatchId(0)];
+    site.latches.push(Latch {
+        id: LatchId(0),
+        name: "co_alarm".into(),
+        rule: RuleId(0),
+        member: None,
+        span: evl::ir::testkit::span(3),
+    });
+    let papers = garage_papers(site, yard.fixture.port, yard.fixture.port, AIR.0, AIR.1);
+    let host = Host::new();
+    let state_dir = host.state_dir();
+    let wish =
+        |role| Wish { state_dir: &state_dir, host: None, latch: "co_alarm", role, now: Some(host.now()) };
+    yard.air(100);
+    assert!(gone(&host.apply(&papers, &plan(&papers, 1, &usual())).await));
+    let early = reset(&host, &papers, &wish("facility_admin")).await;
+    assert_eq!(ends(&early), (ExitCode::Findings, vec![codes::STILL_LATCHED]), "{}", early.words());
+
+    yard.air(3);
+    assert!(gone(&host.apply(&papers, &plan(&papers, 2, &usual())).await), "clean air alone resets nothing");
+    let other = reset(&host, &papers, &wish("fire_service")).await;
+    assert_eq!(ends(&other), (ExitCode::Findings, vec![codes::NOT_PERMITTED]));
+    let done = reset(&host, &papers, &wish("facility_admin")).await;
+    assert_eq!(ends(&done), (ExitCode::Success, vec![]), "{}", done.words());
+    let back = host.apply(&papers, &plan(&papers, 3, &usual())).await;
+    assert_eq!(ends(&back), (ExitCode::Success, vec![]), "{}", back.words());
+    assert_eq!(yard.fixture.peek(1, "123.Conn"), 1);
 }
