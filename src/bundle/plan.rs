@@ -25,6 +25,8 @@ pub struct PlanDocument {
     pub tool: String,
     /// The site's name.
     pub site: String,
+    /// The time zone whose clock its people read.
+    pub timezone: String,
     /// First and last civil day on which its policy is valid.
     pub valid: (CivilDate, CivilDate),
     /// Id of the bundle that it obeys.

@@ -29,6 +29,7 @@ use crate::ir::{CivilDate, CivilInstant, ClockEdge, Days, MonthDay, Period, Sche
 
 pub use civil::{Weekday, date_of, day_number, exists};
 pub use instant::{Instant, ParseInstantError};
+pub use show::Clock;
 
 use civil::{DAY, next_month};
 use daily::Place;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plan_text::Zone;
+use super::plan_text::Shown;
 use crate::bundle::{CommandForm, CommandSeries, GroupSeries, PlanDocument};
 use crate::diag::render::paragraph;
 use crate::ir::Attr;
@@ -17,7 +17,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub(super) fn new(plan: &PlanDocument, zone: &Zone) -> Self {
+    pub(super) fn new(plan: &PlanDocument, zone: &Shown) -> Self {
         let split = |at| {
             let text = zone.show(at);
             // `Wed 2026-07-22 00:00` on the site's clock, with an offset where an hour is repeated;

@@ -5,36 +5,33 @@ use std::fmt::Write as _;
 
 use super::plan_devices::{Times, devices};
 use crate::bundle::{Breach, Money, Override, PlanDocument, Series, StatementRef, Status};
-use crate::calendar::{Calendar, Instant};
+use crate::calendar::{Clock, Instant};
 use crate::diag::render::paragraph;
 use crate::quantity::Rat;
 
-/// In which zone times are shown.
-#[derive(Debug)]
-pub(super) enum Zone {
-    /// the site's
-    Site(Box<Calendar>),
-    /// the bundle was not at hand
-    Utc,
+/// The clock of the plan's site.
+pub(super) fn clock(plan: &PlanDocument) -> Shown {
+    Shown(Clock::new(&plan.timezone, plan.from, plan.until()))
 }
 
-impl Zone {
+/// Instants as people of the site read them; in UTC where the plan names a zone that does not exist.
+pub(super) struct Shown(Option<Clock>);
+
+impl Shown {
     pub(super) fn show(&self, at: Instant) -> String {
-        match self {
-            Self::Site(calendar) => calendar.show(at),
-            Self::Utc => at.to_string(),
-        }
+        self.0.as_ref().map_or_else(|| at.to_string(), |clock| clock.show(at))
     }
 }
 
 /// The whole text for a screen of `width` columns; `only` restricts it to these devices where it
 /// names any.
-pub(super) fn plan_text(plan: &PlanDocument, zone: &Zone, only: &[String], width: usize) -> String {
+pub(super) fn plan_text(plan: &PlanDocument, only: &[String], width: usize) -> String {
     let mut out = String::new();
-    let times = Times::new(plan, zone);
+    let zone = clock(plan);
+    let times = Times::new(plan, &zone);
     let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
     // writing to a string cannot fail
-    let _ = head(&mut out, plan, zone);
+    let _ = head(&mut out, plan, &zone);
     let _ = money(&mut out, &plan.money, plan.status, (&plan.gap.money, &plan.gap.ratio), width);
     let _ = lost(&mut out, plan, &times, width);
     let derived: Vec<&Series> = plan.derived.iter().filter(|series| wanted(&series.of)).collect();
@@ -46,7 +43,7 @@ pub(super) fn plan_text(plan: &PlanDocument, zone: &Zone, only: &[String], width
 
 type Done = std::fmt::Result;
 
-fn head(out: &mut String, plan: &PlanDocument, zone: &Zone) -> Done {
+fn head(out: &mut String, plan: &PlanDocument, zone: &Shown) -> Done {
     let kind = if plan.study { "study" } else { "plan" };
     writeln!(out, "{kind} {} of {}, sequence {}", plan.id.short(), plan.site, plan.sequence)?;
     writeln!(out, "  {} .. {}, {} steps", zone.show(plan.from), zone.show(plan.until()), plan.steps.len())?;

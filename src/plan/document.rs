@@ -67,6 +67,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         schema: PlanDocument::SCHEMA.to_owned(),
         tool: tool(),
         site: known.site.name.clone(),
+        timezone: known.site.timezone.clone(),
         valid: known.site.valid,
         bundle: facts.bundle.id.clone(),
         inputs: known.inputs.files().to_vec(),

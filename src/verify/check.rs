@@ -151,6 +151,9 @@ fn document(bundle: &Bundle, plan: &PlanDocument) -> Vec<Miss> {
     for finding in &plan.state.check(site).into_iter().collect::<Vec<_>>() {
         out.push(wrong(&finding.message));
     }
+    if plan.timezone != site.timezone {
+        out.push(wrong("the plan states another time zone than its policy"));
+    }
     if plan.valid != site.valid {
         out.push(wrong("the plan states another validity than its policy"));
     }

@@ -50,6 +50,7 @@ pub(super) fn document(s: &Setup) -> (Bundle, PlanDocument) {
         schema: PlanDocument::SCHEMA.into(),
         tool: tool(),
         site: s.site.name.clone(),
+        timezone: s.site.timezone.clone(),
         valid: s.site.valid,
         bundle: bundle.id.clone(),
         inputs: Vec::new(),

@@ -33,6 +33,7 @@ fn sample() -> PlanDocument {
         schema: PlanDocument::SCHEMA.to_owned(),
         tool: "evl test".to_owned(),
         site: "office".to_owned(),
+        timezone: "America/New_York".to_owned(),
         valid: (date(2026), date(2027)),
         bundle: Hash::of(b"bundle"),
         inputs: vec![InputHash {

@@ -313,6 +313,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         schema: PlanDocument::SCHEMA.to_owned(),
         tool: evl::bundle::tool(),
         site: "yard".to_owned(),
+        timezone: papers.bundle.site.timezone.clone(),
         valid: papers.bundle.site.valid,
         bundle: papers.bundle.id.clone(),
         inputs: Vec::new(),
