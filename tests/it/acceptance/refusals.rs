@@ -82,3 +82,32 @@ fn a_need_beyond_the_grid_is_an_infeasible_plan_not_a_crash() {
     let words = attempt("0 kW", "", STATE).unwrap_err();
     assert!(words.starts_with("EVL1002") && words.contains("`utility`"), "{words}");
 }
+
+#[test]
+fn a_bound_that_nobody_knows_is_refused_at_its_place() {
+    let rules = "feed cap { live, max_age 10 min, unit kW, range 0 kW .. 30 kW }\n\
+                 rule narrow in contract { limit car to feed.cap }\n\
+                 rule night in comfort { deliver 20 kWh to car between 00:00 and 06:00 daily }";
+    let unknown = STATE.replace("\"levels\"", "\"signals\": {\"feed.cap\": null}, \"levels\"");
+    let words = attempt("20 kW", rules, &unknown).unwrap_err();
+    assert!(words.starts_with("EVL1005") && words.contains("`narrow`"), "{words}");
+    let known = STATE.replace("\"levels\"", "\"signals\": {\"feed.cap\": \"9 kW\"}, \"levels\"");
+    let plan = attempt("20 kW", rules, &known).unwrap();
+    assert!(plan.command("car", &evl::ir::Attr::Power).unwrap().counts.iter().all(|n| *n <= 9000));
+}
+
+#[test]
+fn beyond_a_week_only_what_is_not_switched_is_studied() {
+    let rules = "rule night in contract { deliver 20 kWh to car between 00:00 and 06:00 daily }";
+    let policy =
+        SITE.replace("IMPORT", "20 kW").replace("RULES", rules).replace("horizon 6 h", "horizon 8 d");
+    let study = |policy: &str| {
+        let system =
+            MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: corner\n");
+        try_planned(&system, "2026-03-02T00:00:00Z", STATE).map_err(|f| super::words(&f.findings))
+    };
+    assert!(study(&policy).unwrap().study);
+    let switched = policy.replace("demand 0 kW .. 11 kW", "demand one of { 0 kW, 4 kW .. 11 kW }");
+    let words = study(&switched).unwrap_err();
+    assert!(words.starts_with("EVL1001") && words.contains("`car`"), "{words}");
+}
