@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::output;
 use crate::diag::registry::{self, Entry};
+use crate::diag::render::paragraph;
 use crate::diag::{Code, Diagnostic, ExitCode, Severity, codes};
 use crate::system::System;
 
@@ -23,7 +24,15 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     };
     match asked.parse::<Code>().ok().and_then(registry::entry) {
         Some(row) if args.json => output::print(system, &format!("{:#}\n", object(row))),
-        Some(row) => output::print(system, &format!("{}: {}\n\n{}", row.code, row.title, text(row))),
+        Some(row) => {
+            let mut out = format!("{}: {}\n", row.code, row.title);
+            // the lines of the text end where those of the code do, not where the screen does
+            for part in text(row).split("\n\n") {
+                out.push('\n');
+                paragraph(&mut out, "", 0, part, output::width(system).min(100));
+            }
+            output::print(system, &out)
+        }
         None => {
             let words = format!("there is no code `{asked}`");
             let finding = Diagnostic::nowhere(codes::USAGE, Severity::Error, words);
