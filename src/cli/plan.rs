@@ -140,7 +140,7 @@ fn verdict(args: &Args, made: &PlanDocument, site: &Site) -> ExitCode {
         Status::Optimal => ExitCode::Success,
         Status::Feasible => ExitCode::Inconclusive,
     };
-    if args.strict && !(made.overrides.is_empty() && !made.breaches.iter().any(|b| owed(b, site))) {
+    if args.strict && (!made.overrides.is_empty() || made.breaches.iter().any(|b| owed(b, site))) {
         return exit.and(ExitCode::Findings);
     }
     exit
