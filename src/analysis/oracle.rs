@@ -178,8 +178,11 @@ fn rule(dice: &mut Dice, name: &str, class: &str, about: usize) -> String {
 /// Texts of the site's and the tenant's file.
 fn policy(dice: &mut Dice) -> (String, String) {
     let (mut site, mut tenant) = (SITE.to_owned(), String::new());
-    let about = dice.roll(5);
+    let (mut about, mixed) = (dice.roll(5), dice.chance(25));
     for n in 0..3 + dice.roll(3) {
+        if mixed {
+            about = dice.roll(5);
+        }
         if dice.chance(15) {
             let class = dice.pick(&["tenant", "economy"]);
             tenant += &rule(dice, &format!("t{n}"), class, about);

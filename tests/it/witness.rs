@@ -127,6 +127,12 @@ const CLASHES: &[(&str, &str, &str)] = &[
         "rule boost in comfort { when during open_hours then set pump.power to 12 kW }",
     ),
     (
+        "a value of many decimals, and one of none",
+        "EVL0301",
+        "rule warm in economy { when weather.temperature >= 80 degF then turn on pump }
+         rule cold in economy { when weather.temperature <= 80 degF and weather.irradiance >= 12.3456789 W/m2 and weather.irradiance <= 12.3456789 W/m2 then turn off pump }",
+    ),
+    (
         "origins",
         "EVL0301",
         "rule green in economy { supply pump from pack }

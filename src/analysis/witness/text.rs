@@ -31,9 +31,34 @@ fn signal_name(signal: &Signal, member: u32) -> String {
     }
 }
 
-/// A value so that reading it back gives the same value: in the unit shown where that is exact.
+/// A value so that reading it back gives the same value: as people are shown it where that is exact,
+/// with more decimals, in another unit or as a fraction where it is not.
 fn exact(value: &Rat, ty: Type, currency: &str) -> String {
-    show(value, ty, currency)
+    let shown = match ty {
+        Type::Ratio => value * &Rat::int(100),
+        Type::CarbonIntensity => value * &Rat::int(1000),
+        Type::Temperature => value - &Rat::ratio(27_315, 100).unwrap_or_default(),
+        _ => value.clone(),
+    };
+    let decimals = |shown: &Rat, places: u32| -> Option<String> {
+        let text = shown.to_decimal(places);
+        (text.parse::<Rat>().ok()? == *shown).then_some(text)
+    };
+    if ty == Type::Duration || decimals(&shown, 6).is_some() {
+        return show(value, ty, currency);
+    }
+    let unit = ty.shown_unit(currency);
+    if let Some(text) = decimals(&shown, 15) {
+        return format!("{text} {unit}").trim_end().to_owned();
+    }
+    let fahrenheit =
+        &(value * &Rat::ratio(9, 5).unwrap_or_default()) - &Rat::ratio(45_967, 100).unwrap_or_default();
+    match (ty, decimals(&fahrenheit, 15), shown.small_parts()) {
+        (Type::Temperature, Some(text), _) => format!("{text} degF"),
+        (Type::Temperature, None, _) | (_, _, None) => show(value, ty, currency),
+        (_, _, Some((n, d))) if unit.is_empty() => format!("{n} / {d}"),
+        (_, _, Some((n, d))) => format!("{n} {unit} / {d}"),
+    }
 }
 
 /// The facts of a situation: `weather.temperature 31 degC`, `latched co_alarm`. `only` restricts
@@ -144,4 +169,22 @@ pub(crate) fn test_block(
     let mut given = vec![moment(calendar, situation)];
     given.extend(facts(site, situation, None));
     format!("test \"{title}\" {{\n  given {}\n  expect {expect}\n}}", given.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_back_as_they_are() {
+        let text = |value: &str, ty| exact(&value.parse().unwrap(), ty, "EUR");
+        assert_eq!(text("3.6", Type::Power), "3.6 kW");
+        assert_eq!(text("0.123456789", Type::Power), "0.123456789 kW");
+        assert_eq!(text("31.012034567", Type::Number), "31.012034567");
+        // 80 degF
+        let kelvin = Rat::ratio(53_967 * 5, 900).unwrap();
+        assert_eq!(exact(&kelvin, Type::Temperature, "EUR"), "80 degF");
+        let third = Rat::ratio(1, 3).unwrap();
+        assert_eq!(exact(&third, Type::Power, "EUR"), "1 kW / 3");
+    }
 }
