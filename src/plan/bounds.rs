@@ -55,7 +55,7 @@ impl Check {
                 _ => None,
             };
             let most = family.hull(attr).map(|(_, hi)| hi).or(rated);
-            self.limit(&family.name, &attr.name(), Type::Power, most.as_ref(), family.span);
+            self.limit(&family.name, attr.name(), Type::Power, most.as_ref(), family.span);
         }
     }
 
