@@ -472,6 +472,8 @@ impl Builder<'_, '_> {
                     above_zero
                 }
             }
+            (EffectKind::Supply { .. } | EffectKind::Follow { .. }, _) => Formula::Const(safe_on),
+            (EffectKind::Deliver { .. } | EffectKind::Run { .. }, _) => Formula::Const(!safe_on),
             _ => Formula::FALSE,
         };
         leaves.negate()

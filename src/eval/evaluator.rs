@@ -1,6 +1,6 @@
 //! The evaluator: which rules are active, and what follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::authority::Authority;
 use super::decision::{Decision, Note};
@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::resolve::Resolution;
 use super::tied::Tied;
 use super::world::World;
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Instant};
 use crate::ir::{Device, Guard, Lin, Memory, OnLoss, Rule, SAFETY, Site};
 use crate::quantity::Rat;
 
@@ -88,6 +88,32 @@ impl<'a> Evaluator<'a> {
             }
             Memory::Reset { .. } => Truth::True,
         }
+    }
+
+    /// Instants after `from` and before `to` at which what the instant alone fixes of the policy may
+    /// change (semantics.md 7): schedules in guards and permits, prices in guards and bounds, ends of
+    /// accounts.
+    #[must_use]
+    pub fn moments(&self, from: Instant, to: Instant) -> BTreeSet<Instant> {
+        let (site, cal) = (self.site, self.cal);
+        let mut found = BTreeSet::new();
+        let guards = site.rules.iter().flat_map(|rule| std::iter::once(&rule.when).chain(&rule.until));
+        for guard in guards.chain(&site.emergency) {
+            found.extend(self.tied.moments(site, cal, guard, from, to));
+        }
+        for effect in site.rules.iter().flat_map(|rule| &rule.effects) {
+            for lin in effect.kind.amounts() {
+                found.extend(self.tied.moments_of(site, cal, lin, from, to));
+            }
+        }
+        for permit in &site.permits {
+            found.extend(cal.boundaries(&permit.during, from.plus(1), to));
+        }
+        found.extend(
+            site.principals.iter().filter_map(|who| who.active_until).map(|last| cal.day_after(last)),
+        );
+        found.retain(|at| from < *at && *at < to);
+        found
     }
 
     /// The value of a guard in an environment, as Kleene has it.

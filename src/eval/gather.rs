@@ -277,9 +277,13 @@ impl Asking<'_> {
 
     fn refusal(&self, effect: &Effect, asked: &Gathered, aim: Aim) -> Option<Refusal> {
         let info = self.evaluator.layout.units.get(aim.unit)?;
-        if let Gathered::Demand(demand, _) = asked
-            && leaves_safe_state(info, demand)
-        {
+        let leaves = match asked {
+            Gathered::Demand(demand, _) => leaves_safe_state(info, demand),
+            // what may feed it, or what it tracks, can leave it without power
+            Gathered::Supply { .. } | Gathered::Follow(..) => info.life_safety == Some(true),
+            Gathered::Obligation(_) => info.life_safety == Some(false),
+        };
+        if leaves {
             return Some(Refusal::LifeSafety);
         }
         if self.evaluator.authority.is_free(self.rule.owner) {

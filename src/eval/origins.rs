@@ -7,10 +7,19 @@ use crate::ir::{Attr, ClassId, MemberRange};
 use crate::quantity::Rat;
 
 /// What is left of a unit's sources.
+#[derive(Clone)]
 pub(super) struct Allowed {
     sources: Vec<MemberRange>,
     by_accounting: bool,
     by: Vec<EffectRef>,
+}
+
+/// A unit to which a class has left no source: its power is 0, unless that does not stand.
+pub(super) struct Emptied {
+    unit: usize,
+    class: ClassId,
+    effect: EffectRef,
+    before: Option<Allowed>,
 }
 
 impl Resolution<'_> {
@@ -100,6 +109,7 @@ impl Resolution<'_> {
         let accounting =
             chosen.iter().all(|at| self.supplies.get(*at).is_some_and(|item| item.by_accounting));
         let effects = self.supply_effects(&chosen);
+        let before = self.allowed.get(&unit).cloned();
         let allowed = self.allowed.entry(unit).or_insert(Allowed {
             sources: Vec::new(),
             by_accounting: true,
@@ -116,10 +126,26 @@ impl Resolution<'_> {
                 Some(Law::TwoWay { grid: true }) => Attr::Export,
                 _ => Attr::Power,
             };
-            let life_safety = self.evaluator.layout.units.get(unit).is_some_and(|u| u.life_safety.is_some());
-            if !life_safety {
-                self.imply(unit, effect, class, zero(attr));
+            self.imply(unit, effect, class, zero(attr));
+            self.emptied.push(Emptied { unit, class, effect, before });
+        }
+    }
+
+    /// Where power 0 did not stand, neither does what took the last source: a lower class never keeps
+    /// a higher one from being fed (semantics.md 13, 15).
+    pub(super) fn feed_again(&mut self, class: ClassId) {
+        for emptied in std::mem::take(&mut self.emptied) {
+            let stands = self
+                .standing(class, emptied.unit)
+                .into_iter()
+                .any(|at| self.items.get(at).is_some_and(|item| item.outcome.effect == emptied.effect));
+            if stands || emptied.class != class {
+                continue;
             }
+            match emptied.before {
+                Some(before) => self.allowed.insert(emptied.unit, before),
+                None => self.allowed.remove(&emptied.unit),
+            };
         }
     }
 

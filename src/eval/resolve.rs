@@ -12,7 +12,7 @@ use super::decision::{Clash, Conflict, Decision, EffectRef, Following, Outcome, 
 use super::device::{Demand, DeviceSet, Law};
 use super::evaluator::Evaluator;
 use super::gather::{FollowItem, Gathering, Item, SupplyItem, TotalItem};
-use super::origins::Allowed;
+use super::origins::{Allowed, Emptied};
 use crate::ir::{ClassId, MemberRange};
 use crate::quantity::Rat;
 
@@ -36,6 +36,8 @@ pub(super) struct Resolution<'e> {
     /// What is left of each touched total.
     pub(super) ranges: BTreeMap<usize, (Option<Rat>, Option<Rat>)>,
     pub(super) allowed: BTreeMap<usize, Allowed>,
+    /// Units to which the class at hand has left no source.
+    pub(super) emptied: Vec<Emptied>,
 }
 
 impl<'e> Resolution<'e> {
@@ -53,6 +55,7 @@ impl<'e> Resolution<'e> {
             instant: BTreeMap::new(),
             ranges: BTreeMap::new(),
             allowed: BTreeMap::new(),
+            emptied: Vec::new(),
         }
     }
 
@@ -150,6 +153,7 @@ impl<'e> Resolution<'e> {
             self.narrow(class, unit, next);
         }
         self.narrow_totals(class);
+        self.feed_again(class);
     }
 
     /// Semantics 12 on one unit.

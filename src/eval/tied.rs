@@ -80,6 +80,20 @@ impl Tied {
         found
     }
 
+    /// The same for what a bound reads.
+    pub(super) fn moments_of(
+        &self,
+        site: &Site,
+        cal: &Calendar,
+        lin: &Lin,
+        from: Instant,
+        to: Instant,
+    ) -> Vec<Instant> {
+        let mut found = Vec::new();
+        self.collect_lin(site, cal, lin, (from.plus(1), to), &mut found);
+        found
+    }
+
     fn collect(
         &self,
         site: &Site,

@@ -1,6 +1,6 @@
 //! Inputs on the steps of a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::price::{Pieces, price_pieces};
 use super::reads::{Reads, longest_window};
@@ -8,7 +8,7 @@ use super::{Inputs, Step};
 use crate::bundle::{PlanDocument, Presumption, Quantity, Series, State, signal_name, written};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
-use crate::ir::{Domain, FeedOrigin, SigRef, Signal, SignalSource, Site, TariffId, Value};
+use crate::ir::{Domain, FeedOrigin, SigRef, Signal, SignalId, SignalSource, Site, TariffId, Value};
 use crate::quantity::Rat;
 
 /// Exact means and readings of everything that a plan reads from outside, one a step.
@@ -141,6 +141,91 @@ impl OnSteps {
             None => Ok(out),
         }
     }
+
+    /// Names of the signals of which a document presumes, or gives, something else than state and
+    /// policy say: of signals that no file carries both follow without one.
+    #[must_use]
+    pub fn against_presumptions(&self, site: &Site, state: &State) -> Vec<String> {
+        let reads = Reads::of(site);
+        let mut wanted: BTreeMap<String, Presumption> = BTreeMap::new();
+        let mut wrong: BTreeSet<String> = BTreeSet::new();
+        for signal in reads.means.iter().chain(&reads.readings) {
+            let (base, aggregate) = match declared(site, signal).map(|s| &s.source) {
+                Some(SignalSource::Aggregate { of, .. }) => (aggregated(signal, *of), true),
+                _ => (signal.clone(), false),
+            };
+            let Some(known) = declared(site, &base).filter(|known| is_presumed(site, known)) else {
+                continue;
+            };
+            let Some((first, then)) = granted(site, state, &base, known) else { continue };
+            let name = signal_name(site, &base).unwrap_or_default();
+            wanted
+                .insert(name.clone(), presumption(site, known, name.clone(), first.as_ref(), then.as_ref()));
+            let expected = |step: usize| if step == 0 { &first } else { &then };
+            let readings = self.readings.get(signal).filter(|_| !aggregate);
+            let differs = readings
+                .is_some_and(|values| values.iter().enumerate().any(|(step, value)| value != expected(step)));
+            let means = self.means.get(signal);
+            let off = means.is_some_and(|values| {
+                let number = |step| expected(step).as_ref().map(number);
+                values.iter().enumerate().any(|(step, n)| number(step).as_ref() != Some(n))
+            });
+            if differs || off {
+                wrong.insert(name);
+            }
+        }
+        let listed: BTreeMap<&str, &Presumption> =
+            self.presumes.iter().map(|presumed| (presumed.signal.as_str(), presumed)).collect();
+        let unlike = wanted.iter().filter(|(name, presumed)| listed.get(name.as_str()) != Some(presumed));
+        wrong.extend(unlike.map(|(name, _)| name.clone()));
+        wrong.into_iter().collect()
+    }
+}
+
+/// The signal of which another is an aggregate.
+fn aggregated(signal: &SigRef, of: SignalId) -> SigRef {
+    match signal {
+        SigRef::Member(_, index) => SigRef::Member(of, *index),
+        _ => SigRef::Only(of),
+    }
+}
+
+/// Whether no file and no tariff gives the signal, so that a plan takes it for granted.
+fn is_presumed(site: &Site, signal: &Signal) -> bool {
+    let feed = signal.feed.and_then(|id| site.feeds.get(id.index()));
+    let filed = feed.is_some_and(|feed| matches!(feed.origin, FeedOrigin::File { .. }));
+    let priced = matches!(signal.source, SignalSource::ImportPrice(_) | SignalSource::ExportPrice(_));
+    !filed && !priced
+}
+
+/// What a plan takes for granted of a signal, in the first step and after (planner.md 9); `None` where
+/// neither state nor policy says anything.
+fn granted(
+    site: &Site,
+    state: &State,
+    signal: &SigRef,
+    known: &Signal,
+) -> Option<(Option<Value>, Option<Value>)> {
+    let fallback = match known.feed.and_then(|id| site.feeds.get(id.index())).map(|feed| &feed.origin) {
+        Some(FeedOrigin::Live { fallback, .. }) => fallback.clone(),
+        _ => None,
+    };
+    let present = state.signal(site, signal);
+    let normal = known.normal.clone().or(fallback);
+    let first = present.clone().unwrap_or_else(|| normal.clone());
+    let then = normal.or_else(|| first.clone());
+    (present.is_some() || first.is_some()).then_some((first, then))
+}
+
+fn presumption(
+    site: &Site,
+    known: &Signal,
+    signal: String,
+    first: Option<&Value>,
+    then: Option<&Value>,
+) -> Presumption {
+    let words = |v: Option<&Value>| v.map_or_else(|| "unknown".to_owned(), |v| written(site, known, v));
+    Presumption { signal, first: words(first), then: words(then) }
 }
 
 fn canonical_unit(signal: &Signal, currency: &str) -> String {
@@ -277,23 +362,12 @@ impl<'a> Resolver<'a> {
             return Ok(Source::Price(pieces));
         }
         let feed = declared.feed.and_then(|id| self.site.feeds.get(id.index()));
-        let fallback = match feed.map(|feed| &feed.origin) {
-            // the values of a file are read, never presumed
-            Some(FeedOrigin::File { .. }) => {
-                let last = self.steps.last().map_or(self.reach, |s| s.end);
-                return Err(self.not_covered(signal, self.from, last));
-            }
-            Some(FeedOrigin::Live { fallback, .. }) => fallback.clone(),
-            None => None,
-        };
-        let present = self.state.signal(self.site, signal);
-        let normal = declared.normal.clone().or(fallback);
-        let first = match &present {
-            Some(present) => present.clone(),
-            None => normal.clone(),
-        };
-        let then = normal.or_else(|| first.clone());
-        if present.is_none() && first.is_none() {
+        // the values of a file are read, never presumed
+        if feed.is_some_and(|feed| matches!(feed.origin, FeedOrigin::File { .. })) {
+            let last = self.steps.last().map_or(self.reach, |s| s.end);
+            return Err(self.not_covered(signal, self.from, last));
+        }
+        let Some((first, then)) = granted(self.site, self.state, signal, declared) else {
             return Err(Diagnostic::error(
                 codes::MISSING_STATE,
                 declared.span,
@@ -303,11 +377,8 @@ impl<'a> Resolver<'a> {
                 "add its present value to `signals` in the state, a feed, or declare its `normal` value ({})",
                 declared.ty.name()
             )));
-        }
-        let words = |v: &Option<Value>| {
-            v.as_ref().map_or_else(|| "unknown".to_owned(), |v| written(self.site, declared, v))
         };
-        presumes.push(Presumption { signal: self.name(signal), first: words(&first), then: words(&then) });
+        presumes.push(presumption(self.site, declared, self.name(signal), first.as_ref(), then.as_ref()));
         Ok(Source::Presumed(first, then))
     }
 
@@ -352,10 +423,7 @@ impl<'a> Resolver<'a> {
             let source = self.source(signal, presumes)?;
             return self.points(signal, &source);
         };
-        let base = match signal {
-            SigRef::Member(_, index) => SigRef::Member(of, *index),
-            _ => SigRef::Only(of),
-        };
+        let base = aggregated(signal, of);
         let source = self.source(&base, presumes)?;
         let presumed = match &source {
             Source::Presumed(first, then) => self.presumed(first.as_ref(), then.as_ref()),

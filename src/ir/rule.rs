@@ -235,6 +235,19 @@ pub enum EffectKind {
     },
 }
 
+impl EffectKind {
+    /// The amounts that it names, which may read signals.
+    pub fn amounts(&self) -> impl Iterator<Item = &Lin> {
+        let (first, second) = match self {
+            Self::Bound { lo, hi, .. } => (lo.as_ref(), hi.as_ref()),
+            Self::Deliver { energy, .. } => (Some(energy), None),
+            Self::Follow { target, .. } => (Some(target), None),
+            _ => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
 /// What `follow` tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

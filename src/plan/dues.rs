@@ -12,7 +12,7 @@ use super::scene::{Due, DueKind, Owner, Scene};
 use crate::bundle::{Done, Void};
 use crate::calendar::Instant;
 use crate::eval::{Asked, Decision, EffectRef, Instance, Unit};
-use crate::ir::{Device, Effect, EffectKind, Rule, Statement, Target};
+use crate::ir::{Attr, Device, Effect, EffectKind, Rule, Statement, Target};
 use crate::quantity::Rat;
 
 /// Puts the obligations of all windows into the scene.
@@ -93,7 +93,7 @@ impl Work<'_, '_, '_> {
         }
         let steps = known.within(opens.max(from), closes.min(until));
         #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
-        let beyond = closes.since(until).max(0) as f64 / 3600.0;
+        let mut beyond = closes.since(until).max(0) as f64 / 3600.0;
         let statement = Statement::Effect(rule.id, owed.by.index);
         let (kind, whole) = match owed.asked {
             Asked::Deliver(energy) => {
@@ -109,6 +109,7 @@ impl Work<'_, '_, '_> {
                     }
                     let room: f64 = here.iter().map(|s| s.room).sum();
                     energy_left = energy_left.min(room);
+                    beyond = self.staying(owed.device, closes);
                 }
                 (DueKind::Deliver(energy_left), energy.to_f64())
             }
@@ -125,6 +126,22 @@ impl Work<'_, '_, '_> {
         let owner = Owner { statement, class: Some(rule.class) };
         let (device, wish, when) = (owed.device, owed.wish, owed.when);
         self.scene.dues.push(Due { owner, device, kind, steps, beyond, whole, wish, when });
+    }
+
+    /// Hours at full power that vehicles stay beyond the plan until a window closes.
+    fn staying(&self, device: Device, closes: Instant) -> f64 {
+        let known = self.known;
+        let name = known.site.device_name(device);
+        let family = known.site.family(device.family);
+        let most = family.and_then(|f| f.hull(&Attr::Power)).map_or(Rat::ZERO, |(_, most)| most);
+        let meets = |s: &&crate::bundle::Session| s.arrival < known.until() && s.departure > known.from();
+        let hours = known.inputs.sessions_of(&name).filter(meets).map(|stay| {
+            let power = stay.power.as_ref().map_or(most.clone(), |power| Rat::min_of(power, &most));
+            let share = power.checked_div(&most).unwrap_or_default();
+            let seconds = closes.min(stay.departure).since(known.until()).max(0);
+            (share * Rat::int(seconds)).to_f64() / 3600.0
+        });
+        hours.sum()
     }
 
     /// Whether `at most every` lets this window fire; if so, the next one counts from it.

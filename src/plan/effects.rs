@@ -316,7 +316,7 @@ impl Work<'_, '_, '_> {
         }
     }
 
-    /// Effects on a mean over the clock: they bind where they hold in every step of a window.
+    /// Effects on a mean over the clock: they bind in the part of each window in which they hold.
     fn averages(&mut self, decisions: &[Decision]) {
         type Key = (EffectRef, MemberRange, Attr, i64);
         let mut by: BTreeMap<Key, Bounds> = BTreeMap::new();
@@ -388,7 +388,7 @@ impl Work<'_, '_, '_> {
         }
     }
 
-    /// The windows of a mean with the time-weighted bounds, where every step of a window has them.
+    /// The windows of a mean with the time-weighted bounds, as far as steps have them.
     /// Of a window that began before the plan the rest obeys the bound by itself.
     fn windows(
         &self,
@@ -397,13 +397,24 @@ impl Work<'_, '_, '_> {
     ) -> Vec<(Window, Option<f64>, Option<f64>)> {
         let known = self.known;
         let mut found = Vec::new();
+        let mut last: Vec<usize> = Vec::new();
         for (begin, end) in steps::intervals(known.calendar, over, known.from(), known.until()) {
-            let inside = known.within(begin.max(known.from()), end.min(known.until()));
-            if inside.is_empty() || !inside.clone().all(|t| bounds.contains_key(&t)) {
+            // parts of steps count by their share; in one step the power is the same all the time
+            let first = known.steps.partition_point(|step| step.end <= begin);
+            let inside = (known.steps.iter().enumerate().skip(first))
+                .take_while(|(_, step)| step.start < end)
+                .filter(|(t, _)| bounds.contains_key(t));
+            #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
+            let parts: Vec<(usize, f64)> = inside
+                .map(|(t, step)| (t, step.end.min(end).since(step.start.max(begin)) as f64 / 3600.0))
+                .collect();
+            let places: Vec<usize> = parts.iter().map(|(t, _)| *t).collect();
+            if parts.is_empty() || (places.len() == 1 && places == last) {
                 continue;
             }
-            let hours: f64 = inside.clone().map(|t| self.scene.hours(t)).sum();
-            let shares: Vec<(usize, f64)> = inside.map(|t| (t, self.scene.hours(t) / hours)).collect();
+            last = places;
+            let hours: f64 = parts.iter().map(|(_, hours)| hours).sum();
+            let shares: Vec<(usize, f64)> = parts.iter().map(|(t, part)| (*t, part / hours)).collect();
             let mean = |pick: &dyn Fn(&(f64, f64)) -> f64| -> f64 {
                 shares.iter().map(|(t, share)| bounds.get(t).map_or(0.0, pick) * share).sum()
             };

@@ -79,6 +79,20 @@ pub(super) fn amps_per_kw(family: &Family, bus: &crate::ir::Bus) -> Option<f64> 
     (volts > 0.0 && pf > 0.0).then(|| 1000.0 / (k * volts * pf))
 }
 
+/// Current per kW on each phase that a link takes from a bus, with the power factor of undeclared
+/// devices; towards a bus of one phase it counts on every one.
+fn link_amps(bus: &crate::ir::Bus, other: &crate::ir::Bus) -> Option<f64> {
+    let supply = bus.supply.as_ref()?;
+    let volts = supply.volts.as_ref()?.to_f64() * if supply.ac { 0.9 } else { 1.0 };
+    let single = other.supply.as_ref().is_some_and(|other| other.ac && other.phases == 1);
+    let k = match (supply.phases, single) {
+        (3, false) => 1.732,
+        (3, true) => 1.0 / 1.732_050_807_568_877_2,
+        _ => 1.0,
+    };
+    (volts > 0.0).then(|| 1000.0 / (k * volts))
+}
+
 fn phases(b: &mut Builder<'_, '_>, bus: &crate::ir::Bus, amps: f64, owner: Owner) {
     let site = b.scene.site;
     let lines = bus.supply.as_ref().map_or(1, |s| s.phases);
@@ -99,6 +113,15 @@ fn phases(b: &mut Builder<'_, '_>, bus: &crate::ir::Bus, amps: f64, owner: Owner
                 };
                 if let Some(power) = b.attrs.get(&(unit, attr)).and_then(|v| v.get(t)) {
                     current.add(power, factor);
+                }
+            }
+            for (link, (forward, back)) in site.links.iter().zip(&b.links) {
+                for (at, other, flow) in [(link.from, link.to, forward), (link.to, link.from, back)] {
+                    let other = site.buses.get(other.index()).filter(|_| at == bus.id);
+                    let factor = other.and_then(|other| link_amps(bus, other));
+                    if let (Some(factor), Some(power)) = (factor, flow.get(t)) {
+                        current.add(power, factor);
+                    }
                 }
             }
             if !current.terms.is_empty() || current.constant > 0.0 {

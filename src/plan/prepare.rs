@@ -366,6 +366,7 @@ fn members(site: &Site, scope: &Target, quantity: BudgetQuantity) -> Vec<(Device
         for device in family.all().devices().filter(|d| in_scope(family, *d)) {
             match (&family.model, quantity) {
                 (Model::Consumer(_), BudgetQuantity::Consumption) => found.insert((device, Attr::Power)),
+                (Model::Generator { .. }, BudgetQuantity::Emissions) => found.insert((device, Attr::Power)),
                 (Model::Grid { .. }, BudgetQuantity::Export) => found.insert((device, Attr::Export)),
                 (Model::Grid { .. }, q) if q != BudgetQuantity::Consumption => {
                     found.insert((device, Attr::Import))

@@ -6,7 +6,7 @@ pub(super) use crate::bundle::Step;
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, codes};
 use crate::inputs::Inputs;
-use crate::ir::{EffectKind, Guard, Period, Price, Rule, Sched, SigRef, SignalSource, Site};
+use crate::ir::{EffectKind, Guard, Lin, Period, Price, Rule, Sched, SigRef, SignalSource, Site};
 
 /// Most steps of one plan.
 const MOST: usize = 200_000;
@@ -53,6 +53,8 @@ pub(super) fn cut(
             }
         }
     }
+    let accounts = site.principals.iter().filter_map(|who| who.active_until);
+    cuts.extend(accounts.map(|last| calendar.day_after(last)));
     cuts.extend(calendar.clock_changes(from, to));
     cuts.extend(inputs.sessions().iter().flat_map(|s| [s.arrival, s.departure]));
     for budget in &site.budgets {
@@ -185,6 +187,9 @@ fn of_rule<'s>(site: &'s Site, rule: &'s Rule, out: &mut Vec<(&'s Sched, i64)>) 
     if let Some(until) = &rule.until {
         of_guard(site, until, out);
     }
+    for lin in rule.effects.iter().flat_map(|effect| effect.kind.amounts()) {
+        of_lin(site, lin, out);
+    }
 }
 
 fn of_guard<'s>(site: &'s Site, guard: &'s Guard, out: &mut Vec<(&'s Sched, i64)>) {
@@ -194,26 +199,28 @@ fn of_guard<'s>(site: &'s Site, guard: &'s Guard, out: &mut Vec<(&'s Sched, i64)
             of_guard(site, inner, out);
         }
         Guard::All(parts) | Guard::Any(parts) => parts.iter().for_each(|part| of_guard(site, part, out)),
-        Guard::Compare { lin, .. } => {
-            for (_, signal) in &lin.terms {
-                let (SigRef::Only(id) | SigRef::Member(id, _)) = signal else { continue };
-                let Some(SignalSource::Aggregate { of, over_s, .. }) = site.signal(*id).map(|s| &s.source)
-                else {
-                    continue;
-                };
-                let Some(SignalSource::ImportPrice(t) | SignalSource::ExportPrice(t)) =
-                    site.signal(*of).map(|s| &s.source)
-                else {
-                    continue;
-                };
-                let Some(tariff) = site.tariffs.get(t.index()) else { continue };
-                for price in [Some(&tariff.import), tariff.export.as_ref()].into_iter().flatten() {
-                    if let Price::Periods { periods, .. } = price {
-                        out.extend(periods.iter().map(|p| (&p.during, *over_s)));
-                    }
-                }
+        Guard::Compare { lin, .. } => of_lin(site, lin, out),
+        Guard::Const(_) | Guard::Is(_) | Guard::Equals(..) | Guard::Emergency => {}
+    }
+}
+
+/// What an expression looks ahead at.
+fn of_lin<'s>(site: &'s Site, lin: &Lin, out: &mut Vec<(&'s Sched, i64)>) {
+    for (_, signal) in &lin.terms {
+        let (SigRef::Only(id) | SigRef::Member(id, _)) = signal else { continue };
+        let Some(SignalSource::Aggregate { of, over_s, .. }) = site.signal(*id).map(|s| &s.source) else {
+            continue;
+        };
+        let Some(SignalSource::ImportPrice(t) | SignalSource::ExportPrice(t)) =
+            site.signal(*of).map(|s| &s.source)
+        else {
+            continue;
+        };
+        let Some(tariff) = site.tariffs.get(t.index()) else { continue };
+        for price in [Some(&tariff.import), tariff.export.as_ref()].into_iter().flatten() {
+            if let Price::Periods { periods, .. } = price {
+                out.extend(periods.iter().map(|p| (&p.during, *over_s)));
             }
         }
-        Guard::Const(_) | Guard::Is(_) | Guard::Equals(..) | Guard::Emergency => {}
     }
 }

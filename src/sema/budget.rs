@@ -4,7 +4,10 @@ use super::Compiler;
 use super::collect::{Declared, Owned};
 use crate::ast::{self, BoundKind};
 use crate::diag::{Diagnostic, codes};
-use crate::ir::{Budget, BudgetId, BudgetQuantity, ClassId, Model, Period, Target};
+use crate::ir::{
+    Attr, Budget, BudgetId, BudgetQuantity, ClassId, Device, Model, OWNER, Period, Permit, PermitTarget,
+    Principal, Sched, Site, Tag, Target, Verb,
+};
 use crate::quantity::{Rat, Type};
 
 impl<'a> Compiler<'a> {
@@ -16,6 +19,34 @@ impl<'a> Compiler<'a> {
             let budget = self.read_budget(owned, id);
             self.site.budgets.push(budget);
         }
+    }
+
+    /// A tenant or vendor may ration what is its own (`tags { tenant: acme }`) or what it is permitted to
+    /// limit at all times: a cap is a limit (semantics.md 20, 21).
+    pub(super) fn budget_permissions(&mut self) {
+        let mut findings = Vec::new();
+        for budget in self.site.budgets.iter().filter(|budget| budget.owner != OWNER) {
+            let Some(owner) = self.site.principals.get(budget.owner.index()) else { continue };
+            let counted = match &budget.scope {
+                Target::Site => None,
+                scope => Some(self.site.target_members(scope)),
+            };
+            let foreign = match counted {
+                None => Some("the whole site".to_owned()),
+                Some(members) => members
+                    .iter()
+                    .flat_map(|range| range.devices())
+                    .find(|device| !may_ration(&self.site, owner, *device))
+                    .map(|device| format!("`{}`", self.site.device_name(device))),
+            };
+            let Some(foreign) = foreign else { continue };
+            let message =
+                format!("`{}` may not ration {foreign} by the budget `{}`", owner.name, budget.name);
+            findings.push(Diagnostic::error(codes::NOT_PERMITTED, budget.span, message).help(
+                "count what is its own, or ask the site's owner for a `permit` to `limit` its power at all times",
+            ));
+        }
+        findings.into_iter().for_each(|finding| self.push(finding));
     }
 
     fn read_budget(&mut self, owned: &Owned<'a, ast::Budget>, id: BudgetId) -> Budget {
@@ -123,4 +154,29 @@ impl<'a> Compiler<'a> {
         }
         Some(subject.target)
     }
+}
+
+/// Whether a device is the principal's own, or it may limit its power at all times.
+fn may_ration(site: &Site, who: &Principal, device: Device) -> bool {
+    let tags = site.family(device.family).map(|family| &family.tags);
+    let own = tags.and_then(|tags| tags.get("tenant")).is_some_and(|tag| *tag == Tag::Text(who.name.clone()));
+    let concerns = |permit: &&Permit| {
+        let whom = match permit.who {
+            Some(principal) => principal == who.id,
+            None => permit.any_kind.is_none_or(|kind| kind == who.kind),
+        };
+        let what = permit.verb.is_none_or(|verb| verb == Verb::Limit)
+            && permit.attr.as_ref().is_none_or(|attr| *attr == Attr::Power);
+        let on = match &permit.target {
+            PermitTarget::AnyDevice | PermitTarget::Target(Target::Site) => true,
+            PermitTarget::Target(target) => {
+                site.target_members(target).iter().any(|range| range.contains(device))
+            }
+        };
+        whom && what && on
+    };
+    let always = |permit: &Permit| permit.during == Sched::Always && !permit.emergency;
+    let about: Vec<&Permit> = site.permits.iter().filter(concerns).collect();
+    let forbidden = about.iter().any(|permit| permit.forbid);
+    !forbidden && (own || about.iter().any(|permit| always(permit)))
 }

@@ -181,6 +181,7 @@ impl<'a> Compiler<'a> {
         self.budget_statements(&declared);
         self.rule_statements(&declared);
         self.permission_statements(&declared);
+        self.budget_permissions();
         self.admission_statements(&declared);
         self.proof_statements(&declared);
         self.test_statements(&declared);

@@ -126,6 +126,9 @@ fn count(
             };
             add(run.power(&Attr::Import, step), &kg);
         }
+        (Model::Generator { carbon, .. }, BudgetQuantity::Emissions) => {
+            add(run.power(&Attr::Power, step), carbon);
+        }
         (Model::Grid { tariff: Some(tariff), .. }, BudgetQuantity::Cost) => {
             let Some(tariff) = case.site.tariffs.get(tariff.index()) else { return };
             for (attr, export, sign) in [(Attr::Import, false, 1), (Attr::Export, true, -1)] {

@@ -1,5 +1,7 @@
 //! The whole verification of a plan document.
 
+use std::collections::BTreeSet;
+
 use super::fix::TooLarge;
 use super::limits::{Limits, Power};
 use super::miss::{Miss, Misses};
@@ -8,11 +10,13 @@ use super::network::Network;
 use super::physical;
 use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
-use super::{Case, failsafe, rules};
-use crate::bundle::{Bundle, Document, PlanDocument, Series};
+use super::{Case, cuts, failsafe, rules};
+use crate::bundle::profile::Identity;
+use crate::bundle::{Bundle, Document, Names, PlanDocument, Series};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::codes;
 use crate::inputs::OnSteps;
+use crate::ir::{Device, Model};
 use crate::quantity::Rat;
 
 /// Horizons above this are studies, s.
@@ -70,6 +74,12 @@ pub fn verify(bundle: &Bundle, plan: &PlanDocument) -> Verdict {
         Ok(given) => given,
         Err(finding) => return Verdict::failed(vec![Miss::plan("plan", finding.message)]),
     };
+    let untrue = given.against_presumptions(site, &plan.state);
+    if !untrue.is_empty() {
+        let message =
+            |name: &String| format!("the plan does not presume of `{name}` what its state and policy say");
+        return Verdict::failed(untrue.iter().map(|name| Miss::plan(name, message(name))).collect());
+    }
     let case = Case {
         site,
         steps: &plan.steps,
@@ -90,6 +100,7 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
         Err(misses) => return Verdict::failed(misses),
     };
     let mut out = Misses::default();
+    cuts::check(case, calendar, &mut out);
     physical::check(case, &commands, &trajectory, &mut out);
     let units = units(case, &commands);
     let balancing = balancing(case, &commands, &units);
@@ -111,7 +122,8 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
     derived(&trajectory.series(case.site), &plan.derived, &mut out);
     match money::account(case, calendar, &trajectory) {
         Ok(account) => {
-            for (part, said, computed) in money::differences(&account, &plan.money) {
+            let priced: Rat = plan.breaches.iter().filter_map(|breach| breach.money.as_ref()).sum();
+            for (part, said, computed) in money::differences(&account, &plan.money, priced) {
                 let message = format!("the plan says {said} for `{part}` of its money, it is {computed}");
                 out.push(&part, Miss::plan("money", message));
             }
@@ -184,6 +196,9 @@ fn document(bundle: &Bundle, plan: &PlanDocument) -> Vec<Miss> {
     if plan.money.currency != site.currency {
         out.push(wrong("the plan's money is in another currency than its policy's"));
     }
+    if plan.gap.money.is_negative() || plan.gap.ratio.is_negative() {
+        out.push(wrong("the plan states a gap below 0"));
+    }
     expectations(bundle, plan, &mut out);
     validity(bundle, first.start, last.end, &mut out);
     out
@@ -199,18 +214,21 @@ fn validity(bundle: &Bundle, from: Instant, until: Instant, out: &mut Vec<Miss>)
     }
 }
 
-/// What the plan expects to find is what it was made for.
+/// What the plan expects to find is what it was made for, and it expects something of every device that
+/// it commands by a profile.
 fn expectations(bundle: &Bundle, plan: &PlanDocument, out: &mut Vec<Miss>) {
-    let names = crate::bundle::Names::new(&bundle.site);
+    let site = &bundle.site;
+    let names = Names::new(site);
+    let mut met: BTreeSet<Device> = BTreeSet::new();
     for expected in &plan.expect {
         let wrong = |what: &str| {
             Miss::plan(&expected.device, format!("the plan expects {what} of `{}`", expected.device))
         };
-        let Some(device) = names.device(&expected.device) else {
+        let Some(device) = names.device(&expected.device).filter(|device| met.insert(*device)) else {
             out.push(wrong("something"));
             continue;
         };
-        let Some(family) = bundle.site.family(device.family) else { continue };
+        let Some(family) = site.family(device.family) else { continue };
         if expected.profile != family.profile || expected.control != family.control {
             out.push(wrong("another profile or control mode than the policy's"));
         }
@@ -219,12 +237,47 @@ fn expectations(bundle: &Bundle, plan: &PlanDocument, out: &mut Vec<Miss>) {
         if expected.profile_hash != hash {
             out.push(wrong("another profile than the bundle's"));
         }
-        if let Some(level) = &expected.level
-            && plan.state.level(&bundle.site, device).ok().as_ref() != Some(&level.level)
-        {
-            out.push(wrong("another level than its state's"));
+        let identity = profile.map(|profile| match profile.identity {
+            Identity::None => "none",
+            Identity::Points(_) => "registers",
+        });
+        if identity.is_some_and(|identity| identity != expected.identity) {
+            out.push(wrong("another proof of identity than its profile's"));
+        }
+        match (&expected.level, &family.model) {
+            (Some(level), Model::Store(store)) => {
+                if plan.state.level(site, device).ok().as_ref() != Some(&level.level) {
+                    out.push(wrong("another level than its state's"));
+                }
+                let most = store.capacity.checked_div(&Rat::int(20)).unwrap_or_default();
+                if level.tolerance.is_negative() || level.tolerance > most {
+                    out.push(wrong("a level within another tolerance than a twentieth of its capacity"));
+                }
+            }
+            (Some(_), _) => out.push(wrong("a level")),
+            (None, Model::Store(_)) if family.profile.is_some() => out.push(wrong("no level")),
+            (None, _) => {}
         }
     }
+    for name in unexpected(bundle, plan, &names, &met) {
+        let message = format!("the plan commands `{name}` and does not say what it expects to find there");
+        out.push(Miss::plan(name, message));
+    }
+}
+
+/// Commanded devices with a profile of which nothing is expected.
+fn unexpected(bundle: &Bundle, plan: &PlanDocument, names: &Names, met: &BTreeSet<Device>) -> Vec<String> {
+    let site = &bundle.site;
+    let single = plan.commands.iter().filter_map(|series| names.device(&series.device));
+    let groups = plan.groups.iter().filter_map(|series| Some((names.family(&series.family)?, series)));
+    let grouped = groups.filter(|(family, _)| family.profile.is_some()).flat_map(|(family, series)| {
+        let ranges = series.members.iter().map(|(first, last)| (*first, (*last).min(family.len())));
+        ranges.flat_map(|(first, last)| first..=last).map(|index| Device { family: family.id, index })
+    });
+    let commanded: BTreeSet<Device> = single.chain(grouped).collect();
+    let profiled = |device: &&Device| site.family(device.family).is_some_and(|f| f.profile.is_some());
+    let missing = commanded.iter().filter(profiled).filter(|device| !met.contains(device));
+    missing.map(|device| site.device_name(*device)).collect()
 }
 
 /// The planned steps obey every limit of the network.

@@ -93,6 +93,21 @@ fn amps_per_kw(family: &Family, bus: &Bus) -> Option<Rat> {
     }
 }
 
+/// A on each phase for each kW that a link takes from a bus, with the power factor of undeclared
+/// devices. Towards a bus of one phase it is not known which one it loads: it counts on every one.
+fn link_amps(bus: &Bus, other: &Bus) -> Option<Rat> {
+    let supply = bus.supply.as_ref()?;
+    let pf = if supply.ac { Rat::ratio(9, 10)? } else { Rat::ONE };
+    let volts = supply.volts.as_ref()? * &pf;
+    let single = other.supply.as_ref().is_some_and(|other| other.ac && other.phases == 1);
+    let thousand = Rat::int(1000);
+    match (supply.phases, single) {
+        (3, false) => thousand.checked_div(&(&Rat::ratio(ROOT_DOWN.0, ROOT_DOWN.1)? * &volts)),
+        (3, true) => (&thousand * &Rat::ratio(ROOT_UP.0, ROOT_UP.1)?).checked_div(&volts),
+        _ => thousand.checked_div(&volts),
+    }
+}
+
 impl<'a> Limits<'a> {
     pub(super) fn new(site: &'a Site, network: Network, balancing: Vec<(FamilyId, BusId)>) -> Self {
         let phases = |family: &Family| {
@@ -127,6 +142,7 @@ impl<'a> Limits<'a> {
             }
         }
         let flow = self.network.flow(&net)?;
+        self.sent(&flow.links, &mut amps)?;
         let mut out = Vec::new();
         self.links(&flow.links, &mut out)?;
         for (bus, left) in &flow.stuck {
@@ -164,6 +180,24 @@ impl<'a> Limits<'a> {
         for (sum, number) in of.iter_mut().zip(1_u8..) {
             if phases.only.is_none_or(|only| only == number) {
                 *sum = sum.plus(current)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What links take from their buses is a load on them like any other.
+    fn sent(&self, flows: &[(Interval, Interval)], amps: &mut [[Interval; 3]]) -> Result<(), TooLarge> {
+        for (link, (forward, back)) in self.site.links.iter().zip(flows) {
+            for (at, other, power) in [(link.from, link.to, forward), (link.to, link.from, back)] {
+                let (bus, other) = (self.site.buses.get(at.index()), self.site.buses.get(other.index()));
+                let Some((bus, other)) = bus.zip(other) else { continue };
+                let Some(factor) = bus.phase_limit.as_ref().and_then(|_| link_amps(bus, other)) else {
+                    continue;
+                };
+                let current = power.times(&factor)?;
+                for sum in amps.get_mut(at.index()).into_iter().flatten() {
+                    *sum = sum.plus(current)?;
+                }
             }
         }
         Ok(())

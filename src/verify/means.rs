@@ -1,8 +1,9 @@
 //! Bounds on means over the clock (`averaged over d`).
 //!
-//! A mean binds in each window of the clock that lies in the plan and in whose every step it is
-//! asked; of a window that began before the plan, or ends after it, the part inside obeys the bound
-//! by itself.
+//! A mean binds in each window of the clock: over the steps, and parts of steps, of the plan that lie
+//! in the window and in which it is asked. So a rule that holds for a part of a window binds that part,
+//! and of a window that began before the plan, or ends after it, the part inside obeys the bound by
+//! itself.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use super::ledger::{Breached, Ledger, effect};
 use super::miss::Misses;
 use super::rules::{members_name, sum};
 use super::simulate::Trajectory;
-use crate::calendar::{Calendar, Instant};
+use crate::bundle::Step;
+use crate::calendar::Calendar;
 use crate::eval::{Decision, Demand, EffectRef, Status, Unit};
 use crate::ir::{Attr, ClassId, MemberRange};
 use crate::quantity::Rat;
@@ -48,12 +50,29 @@ fn gather(decisions: &[Decision]) -> BTreeMap<Key, (ClassId, Bounds)> {
     found
 }
 
-/// The steps of each window of the clock of this length.
-fn windows(case: &Case<'_>, calendar: &Calendar, over: i64) -> BTreeMap<Instant, Vec<usize>> {
-    let mut found: BTreeMap<Instant, Vec<usize>> = BTreeMap::new();
-    for (place, step) in case.steps.iter().enumerate() {
-        let reading = step.start.0 + i64::from(calendar.offset(step.start));
-        found.entry(step.start.plus(-reading.rem_euclid(over.max(1)))).or_default().push(place);
+/// The steps of each window of the clock of this length, with the seconds that they share with it. Of
+/// windows that lie inside one step one is enough: power is the same in all of it.
+fn windows(case: &Case<'_>, calendar: &Calendar, over: i64) -> Vec<Vec<(usize, i64)>> {
+    let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Vec::new() };
+    let over = over.max(1);
+    let reading = first.start.0 + i64::from(calendar.offset(first.start));
+    let mut begin = first.start.plus(-reading.rem_euclid(over));
+    let mut found = Vec::new();
+    while begin < last.end {
+        let mut end = begin.plus(over);
+        let from = case.steps.partition_point(|step| step.end <= begin);
+        let to = case.steps.partition_point(|step| step.start < end);
+        let shared = |step: &Step| step.end.min(end).since(step.start.max(begin));
+        let steps = case.steps.iter().enumerate().take(to).skip(from);
+        let shares: Vec<(usize, i64)> = steps.map(|(place, step)| (place, shared(step))).collect();
+        if let [(place, _)] = shares.as_slice()
+            && let Some(step) = case.steps.get(*place)
+        {
+            let inside = step.end.since(end).max(0).div_euclid(over);
+            end = end.plus(inside.saturating_mul(over));
+        }
+        found.push(shares);
+        begin = end;
     }
     found
 }
@@ -67,29 +86,26 @@ pub(super) fn check(
     out: &mut Misses,
 ) {
     for ((by, members, attr, over), (class, bounds)) in gather(decisions) {
-        for steps in windows(case, calendar, over).into_values() {
-            if !steps.iter().all(|step| bounds.contains_key(step)) {
-                continue;
-            }
+        for mut steps in windows(case, calendar, over) {
+            steps.retain(|(step, _)| bounds.contains_key(step));
+            let Some((first, _)) = steps.first().copied() else { continue };
             let Some(found) = mean(case, trajectory, &members, &attr, &steps) else { continue };
             let bound = |upper: bool| -> Option<Rat> {
                 let (mut weighted, mut seconds) = (Rat::ZERO, 0_i64);
-                for step in &steps {
-                    let length = case.steps.get(*step)?.seconds();
+                for (step, length) in &steps {
                     let (lo, hi) = bounds.get(step)?;
                     let bound = if upper { hi } else { lo };
-                    weighted += &(bound.as_ref()? * &Rat::int(length));
+                    weighted += &(bound.as_ref()? * &Rat::int(*length));
                     seconds += length;
                 }
                 weighted.checked_div(&Rat::int(seconds))
             };
             let (lo, hi) = (bound(false), bound(true));
             if lo.is_some_and(|lo| found.lo() < lo) || hi.is_some_and(|hi| found.hi() > hi) {
-                let step = steps.first().copied().unwrap_or(0);
                 let words = format!("the mean of {} is {} kW", attr.name(), found.recorded());
                 let of = members_name(case.site, &members);
-                ledger
-                    .breach(Breached { statement: effect(by), class, of, step, words, initial: false }, out);
+                let statement = effect(by);
+                ledger.breach(Breached { statement, class, of, step: first, words, initial: false }, out);
             }
         }
     }
@@ -100,13 +116,12 @@ fn mean(
     trajectory: &Trajectory,
     members: &[MemberRange],
     attr: &Attr,
-    steps: &[usize],
+    steps: &[(usize, i64)],
 ) -> Option<Interval> {
     let (mut energy, mut seconds) = (Interval::ZERO, 0_i64);
-    for step in steps {
-        let length = case.steps.get(*step)?.seconds();
+    for (step, length) in steps {
         let power = sum(case, trajectory, members, attr, *step)?;
-        energy = energy.plus(power.scaled(i128::from(length), 1).ok()?).ok()?;
+        energy = energy.plus(power.scaled(i128::from(*length), 1).ok()?).ok()?;
         seconds += length;
     }
     energy.scaled(1, i128::from(seconds)).ok()

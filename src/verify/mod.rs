@@ -6,6 +6,7 @@
 
 mod budgets;
 mod check;
+mod cuts;
 mod decisions;
 mod failsafe;
 mod fix;

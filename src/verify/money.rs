@@ -314,8 +314,9 @@ fn fixed(calendar: &Calendar, tariff: &Tariff, from: Instant, until: Instant) ->
     sum
 }
 
-/// What the document says that does not follow from the account: part, said, computed.
-pub(super) fn differences(account: &Account, money: &Money) -> Vec<(String, String, String)> {
+/// What the document says that does not follow from the account, or from the `priced` breaches that it
+/// lists: part, said, computed.
+pub(super) fn differences(account: &Account, money: &Money, priced: Rat) -> Vec<(String, String, String)> {
     let mut out = Vec::new();
     let mut compare = |part: &str, said: &Rat, computed: &Amount| {
         if !computed.records(said) {
@@ -328,6 +329,7 @@ pub(super) fn differences(account: &Account, money: &Money) -> Vec<(String, Stri
     compare("fuel", &money.fuel, &account.fuel);
     compare("wear", &money.wear, &account.wear);
     compare("end_value", &money.end_value, &account.end_value);
+    compare("breach", &money.breach, &Amount::exact(priced));
     let mut charges: BTreeMap<(String, String, String), usize> = BTreeMap::new();
     let (mut decided, mut incurred) = (Rat::ZERO, Rat::ZERO);
     for said in &money.demand {

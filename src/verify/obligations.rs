@@ -60,6 +60,23 @@ fn greatest(case: &Case<'_>, device: Device) -> Rat {
     case.site.family(device.family).and_then(|f| f.hull(&Attr::Power)).map_or(Rat::ZERO, |(_, hi)| hi)
 }
 
+/// What can still be given after the plan's end until a window closes, kWh: while a vehicle of the
+/// plan stays, at most what it takes.
+fn later(case: &Case<'_>, device: Device, name: &str, closes: Instant) -> Rat {
+    let (_, until) = horizon(case);
+    let most = greatest(case, device);
+    if !has_sessions(case, device) {
+        return &most * &hours(closes.since(until));
+    }
+    let stays = case.sessions.iter().filter(|stay| stay.device == name);
+    stays
+        .map(|stay| {
+            let power = stay.power.as_ref().map_or(most.clone(), |power| Rat::min_of(power, &most));
+            &power * &hours(closes.min(stay.departure).since(until))
+        })
+        .sum()
+}
+
 /// Every `deliver` and `run`; how many there were.
 pub(super) fn check(
     case: &Case<'_>,
@@ -220,7 +237,7 @@ fn one(case: &Case<'_>, trajectory: &Trajectory, due: &Due<'_>, ledger: &mut Led
                     owed = Rat::min_of(&owed, &room);
                 }
             }
-            owed = owed - &greatest(case, due.device) * &hours(beyond);
+            owed = owed - &later(case, due.device, &name, closes);
             if !owed.is_positive() {
                 return;
             }

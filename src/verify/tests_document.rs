@@ -6,8 +6,8 @@ use super::tests::{Setup, command};
 use super::*;
 use crate::bundle::inventory::Inventory;
 use crate::bundle::{
-    Breach, CommandForm, DemandMoney, Document, Expectation, Gap, Hash, Money, Quantity, Series,
-    StatementRef, Status, tool,
+    Breach, CommandForm, DemandMoney, Document, Expectation, ExpectedLevel, Gap, Hash, Money, Quantity,
+    Series, StatementRef, Status, tool,
 };
 use crate::ir::testkit::{rat, span};
 use crate::ir::*;
@@ -276,6 +276,220 @@ fn rule(site: &mut Site, class: u32, when: Guard, kind: EffectKind, target: Targ
         }],
     });
     id
+}
+
+#[test]
+fn a_step_ends_where_the_policy_changes() {
+    let with = |from: i32, to: i32| {
+        let mut s = small();
+        let window = Sched::Window { days: Days::Daily, from: ClockEdge::At(from), to: ClockEdge::At(to) };
+        let kind = bound(Attr::Charge, None, Some("1"));
+        rule(&mut s.site, 0, Guard::During(window), kind, member(3), "limit pack.charge to 1 kW");
+        let (bundle, plan) = document(&s);
+        let misses = verify(&bundle, &plan).misses;
+        misses.iter().map(|m| (m.step, m.steps, m.message.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(with(1800, 3600), []);
+    // the battery charges in the second step; the rule holds for ten minutes of it
+    let message = "a step goes on past Tue 2026-07-14 00:20, where the policy changes".to_owned();
+    assert_eq!(with(1200, 1800), [(Some(1), 1, message)]);
+}
+
+#[test]
+fn emissions_of_generators_count() {
+    let mut s = small();
+    let model = Model::Generator {
+        rated: rat("10"),
+        minimum: Rat::ZERO,
+        fuel_cost: Rat::ZERO,
+        start_cost: Rat::ZERO,
+        ramp: None,
+        min_up_s: 0,
+        min_down_s: 0,
+        carbon: rat("0.5"),
+        grid_forming: false,
+    };
+    let gen_set = fixture::family(&mut s.site, "gen", Role::Producer, "fuel_cell", model);
+    s.site.families[gen_set.index()].ranges.insert(Attr::Power, vec![(Rat::ZERO, rat("10"))]);
+    s.state.used.insert("air".into(), "1 kg".into());
+    let with = |cap: &str| {
+        let mut s = Setup { site: s.site.clone(), state: s.state.clone(), steps: s.steps.clone(), ..small() };
+        s.commands.push(command("gen", Attr::Power, CommandForm::Fixed, &[0, 0, 0, 4000]));
+        s.site.budgets.push(Budget {
+            id: BudgetId(0),
+            name: "air".into(),
+            class: SAFETY,
+            owner: OWNER,
+            scope: Target::Site,
+            quantity: BudgetQuantity::Emissions,
+            cap: rat(cap),
+            per: Period::Day,
+            span: span(9),
+            text: "emissions".into(),
+        });
+        let (bundle, plan) = document(&s);
+        words(&verify(&bundle, &plan))
+    };
+    // a kilogram before, and 1 kWh at half a kilogram
+    assert_eq!(with("1.5"), "");
+    assert_eq!(with("1.49"), "1.5 of 1.49 are used, against `air`: emissions");
+}
+
+#[test]
+fn what_a_link_takes_loads_the_phases_of_its_bus() {
+    let with = |amps: &str| {
+        let mut s = small();
+        let supply = |volts: &str| Some(Supply { ac: true, volts: Some(rat(volts)), phases: 3 });
+        let stalls = fixture::bus(&mut s.site, "stalls", None);
+        s.site.buses[0].supply = supply("400");
+        s.site.buses[0].phase_limit = Some(rat(amps));
+        s.site.buses[1].supply = supply("400");
+        s.site.links.push(Link {
+            id: LinkId(0),
+            name: "feeder".into(),
+            from: BusId(0),
+            to: stalls,
+            both: false,
+            capacity: rat("50"),
+            capacity_back: Rat::ZERO,
+            efficiency: Rat::ONE,
+            wear: (Rat::ZERO, Rat::ZERO),
+            span: span(8),
+        });
+        let heater = fixture::consumer(&mut s.site, "heater", Need::None, &[("0", "20")]);
+        s.site.families[heater.index()].bus = Some(stalls);
+        s.commands.push(command("heater", Attr::Power, CommandForm::Fixed, &[0, 0, 0, 10000]));
+        let (bundle, plan) = document(&s);
+        words(&verify(&bundle, &plan))
+    };
+    // 5 kW of load and 10 kW sent on: 15000 / (1.732 x 400 x 0.9)
+    assert_eq!(with("24.06"), "");
+    assert!(with("24.05").starts_with("`main` carries on phase 1 24.056"), "{}", with("24.05"));
+}
+
+#[test]
+fn presumed_values_follow_from_state_and_policy() {
+    let mut s = small();
+    let alarm = fixture::signal(&mut s.site, "panel.smoke", Type::Number, "0", "9");
+    s.given.put_readings(SigRef::Only(alarm), vec![Some(Value::Number(rat("2"))); 4]);
+    s.state.signals.insert("panel.smoke".into(), Some(crate::bundle::Given::Text("2".into())));
+    let mut lin = Lin::of(SigRef::Only(alarm));
+    lin.constant = rat("-5");
+    let smoke = Guard::Compare { lin, op: Cmp::Gt, step: Rat::ZERO };
+    rule(&mut s.site, 0, smoke, bound(Attr::Charge, None, Some("1")), member(3), "limit");
+    let (bundle, mut plan) = document(&s);
+    let wrong = "the plan does not presume of `panel.smoke` what its state and policy say";
+    assert_eq!(words(&verify(&bundle, &plan.clone().seal())), wrong);
+    let of = |n: &str| crate::bundle::Presumption {
+        signal: "panel.smoke".into(),
+        first: n.into(),
+        then: n.into(),
+    };
+    plan.presumes = vec![of("2")];
+    assert_eq!(words(&verify(&bundle, &plan.clone().seal())), "");
+    plan.presumes = vec![of("1")];
+    assert_eq!(words(&verify(&bundle, &plan.clone().seal())), wrong);
+    plan.presumes = vec![of("2")];
+    let given = plan.given.iter_mut().find(|series| series.of == "panel.smoke").unwrap();
+    given.values[3] = rat("1");
+    assert_eq!(words(&verify(&bundle, &plan.seal())), wrong);
+}
+
+#[test]
+fn a_vehicle_that_leaves_is_given_nothing_later() {
+    let mut s = small();
+    let heater = fixture::consumer(&mut s.site, "heater", Need::None, &[("0", "5")]);
+    if let Model::Consumer(consumer) = &mut s.site.families[heater.index()].model {
+        consumer.sessions = Some(FeedId(0));
+    }
+    s.commands.push(command("heater", Attr::Power, CommandForm::Fixed, &[0, 4000, 2000, 0]));
+    let at = |h: i32| CivilInstant {
+        date: CivilDate { year: 2026, month: 7, day: 14 },
+        second_of_day: h * 900,
+        second: false,
+    };
+    let kind = EffectKind::Deliver {
+        energy: Lin::constant(rat("6.5")),
+        window: ObligationWindow::Dated(at(0), at(8)),
+    };
+    rule(&mut s.site, 2, Guard::Const(true), kind, member(heater.0), "due");
+    let (bundle, plan) = document(&s);
+    let with = |stays_s: i64| {
+        let stay = crate::bundle::Session {
+            device: "heater".into(),
+            arrival: plan.from,
+            departure: plan.until().plus(stays_s),
+            energy: Rat::ZERO,
+            power: None,
+            phases: None,
+            room: None,
+        };
+        words(&verify(&bundle, &PlanDocument { sessions: vec![stay], ..plan.clone() }.seal()))
+    };
+    // 1.5 kWh in the plan; the window ends an hour after it
+    assert_eq!(with(7200), "");
+    assert_eq!(with(3600), "");
+    assert!(with(1800).starts_with("`heater` gets 1.5 kWh of the 4 kWh that are due"), "{}", with(1800));
+}
+
+#[test]
+fn something_is_expected_of_every_device_with_a_profile() {
+    let mut s = small();
+    s.site.families[3].profile = Some("sunspec/battery".into());
+    let (bundle, plan) = document(&s);
+    let with = |change: &dyn Fn(&mut Vec<Expectation>)| {
+        let mut plan = plan.clone();
+        plan.expect[0].profile = Some("sunspec/battery".into());
+        plan.expect[0].level = Some(ExpectedLevel { level: rat("5"), tolerance: rat("0.5") });
+        change(&mut plan.expect);
+        words(&verify(&bundle, &plan.seal()))
+    };
+    assert_eq!(with(&|_| {}), "");
+    assert_eq!(
+        with(&|expect| expect.clear()),
+        "the plan commands `pack` and does not say what it expects to find there"
+    );
+    assert_eq!(with(&|expect| expect[0].level = None), "the plan expects no level of `pack`");
+    assert!(
+        with(&|expect| expect[0].level.as_mut().unwrap().tolerance = rat("5")).contains("another tolerance")
+    );
+    let twice = |expect: &mut Vec<Expectation>| expect.extend(expect.clone());
+    assert!(with(&twice).contains("expects something of `pack`"));
+}
+
+#[test]
+fn priced_breaches_are_those_that_are_listed() {
+    let (bundle, mut plan) = document(&small());
+    plan.money.breach = rat("-5");
+    plan.money.plan_cost = &plan.money.plan_cost - &rat("5");
+    assert!(words(&verify(&bundle, &plan.seal())).contains("for `breach` of its money"));
+}
+
+#[test]
+fn a_means_window_binds_the_part_in_which_it_is_asked() {
+    let with = |guard: Guard, over: i64, most: &str| {
+        let mut s = small();
+        let heater = fixture::consumer(&mut s.site, "heater", Need::None, &[("0", "5")]);
+        s.commands.push(command("heater", Attr::Power, CommandForm::Fixed, &[0, 4000, 2000, 0]));
+        let mut kind = bound(Attr::Power, None, Some(most));
+        if let EffectKind::Bound { averaged_s, .. } = &mut kind {
+            *averaged_s = Some(over);
+        }
+        rule(&mut s.site, 0, guard, kind, member(heater.0), "mean");
+        let (bundle, plan) = document(&s);
+        words(&verify(&bundle, &plan))
+    };
+    let half =
+        Guard::During(Sched::Window { days: Days::Daily, from: ClockEdge::At(900), to: ClockEdge::At(2700) });
+    // of the hour the rule asks for half an hour, with 4 and 2 kW
+    assert_eq!(with(half.clone(), 3600, "3"), "");
+    assert!(with(half, 3600, "2.9").starts_with("the mean of power is 3 kW"));
+    // 20 minutes of the clock share steps: 5 minutes of the second, then 10 of it with 10 of the third
+    assert_eq!(with(Guard::Const(true), 1200, "3"), "");
+    assert!(with(Guard::Const(true), 1200, "2.9").starts_with("the mean of power is 3 kW"));
+    // windows inside one step: its power
+    assert_eq!(with(Guard::Const(true), 60, "4"), "");
+    assert!(with(Guard::Const(true), 60, "3.9").starts_with("the mean of power is 4 kW"));
 }
 
 fn member(family: u32) -> Target {

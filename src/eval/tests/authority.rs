@@ -201,6 +201,7 @@ fn s22_life_safety_moves_only_towards_its_safe_state() {
         let decision = decide(&site, &noon());
         decision.denials.first().map(|denial| denial.why) == Some(Refusal::LifeSafety)
     };
+    let always = ObligationWindow::Recurring(Sched::Always);
     for (kind, with_on, with_off) in [
         (EffectKind::Switch(false), true, false),
         (EffectKind::Switch(true), false, true),
@@ -208,6 +209,9 @@ fn s22_life_safety_moves_only_towards_its_safe_state() {
         (at_most(Attr::Power, "20"), true, false),
         (at_most(Attr::Power, "45"), false, false),
         (at_least(Attr::Power, "20"), false, true),
+        // without a source it would stand still
+        (EffectKind::Supply { from: Vec::new(), never: true, by_accounting: false }, true, false),
+        (EffectKind::Run { for_s: 60, uninterrupted: false, window: always }, false, true),
     ] {
         assert_eq!(denied(true, kind.clone()), with_on, "{kind:?}");
         assert_eq!(denied(false, kind.clone()), with_off, "{kind:?}");

@@ -111,6 +111,11 @@ fn s18_the_empty_set_against_a_lower_bound_is_a_contradiction() {
     site.rules[1].class = ClassId(1);
     let decision = decide(&site, &noon());
     assert_eq!((overridden(&site, &decision), power(&site, &decision)), ("r0".into(), "2..10".into()));
+    // overridden, it takes no source away
+    assert!(decision.origins.is_empty());
+    let (mut site, _) = supplied(&[(0, &[1, 2], false), (3, &[1], true), (3, &[2], true)]);
+    rule(&mut site, "need", 1, Verb::Set, one(FamilyId(0)), at_least(Attr::Power, "2"));
+    assert_eq!(origins(&decide(&site, &noon())), "1[1..1] 2[1..1]");
 }
 
 #[test]

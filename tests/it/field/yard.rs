@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use evl::bundle::inventory::Inventory;
-use evl::bundle::profile::{EMBEDDED, Profile};
+use evl::bundle::profile::{EMBEDDED, Identity, Profile};
 use evl::bundle::{
-    Bundle, CommandForm, CommandSeries, Document, Gap, Hash, Money, PlanDocument, Series, Status, Step,
+    Bundle, CommandForm, CommandSeries, Document, Expectation, ExpectedLevel, Gap, Hash, Money, PlanDocument,
+    Series, Status, Step,
 };
 use evl::calendar::Instant;
 use evl::diag::{Code, ExitCode};
@@ -343,6 +344,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         study: false,
         id: Hash::default(),
     };
+    document.expect = expected(papers, &document);
     let site = &papers.bundle.site;
     // clean air in every step
     document.given = Reads::of(site)
@@ -368,6 +370,32 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         document.derived = simulate(&case).map(|trajectory| trajectory.series(site)).unwrap_or_default();
     }
     document.seal()
+}
+
+/// What a plan expects of the devices that it commands.
+fn expected(papers: &Papers, plan: &PlanDocument) -> Vec<Expectation> {
+    let site = &papers.bundle.site;
+    let commanded = |family: &&Family| plan.commands.iter().any(|series| series.device == family.name);
+    let of = |family: &Family| {
+        let profile = family.profile.as_ref().and_then(|name| papers.bundle.profiles.get(name))?;
+        let level = match &family.model {
+            Model::Store(store) => {
+                let device = Device { family: family.id, index: 1 };
+                let level = plan.state.level(site, device).ok()?;
+                Some(ExpectedLevel { level, tolerance: &store.capacity * &rat("0.05") })
+            }
+            _ => None,
+        };
+        Some(Expectation {
+            device: family.name.clone(),
+            profile: family.profile.clone(),
+            profile_hash: Hash::parse(&profile.hash()),
+            identity: if profile.identity == Identity::None { "none" } else { "registers" }.to_owned(),
+            control: family.control,
+            level,
+        })
+    };
+    site.families.iter().filter(commanded).filter_map(of).collect()
 }
 
 /// Solar at most 4.5 kW, battery charging 2 kW, wallbox at most 11.04 kW.
