@@ -140,6 +140,10 @@ impl<'a> Compiler<'a> {
         let Some(length) = length else { return guard };
         let for_s = self.seconds(length);
         let (guard, for_s) = (guard?, for_s?);
+        if self.scope.variable.is_some() {
+            // one bit would count the time of the first member for all
+            self.unhonoured("`for` a time in a rule for each member", span, true, true);
+        }
         let id = HeldId::at(self.site.held.len());
         let name = match &mut self.rule {
             Some(current) => {
