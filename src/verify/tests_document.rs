@@ -311,7 +311,6 @@ fn emissions_of_generators_count() {
     };
     let gen_set = fixture::family(&mut s.site, "gen", Role::Producer, "fuel_cell", model);
     s.site.families[gen_set.index()].ranges.insert(Attr::Power, vec![(Rat::ZERO, rat("10"))]);
-    s.state.used.insert("air".into(), "1 kg".into());
     let with = |cap: &str| {
         let mut s = Setup { site: s.site.clone(), state: s.state.clone(), steps: s.steps.clone(), ..small() };
         s.commands.push(command("gen", Attr::Power, CommandForm::Fixed, &[0, 0, 0, 4000]));
@@ -330,9 +329,9 @@ fn emissions_of_generators_count() {
         let (bundle, plan) = document(&s);
         words(&verify(&bundle, &plan))
     };
-    // a kilogram before, and 1 kWh at half a kilogram
-    assert_eq!(with("1.5"), "");
-    assert_eq!(with("1.49"), "1.5 of 1.49 are used, against `air`: emissions");
+    // 1 kWh at half a kilogram
+    assert_eq!(with("0.5"), "");
+    assert_eq!(with("0.49"), "0.5 of 0.49 are used, against `air`: emissions");
 }
 
 #[test]
