@@ -237,7 +237,7 @@ fn one(case: &Case<'_>, trajectory: &Trajectory, due: &Due<'_>, ledger: &mut Led
                     owed = Rat::min_of(&owed, &room);
                 }
             }
-            owed = owed - &later(case, due.device, &name, closes);
+            owed -= &later(case, due.device, &name, closes);
             if !owed.is_positive() {
                 return;
             }
