@@ -14,8 +14,6 @@ pub mod system;
 // the text
 
 #[cfg(feature = "solver")]
-pub mod analysis;
-#[cfg(feature = "solver")]
 pub mod ast;
 
 #[cfg(feature = "solver")]
@@ -38,7 +36,8 @@ pub mod eval;
 
 // what is asked of it
 
-// analysis
+#[cfg(feature = "solver")]
+pub mod analysis;
 
 #[cfg(feature = "solver")]
 pub mod plan;

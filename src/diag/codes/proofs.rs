@@ -5,8 +5,12 @@ use crate::diag::registry::codes;
 codes! {
     /// A `prove` statement does not hold: in the shown situation some allocation that hard rules,
     /// balances and ratings allow violates it.
+    ///
+    /// This version of evl does not ask it yet and refuses the statement (EVL0299).
     PROOF_FAILS = 801, Finding, "a `prove` statement fails";
     /// In some situation this site allows what its baseline does not.
+    ///
+    /// This version of evl does not ask it yet and refuses the statement (EVL0299).
     BASELINE = 802, Finding, "the site does not conform to its baseline";
     /// A policy test expects what does not hold in some situation that its `given` leaves open. Signals,
     /// latches and `for` bits that are not given keep all their possible values, and the expectation

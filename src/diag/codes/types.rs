@@ -33,7 +33,7 @@ codes! {
     /// would need one time group for every minute. `max` and `min` are allowed.
     AGGREGATE = 209, Finding, "this aggregate cannot stand in a guard";
     /// A rule of the first class rests on a reading. Without `poll` and `max_age` nobody would notice
-    /// that the reading is old, and the rule would be safe on paper only (semantics 4).
+    /// that the reading is old, and the rule would be safe on paper only.
     UNPOLLED_SAFETY_READING = 210, Finding, "a safety rule over a reading without `poll` and `max_age`";
     /// A site counts in one currency. Two currencies need a rate, which changes, and which evl does
     /// not have.
