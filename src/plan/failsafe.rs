@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Aff, Breach, Builder, Mode, Wish};
-use super::network::amps_per_kw;
+use super::network::{amps_per_kw, link_amps};
 use super::scene::{Owner, Scene};
 use crate::bundle::Bundle;
 use crate::ir::{Attr, BusId, Control, FailSafeBy, Family, FamilyId, Model, Need, Role, Statement};
@@ -149,8 +149,8 @@ fn step(b: &mut Builder<'_, '_>, lost: &[FamilyId], t: usize) {
         }
         sums.any |= here.takes.0 != here.takes.1 || here.gives.0 != here.gives.1;
     }
-    limits(b, &roots, &toward, sums, t);
-    phases(b, lost, t);
+    let sent = limits(b, &roots, &toward, sums, t);
+    phases(b, lost, &sent, t);
 }
 
 /// Attributes of a device's power with whether they bring power to its bus.
@@ -197,18 +197,20 @@ fn roots(b: &Builder<'_, '_>) -> (BTreeMap<FamilyId, usize>, Vec<bool>) {
     (roots, toward)
 }
 
-/// The balancing devices, links and buses at the greatest need and the greatest surplus.
+/// The balancing devices, links and buses at the greatest need and the greatest surplus. Returns the
+/// most that links take from their buses, with the bus that it goes to.
 fn limits(
     b: &mut Builder<'_, '_>,
     roots: &BTreeMap<FamilyId, usize>,
     toward: &[bool],
     sums: Buses,
     t: usize,
-) {
+) -> Vec<(BusId, BusId, Aff)> {
     let site = b.scene.site;
     let Buses { net: [need, surplus], mut made, any } = sums;
     let both = if any { vec![need, surplus] } else { vec![need] };
     let last = both.len() - 1;
+    let mut most_sent = Vec::new();
     for (scenario, mut net) in both.into_iter().enumerate() {
         let (is_need, is_surplus) = (scenario == 0, scenario == last);
         for (family, root) in roots {
@@ -248,6 +250,9 @@ fn limits(
                 if let (true, Some(sum)) = (counts, made.get_mut(to.index())) {
                     sum.add(&got, 1.0);
                 }
+                if counts {
+                    most_sent.push((from, to, sent));
+                }
             }
         }
         for sum in net {
@@ -262,10 +267,11 @@ fn limits(
         let weight = b.scene.hours(t) / limit.to_f64().max(1e-6);
         b.ask(owner, &inflow, (f64::NEG_INFINITY, limit.to_f64()), weight, Some(t), Wish::No);
     }
+    most_sent
 }
 
 /// Currents of limited phases.
-fn phases(b: &mut Builder<'_, '_>, lost: &[FamilyId], t: usize) {
+fn phases(b: &mut Builder<'_, '_>, lost: &[FamilyId], sent: &[(BusId, BusId, Aff)], t: usize) {
     let site = b.scene.site;
     for bus in &site.buses {
         let Some(amps) = bus.phase_limit.as_ref().map(crate::quantity::Rat::to_f64) else { continue };
@@ -278,7 +284,8 @@ fn phases(b: &mut Builder<'_, '_>, lost: &[FamilyId], t: usize) {
             };
             let mut current = Aff::default();
             for (unit, members) in b.units.iter().enumerate() {
-                let family = members.members.first().and_then(|d| site.family(d.family));
+                let Some(device) = members.members.first().copied() else { continue };
+                let family = site.family(device.family);
                 let Some(family) = family.filter(|f| on_phase(f) && !lost.contains(&f.id)) else { continue };
                 let attr = match (&family.model, family.role) {
                     (Model::Store(_), _) => Attr::Charge,
@@ -286,14 +293,22 @@ fn phases(b: &mut Builder<'_, '_>, lost: &[FamilyId], t: usize) {
                     _ => continue,
                 };
                 let power = b.attrs.get(&(unit, attr)).and_then(|s| s.get(t));
-                if let (Some(power), Some(factor)) = (power, amps_per_kw(family, bus)) {
+                let factor = amps_per_kw(family, bus, b.scene.one_phase(device, t));
+                if let (Some(power), Some(factor)) = (power, factor) {
                     current.add(power, factor);
                 }
             }
             for family in lost.iter().filter_map(|id| site.family(*id)).filter(|f| on_phase(f)) {
-                if let Some(factor) = amps_per_kw(family, bus) {
-                    current.constant += left(b.scene, family, t).takes.1 * factor;
+                let (all, single) = (family.len().max(1), b.scene.one_phases(family.id, t));
+                let takes = left(b.scene, family, t).takes.1 / f64::from(all);
+                for (one_phase, count) in [(true, single), (false, all.saturating_sub(single))] {
+                    let factor = amps_per_kw(family, bus, one_phase).unwrap_or(0.0);
+                    current.constant += takes * f64::from(count) * factor;
                 }
+            }
+            for (_, to, power) in sent.iter().filter(|(from, _, _)| *from == bus.id) {
+                let factor = site.buses.get(to.index()).and_then(|to| link_amps(bus, to));
+                current.add(power, factor.unwrap_or(0.0));
             }
             let weight = b.scene.hours(t) / amps.max(1e-6);
             b.ask(owner, &current, (f64::NEG_INFINITY, amps), weight, Some(t), Wish::No);

@@ -63,25 +63,28 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
 }
 
 /// Current per kW on one phase: `1000 / (k V pf)`, k = 1.732 for three-phase devices (rounded down,
-/// so that the current errs on the high side).
-pub(super) fn amps_per_kw(family: &Family, bus: &crate::ir::Bus) -> Option<f64> {
+/// so that the current errs on the high side). A vehicle that charges on one phase of a three-phase
+/// charger draws all of it between that phase and the neutral; which phase it is nobody knows, so it
+/// counts on every one.
+pub(super) fn amps_per_kw(family: &Family, bus: &crate::ir::Bus, one_phase: bool) -> Option<f64> {
     let supply = bus.supply.as_ref()?;
     let line = supply.volts.as_ref()?.to_f64();
     let pf = if supply.ac { family.electrical.power_factor.to_f64() } else { 1.0 };
     let three = family.electrical.phases == 3 && supply.phases == 3;
     let volts = match (&family.electrical.rated_voltage, three, supply.phases) {
+        (_, true, _) if one_phase => line / 1.732_050_807_568_877_2,
         (_, true, _) => line,
         (Some(own), false, _) => own.to_f64().min(line),
         (None, false, 3) => line / 1.732_050_807_568_877_2,
         (None, false, _) => line,
     };
-    let k = if three { 1.732 } else { 1.0 };
+    let k = if three && !one_phase { 1.732 } else { 1.0 };
     (volts > 0.0 && pf > 0.0).then(|| 1000.0 / (k * volts * pf))
 }
 
 /// Current per kW on each phase that a link takes from a bus, with the power factor of undeclared
 /// devices; towards a bus of one phase it counts on every one.
-fn link_amps(bus: &crate::ir::Bus, other: &crate::ir::Bus) -> Option<f64> {
+pub(super) fn link_amps(bus: &crate::ir::Bus, other: &crate::ir::Bus) -> Option<f64> {
     let supply = bus.supply.as_ref()?;
     let volts = supply.volts.as_ref()?.to_f64() * if supply.ac { 0.9 } else { 1.0 };
     let single = other.supply.as_ref().is_some_and(|other| other.ac && other.phases == 1);
@@ -100,12 +103,13 @@ fn phases(b: &mut Builder<'_, '_>, bus: &crate::ir::Bus, amps: f64, owner: Owner
         for t in 0..b.scene.len() {
             let mut current = Aff::default();
             for (unit, members) in b.units.iter().enumerate() {
-                let family = members.members.first().and_then(|d| site.family(d.family));
+                let Some(device) = members.members.first().copied() else { continue };
+                let family = site.family(device.family);
                 let Some(family) = family.filter(|f| f.bus == Some(bus.id)) else { continue };
                 if family.electrical.phases == 1 && family.electrical.phase.is_some_and(|own| own != phase) {
                     continue;
                 }
-                let Some(factor) = amps_per_kw(family, bus) else { continue };
+                let Some(factor) = amps_per_kw(family, bus, b.scene.one_phase(device, t)) else { continue };
                 let attr = match (&family.model, family.role) {
                     (Model::Store(_), _) => Attr::Charge,
                     (_, Role::Consumer) => Attr::Power,

@@ -201,6 +201,8 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
                 let here: f64 = inside.clone().map(|t| scene.hours(t)).sum();
                 #[expect(clippy::cast_precision_loss, reason = "stays are far shorter than 2^53 s")]
                 let beyond = beyond as f64 / 3600.0;
+                // hours at the charger's full power that the vehicle's own power is worth
+                let later = if most > 0.0 { beyond * power / most } else { 0.0 };
                 let wanted = session.energy.to_f64().min(room);
                 let possible = power * (here + beyond);
                 if wanted > possible + 1e-9 {
@@ -215,13 +217,13 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
                         device,
                         kind: DueKind::Deliver(wanted.min(possible)),
                         steps: inside.clone(),
-                        beyond,
+                        beyond: later,
                         whole: wanted,
                         wish: None,
                         when: None,
                     });
                 }
-                list.push(Stay { steps: inside, power, room });
+                list.push(Stay { steps: inside, power, room, one_phase: session.phases == Some(1) });
             }
             scene.stays.insert(device, list);
         }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use super::forks::{Fork, When};
 use super::form::{Atom, Indicator};
 use super::steps::Step;
-use crate::ir::{Attr, BudgetQuantity, ClassId, Device, SigRef, SignalId, Site, Statement, TariffId, ZoneId};
+use crate::ir::{
+    Attr, BudgetQuantity, ClassId, Device, FamilyId, SigRef, SignalId, Site, Statement, TariffId, ZoneId,
+};
 
 /// Who asks something, and how strongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,6 +165,8 @@ pub(super) struct Stay {
     pub(super) power: f64,
     /// Room left in the vehicle, kWh at the terminals.
     pub(super) room: f64,
+    /// Whether it charges on one phase alone.
+    pub(super) one_phase: bool,
 }
 
 /// Prices by step, currency/kWh.
@@ -312,6 +316,18 @@ impl<'a> Scene<'a> {
     /// Number of steps.
     pub(super) fn len(&self) -> usize {
         self.steps.len()
+    }
+
+    /// Whether the vehicle at a charger charges on one phase alone.
+    pub(super) fn one_phase(&self, device: Device, t: usize) -> bool {
+        let mut stays = self.stays.get(&device).into_iter().flatten();
+        stays.any(|stay| stay.one_phase && stay.steps.contains(&t))
+    }
+
+    /// How many of a family's vehicles charge on one phase alone.
+    pub(super) fn one_phases(&self, family: FamilyId, t: usize) -> u32 {
+        let chargers = self.stays.keys().filter(|device| device.family == family);
+        u32::try_from(chargers.filter(|device| self.one_phase(**device, t)).count()).unwrap_or(u32::MAX)
     }
 
     /// Length of step `t`, h.

@@ -4,6 +4,7 @@ use super::scene::{Allowance, Ask, Due, DueKind, Origins, Owner, PeakCharge, Run
 use super::solve::Failure;
 use super::testing::*;
 use crate::ir::*;
+use crate::quantity::Rat;
 
 fn close(found: &[f64], want: &[f64]) {
     assert_eq!(found.len(), want.len());
@@ -446,7 +447,7 @@ fn a_vehicle_takes_only_while_it_is_there() {
     let model = Consumer { sessions: Some(FeedId(0)), ..consumer() };
     let ev = flexible(&mut s, "ev", &[("0", "0"), ("1", "8")], model);
     let mut scene = scene(&s, &[0.1, 0.3, 0.2, 0.1], 0.0);
-    scene.stays.insert(ev, vec![Stay { steps: 1..3, power: 4.0, room: 6.0 }]);
+    scene.stays.insert(ev, vec![Stay { steps: 1..3, power: 4.0, room: 6.0, one_phase: false }]);
     scene.dues.push(Due {
         owner: owner(3),
         device: ev,
@@ -458,6 +459,62 @@ fn a_vehicle_takes_only_while_it_is_there() {
         when: None,
     });
     close(&values(&run(&scene).unwrap(), ev, &Attr::Power), &[0.0, 2.0, 4.0, 0.0]);
+}
+
+/// A bus of 400 V with three phases of `amps` each.
+fn main_bus(s: &mut Site, name: &str, amps: Option<&str>) -> BusId {
+    let id = BusId::at(s.buses.len());
+    s.buses.push(Bus {
+        id,
+        name: name.to_owned(),
+        supply: Some(Supply { ac: true, volts: Some(rat("400")), phases: 3 }),
+        limit: None,
+        phase_limit: amps.map(rat),
+        span: span(),
+    });
+    id
+}
+
+#[test]
+fn a_vehicle_on_one_phase_loads_it_threefold() {
+    let mut s = site();
+    let main = main_bus(&mut s, "main", Some("16"));
+    let utility = grid(&mut s, "20", "0");
+    let model = Consumer { sessions: Some(FeedId(0)), ..consumer() };
+    let ev = flexible(&mut s, "ev", &[("0", "11")], model);
+    for device in [utility, ev] {
+        s.families[device.family.index()].bus = Some(main);
+    }
+    let mut scene = scene(&s, &[-0.1, -0.1], 0.0);
+    let stay = |steps, one_phase| Stay { steps, power: 11.0, room: 100.0, one_phase };
+    scene.stays.insert(ev, vec![stay(0..1, false), stay(1..2, true)]);
+    // 16 A x 1.732 x 400 V x 0.9, and 16 A x 230.94 V x 0.9
+    close(&values(&run(&scene).unwrap(), ev, &Attr::Power), &[9.976_32, 3.325_538]);
+}
+
+#[test]
+fn what_a_link_takes_loads_the_phases_of_its_bus() {
+    let mut s = site();
+    let main = main_bus(&mut s, "main", Some("16"));
+    let stalls = main_bus(&mut s, "stalls", None);
+    let utility = grid(&mut s, "20", "0");
+    let ev = flexible(&mut s, "ev", &[("0", "11")], consumer());
+    s.families[utility.family.index()].bus = Some(main);
+    s.families[ev.family.index()].bus = Some(stalls);
+    s.links.push(Link {
+        id: LinkId(0),
+        name: "feeder".to_owned(),
+        from: main,
+        to: stalls,
+        both: false,
+        capacity: rat("20"),
+        capacity_back: Rat::ZERO,
+        efficiency: Rat::ONE,
+        wear: (Rat::ZERO, Rat::ZERO),
+        span: span(),
+    });
+    let scene = scene(&s, &[-0.1], 0.0);
+    close(&values(&run(&scene).unwrap(), ev, &Attr::Power), &[9.976_32]);
 }
 
 #[test]

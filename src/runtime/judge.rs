@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 
 use super::claim::{Breach, Breaches, Claim, Powers, Verifier};
+use crate::bundle::Session;
+use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::eval::{Decision, Total};
 use crate::ir::{Attr, Device, MemberRange, Role, Site};
@@ -65,6 +67,13 @@ impl<'a> Judge<'a> {
         let pairs = site.families.iter().zip(&declared.families);
         let narrowed = pairs.filter(|(now, then)| now.ranges != then.ranges).map(|(now, _)| now.name.clone());
         Ok(Self { moment, devices, totals, narrowed: narrowed.collect() })
+    }
+
+    /// With the vehicles that come, in the step that is `[from, until)`.
+    #[must_use]
+    pub fn visited(mut self, sessions: &[Session], step: (Instant, Instant)) -> Self {
+        self.moment = self.moment.visited(sessions, step);
+        self
     }
 
     /// Those of the breaches that are of rules in force now, not of the site's declarations.

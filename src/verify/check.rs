@@ -110,7 +110,7 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
     match Network::new(case.site, &roots) {
         Err(misses) => misses.into_iter().for_each(|miss| out.push("network", miss)),
         Ok(network) => {
-            let limits = Limits::new(case.site, network, by_family);
+            let limits = Limits::new(case.site, network, by_family).visited(case.sessions);
             let places: Vec<usize> = balancing.iter().map(|(place, _)| *place).collect();
             if limits_hold(case, &limits, &trajectory, &places, &mut out).is_err()
                 || failsafe::check(bundle, case, &limits, &trajectory, &places, &mut out).is_err()
@@ -290,7 +290,7 @@ fn limits_hold(
 ) -> Result<(), TooLarge> {
     let mut powers = Vec::new();
     for step in 0..case.steps.len() {
-        planned(trajectory, balancing, step, &mut powers);
+        planned(case, limits, trajectory, (balancing, step), &mut powers);
         for excess in limits.check(&powers)? {
             let miss = Miss::at(step, &excess.of, excess.words()).by(excess.statement, excess.span);
             out.push(&excess.what, miss);
@@ -300,14 +300,25 @@ fn limits_hold(
 }
 
 /// What everything but the balancing devices does in a step.
-pub(super) fn planned(trajectory: &Trajectory, balancing: &[usize], step: usize, out: &mut Vec<Power>) {
+pub(super) fn planned(
+    case: &Case<'_>,
+    limits: &Limits<'_>,
+    trajectory: &Trajectory,
+    (balancing, step): (&[usize], usize),
+    out: &mut Vec<Power>,
+) {
     out.clear();
+    let Some(length) = case.steps.get(step) else { return };
     for (place, run) in trajectory.runs.iter().enumerate() {
         if balancing.contains(&place) {
             continue;
         }
+        // members of a unit need not share its power evenly: one on one phase may take all of it
+        let single = limits.on_one_phase(&run.unit.members, length.start, length.end);
+        let one_phase = (single.min(1), 1);
         for attr in run.powers.keys() {
-            out.push(Power { family: run.unit.family, attr: attr.clone(), power: run.power(attr, step) });
+            let (family, power) = (run.unit.family, run.power(attr, step));
+            out.push(Power { family, attr: attr.clone(), power, one_phase });
         }
     }
 }

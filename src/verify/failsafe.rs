@@ -80,13 +80,18 @@ pub(super) fn check(
         }
         let mut powers = Vec::new();
         for step in 0..case.steps.len() {
-            planned(trajectory, balancing, step, &mut powers);
+            planned(case, limits, trajectory, (balancing, step), &mut powers);
+            let Some(length) = case.steps.get(step) else { continue };
             powers.retain(|p| !lost.iter().any(|(family, _)| *family == p.family));
             for (family, directions) in &lost {
+                let Some(all) = case.site.family(*family).map(|family| family.all()) else { continue };
+                let single = limits.on_one_phase(&[all], length.start, length.end);
+                let one_phase = (single, all.last);
                 powers.extend(directions.iter().map(|(attr, power)| Power {
                     family: *family,
                     attr: attr.clone(),
                     power: available(trajectory, *family, attr, step, *power),
+                    one_phase,
                 }));
             }
             for excess in limits.check(&powers)? {

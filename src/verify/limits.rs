@@ -2,11 +2,15 @@
 //! devices do. Used for a plan's steps, for a host's devices at fail-safe, and by the runtime for
 //! commands under way.
 
+use std::collections::BTreeMap;
+
 use super::fix::{Interval, TooLarge};
 use super::network::Network;
 use super::simulate::gives;
+use crate::bundle::{Names, Session};
+use crate::calendar::Instant;
 use crate::diag::Span;
-use crate::ir::{Attr, Bus, BusId, Family, FamilyId, Model, Role, Site, Statement};
+use crate::ir::{Attr, Bus, BusId, Device, Family, FamilyId, MemberRange, Model, Role, Site, Statement};
 use crate::quantity::Rat;
 
 /// 1.732: the square root of 3, rounded down, so that the current of a three-phase device errs on the
@@ -21,6 +25,8 @@ pub(super) struct Power {
     pub(super) family: FamilyId,
     pub(super) attr: Attr,
     pub(super) power: Interval,
+    /// How many of the devices feed a vehicle on one phase alone, of how many.
+    pub(super) one_phase: (u32, u32),
 }
 
 /// A limit that is or may be exceeded.
@@ -62,6 +68,8 @@ pub(super) struct Limits<'a> {
     /// The balancing device of each island, with its bus.
     balancing: Vec<(FamilyId, BusId)>,
     loads: Vec<Option<Phases>>,
+    /// Stays of vehicles that charge on one phase alone.
+    one_phase: BTreeMap<Device, Vec<(Instant, Instant)>>,
 }
 
 /// How a family's power becomes current on each limited phase of its bus.
@@ -70,6 +78,9 @@ struct Phases {
     bus: usize,
     /// A for each kW.
     amps: Rat,
+    /// A for each kW of a vehicle that draws all its power between one phase, which nobody knows, and
+    /// the neutral.
+    amps_one: Rat,
     /// Only this phase; `None`: on each.
     only: Option<u8>,
 }
@@ -93,6 +104,16 @@ fn amps_per_kw(family: &Family, bus: &Bus) -> Option<Rat> {
     }
 }
 
+/// A for each kW of a vehicle on one phase: three times as much as on three.
+fn amps_on_one(family: &Family, bus: &Bus) -> Option<Rat> {
+    let supply = bus.supply.as_ref()?;
+    if family.electrical.phases != 3 || supply.phases != 3 {
+        return amps_per_kw(family, bus);
+    }
+    let volts = supply.volts.as_ref()? * &family.electrical.power_factor;
+    (&Rat::int(1000) * &Rat::ratio(ROOT_UP.0, ROOT_UP.1)?).checked_div(&volts)
+}
+
 /// A on each phase for each kW that a link takes from a bus, with the power factor of undeclared
 /// devices. Towards a bus of one phase it is not known which one it loads: it counts on every one.
 fn link_amps(bus: &Bus, other: &Bus) -> Option<Rat> {
@@ -114,10 +135,31 @@ impl<'a> Limits<'a> {
             let bus = site.buses.get(family.bus?.index())?;
             bus.phase_limit.as_ref()?;
             let only = if family.electrical.phases == 1 { family.electrical.phase } else { None };
-            Some(Phases { bus: bus.id.index(), amps: amps_per_kw(family, bus)?, only })
+            let (amps, amps_one) = (amps_per_kw(family, bus)?, amps_on_one(family, bus)?);
+            Some(Phases { bus: bus.id.index(), amps, amps_one, only })
         };
         let loads = site.families.iter().map(phases).collect();
-        Self { site, network, balancing, loads }
+        Self { site, network, balancing, loads, one_phase: BTreeMap::new() }
+    }
+
+    /// With the vehicles that come.
+    pub(super) fn visited(mut self, sessions: &[Session]) -> Self {
+        let names = Names::new(self.site);
+        for stay in sessions.iter().filter(|stay| stay.phases == Some(1)) {
+            if let Some(device) = names.device(&stay.device) {
+                self.one_phase.entry(device).or_default().push((stay.arrival, stay.departure));
+            }
+        }
+        self
+    }
+
+    /// How many of these devices feed a vehicle on one phase alone at some instant of `[from, until)`.
+    pub(super) fn on_one_phase(&self, members: &[MemberRange], from: Instant, until: Instant) -> u32 {
+        let there = |stays: &[(Instant, Instant)]| stays.iter().any(|s| s.0 < until && from < s.1);
+        let found = self.one_phase.iter().filter(|(device, stays)| {
+            there(stays) && members.iter().any(|members| members.contains(**device))
+        });
+        u32::try_from(found.count()).unwrap_or(u32::MAX)
     }
 
     /// Everything that these powers may exceed. Balancing devices are left out of `powers`: what they
@@ -127,7 +169,7 @@ impl<'a> Limits<'a> {
         let mut net = vec![Interval::ZERO; site.buses.len()];
         let mut inflow = net.clone();
         let mut amps = vec![[Interval::ZERO; 3]; site.buses.len()];
-        for Power { family, attr, power } in powers {
+        for Power { family, attr, power, one_phase } in powers {
             let Some(family) = site.family(*family) else { continue };
             let Some(bus) = family.bus.map(BusId::index) else { continue };
             let Some(sum) = net.get_mut(bus) else { continue };
@@ -138,7 +180,7 @@ impl<'a> Limits<'a> {
                 }
             } else {
                 *sum = sum.minus(*power)?;
-                self.currents(family, *power, &mut amps)?;
+                self.currents(family, *power, *one_phase, &mut amps)?;
             }
         }
         let flow = self.network.flow(&net)?;
@@ -173,10 +215,18 @@ impl<'a> Limits<'a> {
         Ok(out)
     }
 
-    fn currents(&self, family: &Family, power: Interval, amps: &mut [[Interval; 3]]) -> Result<(), TooLarge> {
+    fn currents(
+        &self,
+        family: &Family,
+        power: Interval,
+        (single, all): (u32, u32),
+        amps: &mut [[Interval; 3]],
+    ) -> Result<(), TooLarge> {
         let Some(Some(phases)) = self.loads.get(family.id.index()) else { return Ok(()) };
         let Some(of) = amps.get_mut(phases.bus) else { return Ok(()) };
-        let current = power.times(&phases.amps)?;
+        let share = Rat::ratio(i128::from(single), i128::from(all.max(1))).unwrap_or(Rat::ONE);
+        let factor = &phases.amps + &(&share * &(&phases.amps_one - &phases.amps));
+        let current = power.times(&factor)?;
         for (sum, number) in of.iter_mut().zip(1_u8..) {
             if phases.only.is_none_or(|only| only == number) {
                 *sum = sum.plus(current)?;

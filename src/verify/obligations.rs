@@ -337,8 +337,7 @@ pub(super) fn sessions(
         let wanted = stay.room.as_ref().map_or(stay.energy.clone(), |room| Rat::min_of(room, &stay.energy));
         let possible = &most * &(hours(here) + &beyond);
         let wanted = Rat::min_of(&wanted, &possible);
-        let full = greatest(case, device);
-        let now = &wanted - &(&full * &beyond);
+        let now = &wanted - &(&most * &beyond);
         let Some(given) = energy(case, trajectory, device, steps.clone()) else { continue };
         // a register step over an hour is as near as a whole vehicle's energy can be asked
         let near = case.site.family(device.family).map(|f| crate::bundle::register_step(f, &Attr::Power));

@@ -8,7 +8,9 @@ use super::fix::{Interval, TooLarge};
 use super::limits::{Excess, Limits, Power, whole_range};
 use super::miss::Miss;
 use super::network::Network;
-use crate::ir::{Attr, BusId, Device, Model, Site};
+use crate::bundle::Session;
+use crate::calendar::Instant;
+use crate::ir::{Attr, BusId, Device, MemberRange, Model, Site};
 use crate::quantity::Rat;
 
 /// What is known of a device's present command.
@@ -28,6 +30,8 @@ pub struct Moment<'a> {
     site: &'a Site,
     limits: Limits<'a>,
     balancing: Vec<Device>,
+    /// When it is, for vehicles that come and go.
+    at: (Instant, Instant),
 }
 
 impl<'a> Moment<'a> {
@@ -55,7 +59,20 @@ impl<'a> Moment<'a> {
         }
         let network = Network::new(site, &roots)?;
         let by_family = balancing.iter().map(|device| device.family).zip(roots).collect();
-        Ok(Self { site, limits: Limits::new(site, network, by_family), balancing })
+        Ok(Self {
+            site,
+            limits: Limits::new(site, network, by_family),
+            balancing,
+            at: (Instant(0), Instant(0)),
+        })
+    }
+
+    /// With the vehicles that come, at some instant of `[from, until)`.
+    #[must_use]
+    pub fn visited(mut self, sessions: &[Session], (from, until): (Instant, Instant)) -> Self {
+        self.limits = self.limits.visited(sessions);
+        self.at = (from, until);
+        self
     }
 
     /// Everything that may be exceeded in this state. A device that is missing may be anywhere.
@@ -76,7 +93,9 @@ impl<'a> Moment<'a> {
                     Some(Standing::FailSafe) => alone(family).unwrap_or_else(|| whole_range(family)),
                     Some(Standing::Anywhere) | None => whole_range(family),
                 };
-                let power = |(attr, power)| Power { family: family.id, attr, power };
+                let one = MemberRange { family: device.family, first: device.index, last: device.index };
+                let one_phase = (self.limits.on_one_phase(&[one], self.at.0, self.at.1), 1);
+                let power = |(attr, power)| Power { family: family.id, attr, power, one_phase };
                 powers.extend(range.into_iter().map(power));
             }
         }

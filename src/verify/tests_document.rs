@@ -432,6 +432,35 @@ fn a_vehicle_that_leaves_is_given_nothing_later() {
 }
 
 #[test]
+fn a_vehicle_on_one_phase_loads_it_threefold() {
+    let with = |amps: &str, phases: u8| {
+        let mut s = small();
+        s.site.buses[0].supply = Some(Supply { ac: true, volts: Some(rat("400")), phases: 3 });
+        s.site.buses[0].phase_limit = Some(rat(amps));
+        let heater = fixture::consumer(&mut s.site, "heater", Need::None, &[("0", "20")]);
+        if let Model::Consumer(consumer) = &mut s.site.families[heater.index()].model {
+            consumer.sessions = Some(FeedId(0));
+        }
+        s.commands.push(command("heater", Attr::Power, CommandForm::Fixed, &[0, 0, 0, 10000]));
+        let (bundle, plan) = document(&s);
+        let stay = crate::bundle::Session {
+            device: "heater".into(),
+            arrival: plan.from,
+            departure: plan.until(),
+            energy: Rat::ZERO,
+            power: None,
+            phases: Some(phases),
+            room: None,
+        };
+        words(&verify(&bundle, &PlanDocument { sessions: vec![stay], ..plan }.seal()))
+    };
+    // 5 kW of load and 10 kW: 15000 / (1.732 x 400 x 0.9), or 5000 / that + 10000 / (230.94 x 0.9)
+    assert_eq!(with("24.06", 3), "");
+    assert!(with("24.06", 1).starts_with("`main` carries on phase 1 56.13"), "{}", with("24.06", 1));
+    assert_eq!(with("56.14", 1), "");
+}
+
+#[test]
 fn something_is_expected_of_every_device_with_a_profile() {
     let mut s = small();
     s.site.families[3].profile = Some("sunspec/battery".into());

@@ -146,6 +146,9 @@ async fn run(
             let narrowed = live.narrowed(site);
             match Judge::new(&narrowed, site, live.decision.as_ref()) {
                 Ok(judge) => {
+                    let plan = accepted.plan;
+                    let step = plan.steps.get(accepted.step).map_or((at, at), |s| (s.start, s.end));
+                    let judge = judge.visited(&plan.sessions, step);
                     let run = Base { system, papers, field: &field, judge: &judge, live: &live, started };
                     match prepare(run, accepted, journal, options, &mut report).await {
                         Ok(Some(run)) => return run.execute(report).await,
