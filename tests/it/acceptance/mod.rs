@@ -10,6 +10,7 @@ mod infeasible;
 mod laws;
 mod origins;
 mod refusals;
+mod vehicles;
 mod wishes;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,103 @@
+//! Vehicles that leave, vehicles on one phase, and what generators emit: from text to a verified plan.
+
+use evl::bundle::PlanDocument;
+use evl::ir::Attr;
+use evl::system::MemorySystem;
+
+use super::try_planned;
+
+const SITE: &str = r#"
+edition 2026
+site garage {
+  timezone "UTC", currency EUR, step 60 min, horizon 4 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase, limit 16 A per phase }
+producer utility : grid { on main, import up to 30 kW, export up to 5 kW, tariff flat, carbon 400 g/kWh }
+producer gen : fuel_cell { on main, rated 9 kW, fuel cost 0.05 EUR/kWh, carbon 340 g/kWh }
+consumer house : load { on main, load 1 kW }
+consumer ev : ev_charger { on main, demand 0 kW .. 11 kW, sessions feed.charging }
+feed charging { file "data/charging.csv", time civil, sessions }
+tariff flat { import { 0.20 EUR/kWh during daily 20:00..22:00, 0.40 EUR/kWh otherwise } }
+RULES
+"#;
+
+/// The plan from 20:00 until midnight with one stay, and the power of the vehicle in each step.
+fn planned(rules: &str, stay: &str) -> (PlanDocument, Vec<f64>) {
+    let policy = SITE.replace("RULES", rules);
+    let system = MemorySystem::new()
+        .file("site/site.evl", policy.as_str())
+        .file("site/evl.yaml", "site: garage\n")
+        .file(
+            "site/data/charging.csv",
+            format!("device,arrival,departure,energy,maximum_power,phases\n{stay}\n"),
+        );
+    let state = r#"{"schema": "evl.state/1", "site": "garage", "at": "2026-03-02T20:00:00Z",
+        "on": {"gen": {"on": false, "since": "2026-03-01T00:00:00Z"}}USED}"#;
+    let used = if rules.contains("budget air") { r#", "used": {"air": "0 kg"}"# } else { "" };
+    let state = state.replace("USED", used);
+    let plan = try_planned(&system, "2026-03-02T20:00:00Z", &state);
+    let plan = plan.map_err(|f| super::words(&f.findings)).unwrap();
+    let series = plan.command("ev", &Attr::Power).unwrap();
+    let power = (0..plan.steps.len()).map(|t| series.value(t).unwrap().to_f64()).collect();
+    (plan, power)
+}
+
+fn sum(values: &[f64]) -> f64 {
+    values.iter().sum()
+}
+
+#[test]
+fn what_a_vehicle_needs_is_given_before_it_leaves() {
+    let rule = "rule trip in contract { deliver 8 kWh to ev between 22:00 and 08:00 daily }";
+    // it leaves an hour before the plan ends
+    let (plan, power) = planned(rule, "ev,2026-03-02 20:00,2026-03-02 23:00,0 kWh,11 kW,3");
+    assert!(power[2] > 7.99, "{power:?}");
+    assert_eq!(power[3], 0.0);
+    assert!(plan.breaches.is_empty());
+    // it stays for the night: what is due can wait until after the plan
+    let (plan, power) = planned(rule, "ev,2026-03-02 20:00,2026-03-03 08:00,0 kWh,11 kW,3");
+    assert!(plan.breaches.is_empty());
+    assert_eq!(sum(&power), 0.0);
+}
+
+#[test]
+fn a_vehicle_on_one_phase_gets_what_that_phase_bears() {
+    let (plan, power) = planned("", "ev,2026-03-02 20:00,2026-03-02 22:00,8 kWh,11 kW,3");
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+    assert!(sum(&power) > 7.9, "{power:?}");
+    // 16 A less 1.6 A of the house, at 230.94 V and 0.9
+    let (plan, power) = planned("", "ev,2026-03-02 20:00,2026-03-02 22:00,5.9 kWh,11 kW,1");
+    assert!(power.iter().all(|kw| *kw < 2.993), "{power:?}");
+    assert!(sum(&power) > 5.89, "{power:?}");
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+}
+
+#[test]
+fn a_want_beyond_the_plan_counts_with_the_vehicles_own_power() {
+    // an hour is left after the plan, in which it takes 2 kWh and not 11
+    let (plan, power) = planned("", "ev,2026-03-02 20:00,2026-03-03 01:00,10 kWh,2 kW,3");
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+    assert!(sum(&power) > 7.9, "{power:?}");
+}
+
+#[test]
+fn emissions_of_the_site_count_what_its_generators_emit() {
+    let emitted = |plan: &PlanDocument| {
+        let of = |device: &str, quantity| {
+            let series = plan.derived.iter().find(|s| s.of == device && s.quantity == quantity);
+            series.map_or(0.0, |s| s.values.iter().map(|v| v.to_f64()).sum())
+        };
+        let gen_set = plan.command("gen", &Attr::Power).unwrap();
+        let own: f64 = (0..plan.steps.len()).map(|t| gen_set.value(t).unwrap().to_f64()).sum();
+        0.4 * of("utility", evl::bundle::Quantity::Import) + 0.34 * own
+    };
+    let stay = "ev,2026-03-02 20:00,2026-03-03 00:00,8 kWh,11 kW,3";
+    let (plan, power) = planned("", stay);
+    assert!(sum(&power) > 7.9);
+    assert!(emitted(&plan) > 4.0, "{}", emitted(&plan));
+    // 4 kWh of the house from the generator are 1.36 kg; the rest of the cap is the vehicle's
+    let (plan, power) = planned("budget air in contract { emissions of site at most 2.5 kg per day }", stay);
+    assert!(emitted(&plan) <= 2.5 + 1e-9, "{}", emitted(&plan));
+    assert!((3.0..3.4).contains(&sum(&power)), "{power:?}");
+}
