@@ -237,6 +237,7 @@ impl State {
         Known::new("`for` guard", site.held.iter().map(|h| h.name.as_str()))
             .check(self.held.keys(), &mut out);
         self.check_units(&mut out);
+        self.check_extent(&mut out);
         for (budget, text) in &self.used {
             if used_value(text).is_none() {
                 out.push(fault(format!("`used` of `{}` is no quantity: `{}`", shown(budget), shown(text))));
@@ -323,6 +324,34 @@ impl State {
         }
         for (tariff, energy) in &self.interval {
             expect(format!("the open interval of `{}`", shown(tariff)), energy, &[Type::Energy]);
+        }
+    }
+
+    /// What no building can have, whatever its policy says; temperatures are in kelvins here.
+    fn check_extent(&self, out: &mut Diagnostics) {
+        if self.sequence == u64::MAX {
+            out.push(fault("the state's `sequence` leaves no number for the plan that follows".to_owned()));
+        }
+        for (name, found) in &self.temperatures {
+            if found.ty == Type::Temperature
+                && (found.value < Rat::from(183_i64) || found.value > Rat::from(424_i64))
+            {
+                let name = shown(name);
+                out.push(
+                    fault(format!("the temperature of `{name}`, {found}, is none that a building has"))
+                        .help("temperatures are between -90 degC and 150 degC: look at the sensor"),
+                );
+            }
+        }
+        let peaks = self.peaks.iter().flat_map(|(tariff, peaks)| {
+            peaks.values().map(move |peak| (format!("the peak of `{}`", shown(tariff)), peak))
+        });
+        let done = self.done.iter().flat_map(|(rule, devices)| {
+            let parts = devices.values().flat_map(|done| done.energy.iter().chain(&done.ran));
+            parts.map(move |part| (format!("what is done for `{}`", shown(rule)), part))
+        });
+        for (what, found) in peaks.chain(done).filter(|(_, found)| found.value.is_negative()) {
+            out.push(fault(format!("{what}, {found}, is below zero")));
         }
     }
 

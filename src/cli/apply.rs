@@ -71,11 +71,12 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     };
     let lost = if args.dry_run { ExitCode::Failure } else { ExitCode::Unknown };
     let work = async {
-        match plan {
+        let report = match plan {
             Ok(plan) => apply(system, &papers, &plan, &options).await,
             // the safety class is obeyed whatever became of the plan
             Err(finding) => apply_without_plan(system, &papers, *finding, &options).await,
-        }
+        };
+        field::located(report, &bundle, &args.inventory, &args.state_dir, args.host.as_deref())
     };
     field::run(system, args.json, lost, work)
 }

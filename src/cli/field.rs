@@ -50,6 +50,33 @@ fn go(system: &dyn System, json: bool, work: impl Future<Output = Report>) -> Ex
     report.exit_code()
 }
 
+/// Completes the command that makes things safe by where this host's documents are, so that it can be
+/// typed as it is printed.
+pub(super) fn located(
+    mut report: Report,
+    bundle: &Path,
+    inventory: &Path,
+    state_dir: &Path,
+    host: Option<&str>,
+) -> Report {
+    if let Some(command) = &mut report.safe_command {
+        let named = [
+            ("--bundle", bundle, "site.bundle"),
+            ("--inventory", inventory, "inventory"),
+            ("--state-dir", state_dir, ".evl-state"),
+        ];
+        for (option, path, _) in named.iter().filter(|(_, path, usual)| *path != Path::new(usual)) {
+            let path = path.display().to_string();
+            let path = if path.contains(char::is_whitespace) { format!("'{path}'") } else { path };
+            command.push_str(&format!(" {option} {path}"));
+        }
+        if let Some(host) = host {
+            command.push_str(&format!(" --host {host}"));
+        }
+    }
+    report
+}
+
 /// An instant on the command line.
 pub(super) fn instant(text: &str) -> Result<Instant, String> {
     text.parse().map_err(|error: crate::calendar::ParseInstantError| error.to_string())

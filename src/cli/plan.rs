@@ -132,7 +132,14 @@ fn state(args: &Args, site: &Site, from: Instant, system: &dyn System) -> Result
     let bytes = system
         .read(path, DOCUMENT_CAP)
         .map_err(|error| std::iter::once(error.reading()).collect::<Diagnostics>())?;
-    State::load(&bytes, site)
+    let state = State::load(&bytes, site)?;
+    if state.at > from {
+        let words = format!("the state is of {}, after the plan's beginning at {from}", state.at);
+        let finding = Diagnostic::nowhere(codes::BAD_STATE, Severity::Error, words);
+        let help = "begin the plan at the state's instant or later with `--from`, or take an earlier state";
+        return Err(std::iter::once(finding.help(help)).collect());
+    }
+    Ok(state)
 }
 
 fn verdict(args: &Args, made: &PlanDocument, site: &Site) -> ExitCode {
@@ -189,9 +196,10 @@ fn words(made: &PlanDocument, calendar: &Calendar, args: &Args) -> String {
         format!(" against {} with nobody deciding", money(unmanaged, currency))
     });
     let mut text = format!(
-        "{}: {} steps from {} to {}, {}\ncost {cost}{against}\n",
+        "{}: {} step{} from {} to {}, {}\ncost {cost}{against}\n",
         args.output.display(),
         made.steps.len(),
+        if made.steps.len() == 1 { "" } else { "s" },
         calendar.show(made.from),
         calendar.show(made.until()),
         status(made),

@@ -36,6 +36,10 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         Ok(papers) => papers,
         Err((findings, sources)) => return output::complain(system, findings, &sources),
     };
-    let look = status(system, &papers, &args.state_dir, args.host.as_deref(), args.now);
+    let host = args.host.as_deref();
+    let look = async {
+        let report = status(system, &papers, &args.state_dir, host, args.now).await;
+        field::located(report, &args.bundle, &args.inventory, &args.state_dir, host)
+    };
     field::run(system, args.json, ExitCode::Failure, look)
 }

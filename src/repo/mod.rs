@@ -222,8 +222,10 @@ impl<'s> Repository<'s> {
             }
         };
         let all = found.len();
+        let mut inner = 0;
         if only.is_none() {
             let nested = self.nested_sites(&found);
+            inner = nested.len();
             found.retain(|f| !nested.iter().any(|n| f.shown.starts_with(n.as_str())));
             if !preview.members.is_empty() {
                 found.retain(|f| preview.members.iter().any(|(p, _)| manifest::matches(p, &f.shown)));
@@ -235,7 +237,12 @@ impl<'s> Repository<'s> {
             }
             let words = format!("no policy found in `{}`", self.shown);
             let finding = Diagnostic::nowhere(codes::NO_POLICY, Severity::Error, words);
-            return Err(Box::new(if all > 0 {
+            return Err(Box::new(if inner > 0 && preview.members.is_empty() {
+                finding.help(format!(
+                    "it holds other sites ({inner}): name them, such as `evl check {0}/*`",
+                    self.shown.trim_end_matches('/')
+                ))
+            } else if all > 0 {
                 finding.help(format!(
                     "`members` in `{MANIFEST}` matches none of its {all} policy files: correct the patterns"
                 ))

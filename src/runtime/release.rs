@@ -46,16 +46,29 @@ async fn run(
     let gateways = papers.gateways(host)?;
     let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
     if let Some(unknown) = devices.iter().find(|name| !subjects.iter().any(|s| s.name == **name)) {
-        return Err(error(codes::INVENTORY, format!("this host has no device `{unknown}`")));
+        let mut names: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
+        let more = names.len().saturating_sub(12);
+        names.truncate(12);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let finding = error(codes::INVENTORY, format!("this host has no device `{unknown}`"));
+        return Err(Box::new(
+            finding.help(format!("it has {}{more}; `--all` releases them all", names.join(", "))),
+        ));
     }
     let chosen: Vec<Subject> = subjects
         .into_iter()
         .filter(|subject| subject.profile.commandable())
         .filter(|subject| devices.is_empty() || devices.contains(&subject.name))
         .collect();
-    let _held = lock(system, state_dir, "release")?;
-    let mut journal = Journal::open(system, state_dir, &site.name).map_err(Box::new)?;
-    let now = Instant(system.now().as_second()).max(journal.past().last.unwrap_or(Instant(i64::MIN)));
+    // what hands control back is never kept from it by its own records: a damaged journal, a full disk
+    let _held = match lock(system, state_dir, "release") {
+        Err(fault) if fault.code == codes::LOCKED => return Err(fault),
+        held => held.map_err(|fault| report.findings.push(unrecorded(*fault))).ok(),
+    };
+    let journal = Journal::open(system, state_dir, &site.name);
+    let mut journal = journal.map_err(|fault| report.findings.push(unrecorded(fault))).ok();
+    let last = journal.as_ref().and_then(|journal| journal.past().last);
+    let now = Instant(system.now().as_second()).max(last.unwrap_or(Instant(i64::MIN)));
     report.now = Some(now);
     let endpoints = endpoints(&papers.inventory, &gateways);
     let mut probed = probe(&chosen, &endpoints, &Admission::of(&papers.bundle)).await;
@@ -90,10 +103,7 @@ async fn run(
         })
         .collect();
     let devices = all.into_iter().chain(idle.clone()).collect();
-    // what hands control back is never kept from it by a failing journal
-    if let Err(fault) = journal.append(now, vec![Record::Release { site: site.name.clone(), devices }]) {
-        report.findings.push(fault);
-    }
+    record(journal.as_mut(), now, Record::Release { site: site.name.clone(), devices }, report);
     let mut tasks = JoinSet::new();
     for works in works.into_values() {
         tasks.spawn(write(works, Priority::Safety));
@@ -108,9 +118,7 @@ async fn run(
             outcomes.insert(name, done.outcome);
         }
     }
-    if let Err(fault) = journal.append(now, vec![Record::Released { devices: outcomes }]) {
-        report.findings.push(fault);
-    }
+    record(journal.as_mut(), now, Record::Released { devices: outcomes }, report);
     let exit = match (unknown, report.excluded.is_empty()) {
         (true, _) => ExitCode::Unknown,
         (false, false) => ExitCode::Partial,
@@ -118,6 +126,18 @@ async fn run(
     };
     report.exit = exit.number();
     Ok(())
+}
+
+/// Records where it can be recorded; what cannot is told.
+fn record(journal: Option<&mut Journal<'_>>, now: Instant, record: Record, report: &mut Report) {
+    if let Some(Err(fault)) = journal.map(|journal| journal.append(now, vec![record])) {
+        report.findings.push(unrecorded(fault));
+    }
+}
+
+fn unrecorded(mut fault: Diagnostic) -> Diagnostic {
+    fault.severity = Severity::Warning;
+    fault.because("devices are released nevertheless, and not all of it is recorded")
 }
 
 fn exclude(report: &mut Report, name: &str, code: crate::diag::Code, reason: String) {

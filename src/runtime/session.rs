@@ -14,6 +14,8 @@ use tokio_modbus::client::{Client, Context, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{Request, Response};
 
+use crate::system::plain;
+
 /// Most registers one request may read.
 pub const MOST_READ: u16 = 125;
 /// Most registers one request may write.
@@ -130,10 +132,10 @@ impl Session {
             Err(_) => {
                 return Err(Fault::Unreachable(format!("no connection within {} ms", CONNECT.as_millis())));
             }
-            Ok(Err(error)) => return Err(Fault::Unreachable(error.to_string().to_lowercase())),
+            Ok(Err(error)) => return Err(Fault::Unreachable(plain(&error))),
             Ok(Ok(stream)) => stream,
         };
-        stream.set_nodelay(true).map_err(|error| Fault::Unreachable(error.to_string().to_lowercase()))?;
+        stream.set_nodelay(true).map_err(|error| Fault::Unreachable(plain(&error)))?;
         Ok(Self { context: tcp::attach_slave(stream, Slave(1)), limit })
     }
 

@@ -44,6 +44,13 @@ pub struct FileError {
     pub fault: FileFault,
 }
 
+/// The operating system's words without its number, which tells people nothing.
+#[must_use]
+pub fn plain(error: &io::Error) -> String {
+    let words = error.to_string().to_lowercase();
+    words.split_once(" (os error").map_or(words.as_str(), |(words, _)| words).to_owned()
+}
+
 impl FileError {
     /// A file and why.
     #[must_use]
@@ -60,7 +67,7 @@ impl FileError {
             K::NotADirectory => FileFault::NotAFolder,
             K::StorageFull | K::QuotaExceeded | K::FileTooLarge => FileFault::Full,
             K::BrokenPipe => FileFault::Closed,
-            _ => FileFault::Other(error.to_string().to_lowercase()),
+            _ => FileFault::Other(plain(error)),
         };
         Self::new(path, fault)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use error::{FileError, FileFault};
+pub use error::{FileError, FileFault, plain};
 pub use memory::MemorySystem;
 pub use real::RealSystem;
 pub use root::{PathFault, RepoRoot, Resolved, Search};
