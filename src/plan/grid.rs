@@ -1,10 +1,12 @@
 //! The utility: import and export within their ratings, energy money, emissions at the meter.
 
+use std::collections::BTreeMap;
+
 use super::exclusive::Pair;
 use super::families::Asks;
 use super::model::{Aff, Builder, Part};
 use super::scene::{Owner, What};
-use crate::ir::{Attr, Family, Model, Statement};
+use crate::ir::{Attr, Device, Family, Model, Statement};
 
 pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family) {
     let Model::Grid { tariff, carbon, carbon_feed, .. } = &family.model else { return };
@@ -12,6 +14,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     let owner = Owner { statement: Statement::Device(family.id), class: None };
     let prices = tariff.and_then(|t| b.scene.prices.get(&t)).cloned().unwrap_or_default();
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let kept = margins(b, device);
     for t in 0..b.scene.len() {
         let hours = b.scene.hours(t);
         let mut sides = [Attr::Import, Attr::Export].map(|attr| {
@@ -25,7 +28,8 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
                 .collect();
             let lo = bounds.iter().map(|(_, (lo, _))| *lo).fold(f64::INFINITY, f64::min);
             let hi = bounds.iter().map(|(_, (_, hi))| *hi).fold(0.0, f64::max);
-            let power = b.rated(owner, lo, hi, t);
+            let margin = kept.get(&(&attr, t)).copied().unwrap_or(0.0);
+            let power = b.rated(owner, lo, (hi - margin).max(lo), t);
             if bounds.len() > 1 {
                 b.within(owner, &power, &bounds);
             }
@@ -33,6 +37,10 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
             power
         });
         let [import, export] = &mut sides;
+        let declared = b.scene.margin(owner.statement);
+        let away = |attr| declared.max(kept.get(&(&attr, t)).copied().unwrap_or(0.0));
+        keep_away(b, owner, import, (export, away(Attr::Export)));
+        keep_away(b, owner, export, (import, away(Attr::Import)));
         let bus = family.bus;
         b.inject(bus, t, import);
         b.draw(bus, t, export);
@@ -53,6 +61,33 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     }
     b.put(unit, Attr::Import, imports);
     b.put(unit, Attr::Export, exports);
+}
+
+/// How much tighter than they say the rules' limits on each direction are kept, by step.
+fn margins<'s>(b: &Builder<'s, '_>, device: Device) -> BTreeMap<(&'s Attr, usize), f64> {
+    let scene = b.scene;
+    let mut found = BTreeMap::new();
+    if scene.margins.is_empty() {
+        return found;
+    }
+    for ask in scene.asks.iter().filter(|ask| !ask.preference) {
+        let margin = scene.margin(ask.owner.statement);
+        if let (What::Device(of, attr), true) = (&ask.what, margin > 0.0)
+            && *of == device
+        {
+            let most: &mut f64 = found.entry((attr, ask.step)).or_default();
+            *most = most.max(margin);
+        }
+    }
+    found
+}
+
+/// A direction that may not run at all leaves nothing to tighten: then the other one stays by the
+/// margin above zero, so that no rounding turns it round.
+fn keep_away(b: &mut Builder<'_, '_>, owner: Owner, power: &Aff, (none, margin): (&Aff, f64)) {
+    if margin > 0.0 && b.range(none).1 <= 0.0 && b.range(power).1 > 2.0 * margin {
+        b.hold(owner, power, margin, f64::INFINITY);
+    }
 }
 
 /// The column that carries a direction's power.

@@ -8,7 +8,7 @@ use super::levels::Fall;
 use super::model::{Breach, Builder, Mode, Unit};
 use super::scene::{Owner, Scene};
 use super::solver::{Col, Outcome, Program, Session, Solution, SolverOptions};
-use crate::ir::{ClassId, SAFETY, Statement};
+use crate::ir::{ClassId, Statement};
 
 /// What a relaxed statement may still miss and be called kept.
 const NOTHING: f64 = 1e-6;
@@ -40,8 +40,8 @@ pub(super) struct Conflict {
     pub(super) first: Option<usize>,
 }
 
-/// Looks for the statements that stand in each other's way. With `class`, only those of this class,
-/// the safety class and physics are held against each other.
+/// Looks for the statements that stand in each other's way. With `class`, only those of this class
+/// and physics are held against each other.
 pub(super) fn explain(
     scene: &Scene<'_>,
     units: Vec<Unit>,
@@ -76,7 +76,7 @@ fn among(model: &Builder<'_, '_>, class: Option<ClassId>, options: &SolverOption
     let mut order: Vec<Owner> = by.keys().copied().collect();
     order.sort_by_key(|o| std::cmp::Reverse((o.class.map(|c| c.0), o.statement)));
     order.sort_by_key(|o| std::cmp::Reverse(rank(*o)));
-    let counts = |o: &Owner| class.is_none_or(|c| o.class == Some(c) || o.class.is_none_or(|o| o == SAFETY));
+    let counts = |o: &Owner| class.is_none_or(|c| o.class.is_none_or(|o| o == c));
     let counted: Vec<Owner> = order.iter().copied().filter(counts).collect();
     let objective: Vec<(Col, f64)> =
         model.breaches.iter().filter(|b| !b.preference).map(|b| (b.col, b.weight)).collect();

@@ -64,6 +64,8 @@ pub(super) enum Mode {
     Hard,
     /// All statements below the safety class.
     Elastic,
+    /// All statements of any class: whether one class could hold with physics alone.
+    Alone,
     /// Everything that a statement sets, ratings included: to name what stands in the way.
     Bare,
 }
@@ -228,6 +230,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         match self.mode {
             Mode::Hard => false,
             Mode::Elastic => owner.class.is_some_and(|class| class != SAFETY),
+            Mode::Alone => owner.class.is_some(),
             Mode::Bare => true,
         }
     }
@@ -236,7 +239,7 @@ impl<'s, 'a> Builder<'s, 'a> {
     pub(super) fn pieces(&self, device: Device, attr: &Attr, t: usize) -> Pieces {
         match self.mode {
             Mode::Hard => self.scene.set(device, attr, t),
-            Mode::Elastic | Mode::Bare => self.scene.physical(device, attr),
+            Mode::Elastic | Mode::Alone | Mode::Bare => self.scene.physical(device, attr),
         }
     }
 

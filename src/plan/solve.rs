@@ -8,7 +8,7 @@ use super::model::{Builder, Mode, Unit};
 use super::scene::Scene;
 use super::solver::{SolverOptions, Stop};
 use super::{aggregate, chain, families};
-use crate::ir::{Attr, ClassId, FamilyId, SAFETY};
+use crate::ir::{Attr, ClassId, FamilyId};
 
 /// A breach below this, in its level's unit, is none.
 const NOTHING: f64 = 1e-6;
@@ -99,20 +99,17 @@ fn switched(model: &Builder<'_, '_>) -> Option<FamilyId> {
     model.units.get(*unit)?.members.first().map(|device| device.family)
 }
 
-/// Whether a class could hold in full if only physics and the safety class stood beside it.
+/// Whether a class could hold in full if only physics stood beside it.
 fn alone(
     scene: &Scene<'_>,
     units: &[Unit],
     class: ClassId,
     options: &SolverOptions,
 ) -> Result<bool, Failure> {
-    let mut model = families::build(scene, Mode::Elastic, units.to_vec());
+    let mut model = families::build(scene, Mode::Alone, units.to_vec());
     let gaps = Gaps { money: 0.0, tie_break: false, switched: true };
     let levels: Vec<_> = (goals::of(&mut model, gaps).into_iter())
-        .filter(|(kind, _)| {
-            matches!(kind, Kind::Class(c) if *c == class)
-                || matches!(kind, Kind::Initial(c) if *c == class || *c == SAFETY)
-        })
+        .filter(|(kind, _)| matches!(kind, Kind::Class(c) | Kind::Initial(c) if *c == class))
         .map(|(_, level)| level)
         .collect();
     let pairs = model.pairs.clone();

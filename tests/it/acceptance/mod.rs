@@ -11,6 +11,7 @@ mod laws;
 mod origins;
 mod refusals;
 mod vehicles;
+mod tightened;
 mod wishes;
 
 use std::path::{Path, PathBuf};

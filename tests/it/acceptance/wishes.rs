@@ -146,3 +146,14 @@ fn at_most_every_leaves_out_windows_too_soon_after_the_last() {
     assert_eq!(ran(r#"{"wash": {"washer": {"fired": "2026-03-01T00:00:00Z"}}}"#), vec![1, 1]);
     assert_eq!(ran(r#"{"wash": {"washer": {"fired": "2026-03-02T00:00:00Z"}}}"#), vec![0, 0, 2, 2]);
 }
+
+#[test]
+fn a_delivery_yields_to_the_safety_class_and_the_missing_energy_is_told() {
+    let plan = plan(
+        "rule night in contract { deliver 40 kWh to car between 00:00 and 06:00 daily }\n\
+         rule fuse in safety { limit car to 5 kW }",
+    );
+    assert!((sum(&plan, "car") - 30.0).abs() < 0.01, "{:?}", power(&plan, "car"));
+    assert_eq!(plan.breaches.len(), 1, "{:#?}", plan.breaches);
+    assert!((plan.breaches[0].amount.to_f64() - 10.0).abs() < 0.01 && plan.breaches[0].class == "contract");
+}

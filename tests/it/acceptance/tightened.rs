@@ -1,0 +1,43 @@
+//! Limits that a plan keeps after rounding to registers, with tolerance zero.
+
+use evl::system::MemorySystem;
+
+use super::planned_in;
+
+const SITE: &str = r#"
+edition 2026
+site corner {
+  timezone "UTC", currency EUR, step 60 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+bus stalls { ac 400 V, 3 phase }
+link tr { main -> stalls, capacity 30 kW, efficiency 97 % }
+producer utility : grid { on main, import up to 20 kW, export up to EXPORT kW, tariff flat }
+producer roof : pv { on main, rated 9 kW }
+consumer house : load { on main, load 1.001 kW }
+consumer car : ev_charger { on stalls, demand 0 kW .. 11 kW }
+tariff flat { import 0.20 EUR/kWh, export 0.05 EUR/kWh }
+rule night in contract { deliver 40.3 kWh to car between 00:00 and 06:00 daily }
+"#;
+
+fn exported(policy: &str) -> f64 {
+    let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: corner\n");
+    let state = r#"{"schema": "evl.state/1", "site": "corner", "at": "2026-03-02T00:00:00Z"}"#;
+    let plan = planned_in(&system, "2026-03-02T00:00:00Z", state);
+    assert!(plan.breaches.is_empty(), "{:#?}", plan.breaches);
+    let series =
+        plan.derived.iter().filter(|s| s.of == "utility" && s.quantity == evl::bundle::Quantity::Export);
+    series.flat_map(|s| &s.values).map(evl::quantity::Rat::to_f64).sum()
+}
+
+#[test]
+fn a_grid_that_takes_nothing_back_gets_nothing() {
+    assert_eq!(exported(&SITE.replace("EXPORT", "0")), 0.0);
+}
+
+#[test]
+fn a_rule_against_export_holds_to_the_last_watt() {
+    let rule = "rule none in contract { limit utility.export to 0 kW }\n";
+    assert_eq!(exported(&(SITE.replace("EXPORT", "30") + rule)), 0.0);
+}
