@@ -10,8 +10,8 @@ mod infeasible;
 mod laws;
 mod origins;
 mod refusals;
-mod vehicles;
 mod tightened;
+mod vehicles;
 mod wishes;
 
 use std::path::{Path, PathBuf};
