@@ -108,7 +108,14 @@ fn decided(
         let mut sets = b.alternatives(device, &Attr::Power, t);
         for (_, pieces) in &mut sets {
             if let Some(rest) = resting {
-                let rest = nearest(pieces, rest);
+                // nothing needs it, so it does what the rules leave nearest to its default, also where
+                // statements of other devices have to give way
+                let left = if b.mode == Mode::Hard {
+                    pieces.clone()
+                } else {
+                    b.scene.set(device, &Attr::Power, t)
+                };
+                let rest = nearest(if left.is_empty() { pieces } else { &left }, rest);
                 *pieces = vec![(rest, rest)];
             }
             if consumer.on_off || runs {

@@ -101,3 +101,15 @@ fn emissions_of_the_site_count_what_its_generators_emit() {
     assert!(emitted(&plan) <= 2.5 + 1e-9, "{}", emitted(&plan));
     assert!((3.0..3.4).contains(&sum(&power)), "{power:?}");
 }
+
+#[test]
+fn what_safety_turns_on_runs_also_where_a_delivery_has_to_give_way() {
+    let rules = "consumer fan : pump { on main, demand one of { 0 kW, 5 kW } }
+rule smoke in safety { turn on fan, limit ev to 0 kW }
+rule trip in contract { deliver 8 kWh to ev between 20:00 and 24:00 daily }";
+    let (plan, power) = planned(rules, "ev,2026-03-02 20:00,2026-03-03 08:00,0 kWh,11 kW,3");
+    assert_eq!(sum(&power), 0.0);
+    let fan = plan.command("fan", &Attr::Power).unwrap();
+    assert!((0..4).all(|t| fan.value(t).unwrap().to_f64() == 5.0));
+    assert_eq!(plan.breaches.iter().map(|b| b.statement.name.as_str()).collect::<Vec<_>>(), ["trip"]);
+}
