@@ -110,11 +110,8 @@ fn decided(
             if let Some(rest) = resting {
                 // nothing needs it, so it does what the rules leave nearest to its default, also where
                 // statements of other devices have to give way
-                let left = if b.mode == Mode::Hard {
-                    pieces.clone()
-                } else {
-                    b.scene.set(device, &Attr::Power, t)
-                };
+                let left =
+                    if b.mode == Mode::Hard { pieces.clone() } else { b.scene.set(device, &Attr::Power, t) };
                 let rest = nearest(if left.is_empty() { pieces } else { &left }, rest);
                 *pieces = vec![(rest, rest)];
             }
