@@ -109,7 +109,9 @@ rule smoke in safety { turn on fan, limit ev to 0 kW }
 rule trip in contract { deliver 8 kWh to ev between 20:00 and 24:00 daily }";
     let (plan, power) = planned(rules, "ev,2026-03-02 20:00,2026-03-03 08:00,0 kWh,11 kW,3");
     assert_eq!(sum(&power), 0.0);
-    let fan = plan.derived.iter().find(|s| s.of == "fan" && s.unit == "kW").unwrap();
-    assert!(fan.values.iter().all(|power| power.to_f64() == 5.0), "{:?}", fan.values);
+    assert_eq!(plan.command("fan", &Attr::On).unwrap().counts, [1, 1, 1, 1]);
+    // the house's 1 kW and the fan's 5
+    let given = plan.command("gen", &Attr::Power).unwrap();
+    assert!((0..4).all(|t| given.value(t).unwrap().to_f64() == 6.0));
     assert_eq!(plan.breaches.iter().map(|b| b.statement.name.as_str()).collect::<Vec<_>>(), ["trip"]);
 }
