@@ -191,6 +191,10 @@ fn summary(report: &Report<'_>) -> String {
 
 /// `1 rule`, `31 rules`.
 pub(super) fn counted(count: u64, plural: &str) -> String {
-    let word = if count == 1 { plural.strip_suffix('s').unwrap_or(plural) } else { plural };
-    format!("{count} {word}")
+    let one = || {
+        plural
+            .strip_suffix("ches")
+            .map_or_else(|| plural.strip_suffix('s').unwrap_or(plural).to_owned(), |stem| format!("{stem}ch"))
+    };
+    if count == 1 { format!("1 {}", one()) } else { format!("{count} {plural}") }
 }
