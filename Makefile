@@ -5,7 +5,7 @@ NEXTEST_VERSION := 0.9.143
 RUNTIME := --no-default-features --features runtime
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test prepare native nextest fmt lint unit clean
+.PHONY: help demo test prepare native nextest fmt lint unit rehearse clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 2
@@ -13,7 +13,7 @@ help:
 demo: native
 	@scripts/demo.sh
 
-test: prepare fmt lint unit
+test: prepare fmt lint unit rehearse
 	@echo "all checks passed"
 
 prepare: native nextest
@@ -37,6 +37,11 @@ lint: native
 unit: native nextest
 	INSTA_UPDATE=no cargo nextest run --locked
 	INSTA_UPDATE=no cargo nextest run --locked $(RUNTIME)
+
+# the demo with the binary of the tests
+rehearse: native
+	cargo build --locked --quiet
+	EVL=target/debug/evl scripts/demo.sh
 
 clean:
 	cargo clean

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The main job on examples/harbor-office with the embedded gateway simulator, called by `make demo`:
 # check, test, build, plan, verify, apply, status; then a register that takes no value, and the undo.
-# `EVL=path scripts/demo.sh` uses a binary that is built already.
+# `EVL=path scripts/demo.sh` uses a binary that is built already. The site is copied and its gateways moved
+# to ports that are free, so that nothing else on this computer is in the way.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-site=examples/harbor-office from=2026-07-22T00:00-07:00 now=2026-07-22T09:05:00-07:00 port=15021
+example=examples/harbor-office from=2026-07-22T00:00-07:00 now=2026-07-22T09:05:00-07:00
 if [ -z "${EVL:-}" ]; then
   echo "building evl (release)" >&2
   cargo build --release --quiet --locked
@@ -14,6 +15,9 @@ work=$(mktemp -d) sim=
 finish() { [ -z "$sim" ] || kill "$sim" 2>/dev/null || true; rm -rf "$work"; }
 trap finish EXIT
 times=()
+site=$work/site
+cp -r "$example" "$site"
+port=$(python3 scripts/free_ports.py "$site"/inventory/plant.yaml)
 
 # step NAME EXITS COMMAND..: runs it, keeps its output in NAME.out and NAME.err, demands one of the exit codes
 step() {
@@ -42,12 +46,12 @@ simulate() {
     kill -0 "$sim" 2>/dev/null || break
     sleep 0.05
   done
-  echo "error: the simulator did not start; are the ports from $port upwards free?" >&2
+  echo "error: the simulator did not start on the ports from $port upwards" >&2
   exit 1
 }
 
 field=(--inventory "$site/inventory" --now "$now" --json)
-echo "$("$EVL" --version), $site"
+echo "$("$EVL" --version), $example"
 step check 0 "$EVL" check "$site" --format json
 step test 0 "$EVL" test "$site"
 step build 0 "$EVL" build "$site" -o "$work/site.bundle"
