@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use super::effects::Told;
 use super::forks::Overlays;
 use super::prepare::Known;
-use super::scene::{Due, DueKind, Owner, Scene};
+use super::scene::{Due, DueKind, Owner, Scene, Short, Stay};
 use crate::bundle::{Done, Void};
 use crate::calendar::Instant;
 use crate::eval::{Asked, Decision, EffectRef, Instance, Unit};
-use crate::ir::{Attr, Device, Effect, EffectKind, Rule, Statement, Target};
+use crate::ir::{Attr, Device, Effect, EffectKind, Rule, SAFETY, Statement, Target};
 use crate::quantity::Rat;
 
 /// Puts the obligations of all windows into the scene.
@@ -95,6 +95,8 @@ impl Work<'_, '_, '_> {
         #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
         let mut beyond = closes.since(until).max(0) as f64 / 3600.0;
         let statement = Statement::Effect(rule.id, owed.by.index);
+        let owner = Owner { statement, class: Some(rule.class) };
+        let mut short = None;
         let (kind, whole) = match owed.asked {
             Asked::Deliver(energy) => {
                 let so_far = done.energy.as_ref().map_or(0.0, |q| q.value.to_f64());
@@ -110,6 +112,13 @@ impl Work<'_, '_, '_> {
                     let room: f64 = here.iter().map(|s| s.room).sum();
                     energy_left = energy_left.min(room);
                     beyond = self.staying(owed.device, closes);
+                    if owed.wish.is_none() && rule.class != SAFETY {
+                        let missing = energy_left - self.carried(owed, &here, &steps, beyond);
+                        if missing > 1e-6 {
+                            energy_left -= missing;
+                            short = Some(Short { owner, missing, whole: energy.to_f64() });
+                        }
+                    }
                 }
                 (DueKind::Deliver(energy_left), energy.to_f64())
             }
@@ -123,9 +132,17 @@ impl Work<'_, '_, '_> {
             }
             _ => return,
         };
-        let owner = Owner { statement, class: Some(rule.class) };
         let (device, wish, when) = (owed.device, owed.wish, owed.when);
+        // under a condition that the plan decides it is owed once that is settled
+        self.scene.shorts.extend(short.filter(|_| when.is_none()));
         self.scene.dues.push(Due { owner, device, kind, steps, beyond, whole, wish, when });
+    }
+
+    /// kWh that stays can carry until a window closes, after the plan too.
+    fn carried(&self, owed: &Owed<'_>, stays: &[&Stay], steps: &std::ops::Range<usize>, beyond: f64) -> f64 {
+        let Some(family) = self.known.site.family(owed.device.family) else { return f64::INFINITY };
+        let most = family.hull(&Attr::Power).map_or(0.0, |(_, most)| most.to_f64());
+        super::vehicle::carried(self.scene, family, stays, steps) + beyond * most
     }
 
     /// Hours at full power that vehicles stay beyond the plan until a window closes.

@@ -46,7 +46,9 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
     let mut levels = Vec::new();
     let class_of = |breach: &Breach| breach.owner.class.unwrap_or(SAFETY);
     let sum = |b: &Builder<'_, '_>, pick: &dyn Fn(&Breach) -> bool| -> Vec<(Col, f64)> {
-        b.breaches.iter().filter(|x| pick(x)).map(|x| (x.col, x.weight)).collect()
+        // what is breached whatever the plan does is nothing to minimise
+        let open = |x: &&Breach| b.program.bounds(x.col).0 < b.program.bounds(x.col).1;
+        b.breaches.iter().filter(|x| pick(x)).filter(open).map(|x| (x.col, x.weight)).collect()
     };
     for class in b.classes() {
         let initial = sum(b, &|x| x.initial && class_of(x) == class);

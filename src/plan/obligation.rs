@@ -14,6 +14,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
         }
         b.final_with(due.steps.end.saturating_sub(1), before);
     }
+    super::vehicle::shorts(b);
 }
 
 fn deliver(b: &mut Builder<'_, '_>, due: &Due, energy: f64) {

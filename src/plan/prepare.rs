@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::scene::{Allowance, Due, DueKind, Owner, PeakCharge, Prices, Running, Scene, Stay};
+use super::scene::{Allowance, Due, DueKind, Owner, PeakCharge, Prices, Running, Scene, Short, Stay};
 use super::steps::{self, Step};
 use crate::bundle::State;
 use crate::calendar::{Calendar, Instant};
@@ -232,8 +232,13 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
                 // hours at the charger's full power that the vehicle's own power is worth
                 let later = if most > 0.0 { beyond * power / most } else { 0.0 };
                 let wanted = session.energy.to_f64().min(room);
-                let possible = power * (here + beyond);
-                if wanted > possible + 1e-9 {
+                let possible = super::vehicle::greatest(family, power) * here + power * beyond;
+                if wanted > possible + 1e-6 {
+                    scene.shorts.push(Short {
+                        owner: Owner { statement: Statement::Device(family.id), class: Some(lowest) },
+                        missing: wanted - possible,
+                        whole: wanted,
+                    });
                     notes.push(format!(
                         "the stay at `{name}` from {} is too short: {possible:.3} kWh of {wanted:.3} kWh fit into it",
                         known.calendar.show(session.arrival)

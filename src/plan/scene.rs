@@ -120,6 +120,17 @@ pub(super) struct Due {
     pub(super) when: Option<usize>,
 }
 
+/// What stays of vehicles are too short for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Short {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// kWh.
+    pub(super) missing: f64,
+    /// kWh that are asked in all.
+    pub(super) whole: f64,
+}
+
 /// A budget over the part of one of its periods that lies in the horizon.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Allowance {
@@ -251,6 +262,8 @@ pub(super) struct Scene<'a> {
     pub(super) totals: Vec<Total>,
     /// Obligations.
     pub(super) dues: Vec<Due>,
+    /// What stays are too short for.
+    pub(super) shorts: Vec<Short>,
     /// Budgets.
     pub(super) allowances: Vec<Allowance>,
     /// Demand charges.
@@ -298,6 +311,7 @@ impl<'a> Scene<'a> {
             groups: Vec::new(),
             totals: Vec::new(),
             dues: Vec::new(),
+            shorts: Vec::new(),
             allowances: Vec::new(),
             charges: Vec::new(),
             stays: BTreeMap::new(),

@@ -7,7 +7,7 @@ use super::levels::{Climb, Fall, climb};
 use super::model::{Builder, Mode, Unit};
 use super::scene::Scene;
 use super::solver::{SolverOptions, Stop};
-use super::{aggregate, chain, families};
+use super::{aggregate, chain, families, vehicle};
 use crate::ir::{Attr, ClassId, FamilyId};
 
 /// A breach below this, in its level's unit, is none.
@@ -99,7 +99,8 @@ fn switched(model: &Builder<'_, '_>) -> Option<FamilyId> {
     model.units.get(*unit)?.members.first().map(|device| device.family)
 }
 
-/// Whether a class could hold in full if only physics stood beside it.
+/// Whether a class could hold in full if only physics stood beside it, but for what stays of vehicles
+/// are too short for.
 fn alone(
     scene: &Scene<'_>,
     units: &[Unit],
@@ -114,7 +115,10 @@ fn alone(
         .collect();
     let pairs = model.pairs.clone();
     let reached = climb(&model.program, &levels, &pairs, None, options).map_err(failure)?;
-    Ok(reached.levels.last().is_none_or(|l| l.value <= NOTHING))
+    if reached.levels.last().is_none_or(|l| l.value <= NOTHING) {
+        return Ok(true);
+    }
+    vehicle::explain(scene, units, class, (&model, &reached), options).map_err(failure)
 }
 
 fn conflict(scene: &Scene<'_>, units: Vec<Unit>, class: Option<ClassId>, options: &SolverOptions) -> Failure {

@@ -2,6 +2,7 @@
 
 use evl::bundle::PlanDocument;
 use evl::ir::Attr;
+use evl::plan::PlanFailure;
 use evl::system::MemorySystem;
 
 use super::try_planned;
@@ -24,6 +25,13 @@ RULES
 
 /// The plan from 20:00 until midnight with one stay, and the power of the vehicle in each step.
 fn planned(rules: &str, stay: &str) -> (PlanDocument, Vec<f64>) {
+    let plan = asked(rules, stay).map_err(|f| super::words(&f.findings)).unwrap();
+    let series = plan.command("ev", &Attr::Power).unwrap();
+    let power = (0..plan.steps.len()).map(|t| series.value(t).unwrap().to_f64()).collect();
+    (plan, power)
+}
+
+fn asked(rules: &str, stay: &str) -> Result<PlanDocument, PlanFailure> {
     let policy = SITE.replace("RULES", rules);
     let system = MemorySystem::new()
         .file("site/site.evl", policy.as_str())
@@ -36,11 +44,16 @@ fn planned(rules: &str, stay: &str) -> (PlanDocument, Vec<f64>) {
         "on": {"gen": {"on": false, "since": "2026-03-01T00:00:00Z"}}USED}"#;
     let used = if rules.contains("budget air") { r#", "used": {"air": "0 kg"}"# } else { "" };
     let state = state.replace("USED", used);
-    let plan = try_planned(&system, "2026-03-02T20:00:00Z", &state);
-    let plan = plan.map_err(|f| super::words(&f.findings)).unwrap();
-    let series = plan.command("ev", &Attr::Power).unwrap();
-    let power = (0..plan.steps.len()).map(|t| series.value(t).unwrap().to_f64()).collect();
-    (plan, power)
+    try_planned(&system, "2026-03-02T20:00:00Z", &state)
+}
+
+/// Name, class and amount of each breach.
+fn breaches(plan: &PlanDocument) -> Vec<(&str, &str, f64)> {
+    let one = |b| -> (&str, &str, f64) {
+        let b: &evl::bundle::Breach = b;
+        (&b.statement.name, &b.class, b.amount.to_f64())
+    };
+    plan.breaches.iter().map(one).collect()
 }
 
 fn sum(values: &[f64]) -> f64 {
@@ -71,6 +84,58 @@ fn a_vehicle_on_one_phase_gets_what_that_phase_bears() {
     assert!(power.iter().all(|kw| *kw < 2.993), "{power:?}");
     assert!(sum(&power) > 5.89, "{power:?}");
     assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+}
+
+#[test]
+fn a_stay_too_short_for_a_delivery_gives_what_it_can() {
+    let rule = "rule trip in contract { deliver 15 kWh to ev between 20:00 and 24:00 daily }";
+    // an hour of 4 kW
+    let (plan, power) = planned(rule, "ev,2026-03-02 20:00,2026-03-02 21:00,0 kWh,4 kW,3");
+    assert_eq!(power, [4.0, 0.0, 0.0, 0.0]);
+    assert_eq!(breaches(&plan), [("trip", "contract", 11.0)]);
+    // what the vehicle itself wants is no more than what it is there for
+    let (plan, power) = planned("", "ev,2026-03-02 20:00,2026-03-02 21:00,6 kWh,4 kW,3");
+    assert_eq!(power, [4.0, 0.0, 0.0, 0.0]);
+    assert_eq!(breaches(&plan), [("ev", "economy", 2.0)]);
+    // it stays on after the plan
+    let (plan, power) = planned(
+        &rule.replace("24:00", "06:00").replace("15 kWh", "22 kWh"),
+        "ev,2026-03-02 20:00,2026-03-03 01:00,0 kWh,4 kW,3",
+    );
+    assert_eq!(power, [4.0, 4.0, 4.0, 4.0]);
+    assert_eq!(breaches(&plan), [("trip", "contract", 2.0)]);
+}
+
+#[test]
+fn a_phase_too_weak_for_a_delivery_gives_what_it_can() {
+    let rule = "rule trip in contract { deliver 8 kWh to ev between 20:00 and 24:00 daily }";
+    let (plan, power) = planned(rule, "ev,2026-03-02 20:00,2026-03-02 22:00,0 kWh,11 kW,1");
+    assert!((5.98..5.99).contains(&sum(&power)), "{power:?}");
+    let [("trip", "contract", missing)] = breaches(&plan)[..] else { panic!("{:?}", plan.breaches) };
+    assert!((2.01..2.02).contains(&missing), "{missing}");
+}
+
+#[test]
+fn vehicles_that_cannot_all_be_served_are_no_short_stays() {
+    let rules = "consumer van : ev_charger { on main, demand 0 kW .. 11 kW, sessions feed.charging }
+rule trip in contract { deliver 8 kWh to ev between 20:00 and 24:00 daily }
+rule tour in contract { deliver 8 kWh to van between 20:00 and 24:00 daily }";
+    let stays = |until: &str| {
+        format!(
+            "ev,2026-03-02 20:00,2026-03-02 {until},0 kWh,11 kW,3\nvan,2026-03-02 20:00,2026-03-02 {until},0 kWh,11 kW,3"
+        )
+    };
+    let failure = asked(rules, &stays("21:00")).unwrap_err();
+    assert!(failure.infeasible);
+    assert!(super::words(&failure.findings).contains("EVL1002"));
+    assert!(asked(rules, &stays("22:00")).unwrap().breaches.is_empty());
+}
+
+#[test]
+fn what_safety_owes_a_vehicle_stays_hard() {
+    let rule = "rule rescue in safety { deliver 15 kWh to ev between 20:00 and 24:00 daily }";
+    let failure = asked(rule, "ev,2026-03-02 20:00,2026-03-02 21:00,0 kWh,4 kW,3").unwrap_err();
+    assert!(failure.infeasible);
 }
 
 #[test]
