@@ -46,10 +46,32 @@ pub(in crate::plan) struct Solution {
 /// A loaded program.
 pub(in crate::plan) struct Session {
     model: Option<Model>,
+    /// The solver's columns; fewer than the program's where slacks are rows' bounds.
     handles: Vec<highs::Col>,
     costs: Vec<f64>,
     integers: bool,
     solved_before: bool,
+    /// A program with integers as it is to be solved next, where its bounds or its objective changed
+    /// since it was loaded: which slacks are rows' bounds depends on both.
+    whole: Option<Whole>,
+    /// Slack columns that the solver does not see, each with the terms of its value and a constant.
+    folded: Vec<Folded>,
+}
+
+/// A program with integers, to be loaded again where it changes.
+struct Whole {
+    program: Program,
+    options: SolverOptions,
+    changed: bool,
+}
+
+/// A slack column that is the bounds of its row instead.
+#[derive(Debug, Clone, PartialEq)]
+struct Folded {
+    col: usize,
+    /// Its value is the sum of these less `rhs`.
+    terms: Vec<(Col, f64)>,
+    rhs: f64,
 }
 
 impl Session {
@@ -67,9 +89,28 @@ impl Session {
             }
         }
         let mut problem = ColProblem::new();
-        let rows: Vec<highs::Row> = program.rhs.iter().map(|rhs| problem.add_row(*rhs..=*rhs)).collect();
         let (starts, entries) = by_column(program);
-        for i in 0..n {
+        // a search for whole numbers finds wrong optima among slacks in equalities; rows with two
+        // sides it reads well
+        let folded = if program.has_integers() { slacks(program, &starts, &costs) } else { Vec::new() };
+        let mut slack_of_row = vec![None; program.rows()];
+        let mut seen = vec![true; n];
+        for (row, slack) in &folded {
+            if let (Some(slot), Some(seen)) = (slack_of_row.get_mut(*row), seen.get_mut(slack.col)) {
+                (*slot, *seen) = (Some(slack.col), false);
+            }
+        }
+        let bound = |of: &[f64], i: usize, none: f64| of.get(i).copied().unwrap_or(none);
+        let rows: Vec<highs::Row> = (program.rhs.iter().zip(&slack_of_row))
+            .map(|(rhs, slack)| match slack {
+                None => problem.add_row(*rhs..=*rhs),
+                Some(i) => problem.add_row(
+                    rhs + bound(&program.lower, *i, f64::NEG_INFINITY)
+                        ..=rhs + bound(&program.upper, *i, f64::INFINITY),
+                ),
+            })
+            .collect();
+        for i in (0..n).filter(|i| seen.get(*i).copied().unwrap_or(true)) {
             let from = starts.get(i).copied().unwrap_or(0);
             let to = starts.get(i + 1).copied().unwrap_or(from);
             let column = entries.get(from..to).unwrap_or(&[]);
@@ -88,15 +129,26 @@ impl Session {
         fixed_options(&mut model, options, program.has_integers())?;
         Some(Self {
             model: Some(model),
-            handles: handles(n),
+            handles: handles(n - folded.len()),
             costs,
             integers: program.has_integers(),
             solved_before: false,
+            whole: program.has_integers().then(|| Whole {
+                program: program.clone(),
+                options: *options,
+                changed: false,
+            }),
+            folded: folded.into_iter().map(|(_, slack)| slack).collect(),
         })
     }
 
     /// Changes the bounds of a column.
     pub(in crate::plan) fn set_bounds(&mut self, col: Col, lower: f64, upper: f64) {
+        if let Some(whole) = self.whole.as_mut() {
+            whole.program.set_bounds(col, lower, upper);
+            whole.changed = true;
+            return;
+        }
         if let (Some(model), Some(handle)) = (self.model.as_mut(), self.handles.get(col.index())) {
             model.change_column_bounds(*handle, lower..=upper);
         }
@@ -110,6 +162,11 @@ impl Session {
                 *c += cost;
             }
         }
+        if let Some(whole) = self.whole.as_mut() {
+            whole.changed = true;
+            self.costs = costs;
+            return;
+        }
         let Some(model) = self.model.as_mut() else { return };
         for ((handle, old), new) in self.handles.iter().zip(&self.costs).zip(&costs) {
             if old != new {
@@ -119,16 +176,35 @@ impl Session {
         self.costs = costs;
     }
 
+    /// Loads a program with integers again where it changed.
+    fn refresh(&mut self) {
+        let Some(whole) = self.whole.take_if(|whole| whole.changed) else { return };
+        let objective: Vec<(Col, f64)> = (self.costs.iter().enumerate())
+            .map(|(i, cost)| (Col(u32::try_from(i).unwrap_or(u32::MAX)), *cost))
+            .collect();
+        match Self::new(&whole.program, &objective, &whole.options) {
+            Some(again) => *self = again,
+            None => self.model = None,
+        }
+    }
+
     /// Offers a point from which an integer search may start.
     pub(in crate::plan) fn start_from(&mut self, x: &[f64]) {
+        self.refresh();
+        let mut gone = self.folded.iter().map(|slack| slack.col).peekable();
+        let seen: Vec<f64> = (x.iter().enumerate())
+            .filter(|(i, _)| gone.next_if_eq(i).is_none())
+            .map(|(_, value)| *value)
+            .collect();
         if let Some(model) = self.model.as_mut() {
             // a refused start costs time only: the search then begins without one
-            let _ = model.try_set_solution(Some(x), None, None, None);
+            let _ = model.try_set_solution(Some(&seen), None, None, None);
         }
     }
 
     /// Solves; a second solve starts from the last basis.
     pub(in crate::plan) fn solve(&mut self) -> Outcome {
+        self.refresh();
         let Some(mut model) = self.model.take() else { return Outcome::Failed(Stop::Numerics) };
         if self.solved_before && !self.integers && model.try_set_option("presolve", "off").is_err() {
             return Outcome::Failed(Stop::Numerics);
@@ -172,13 +248,53 @@ impl Session {
             value
         };
         Solution {
-            x: point.columns().to_vec(),
+            x: self.unfolded(point.columns()),
             reduced: point.dual_columns().to_vec(),
             value,
             bound,
             stopped,
         }
     }
+
+    /// The program's columns from the solver's.
+    fn unfolded(&self, seen: &[f64]) -> Vec<f64> {
+        if self.folded.is_empty() {
+            return seen.to_vec();
+        }
+        let mut gone = self.folded.iter().map(|slack| slack.col).peekable();
+        let mut seen = seen.iter().copied();
+        let mut x: Vec<f64> = (0..self.costs.len())
+            .map(|i| if gone.next_if_eq(&i).is_some() { 0.0 } else { seen.next().unwrap_or(0.0) })
+            .collect();
+        for slack in &self.folded {
+            let at = |c: Col| x.get(c.index()).copied().unwrap_or(0.0);
+            let value = slack.terms.iter().map(|(c, v)| at(*c) * v).sum::<f64>() - slack.rhs;
+            if let Some(slot) = x.get_mut(slack.col) {
+                *slot = value;
+            }
+        }
+        x
+    }
+}
+
+/// One slack column for each row that has any, by row and in the order of columns: continuous, in no
+/// other row, without cost.
+fn slacks(program: &Program, starts: &[usize], costs: &[f64]) -> Vec<(usize, Folded)> {
+    let only = |i: usize| starts.get(i + 1).zip(starts.get(i)).is_some_and(|(to, from)| to - from == 1);
+    let free = |i: usize| {
+        !program.integer.get(i).copied().unwrap_or(false) && costs.get(i).is_some_and(|c| *c == 0.0)
+    };
+    let mut found: Vec<(usize, Folded)> = (0..program.rows())
+        .filter_map(|r| {
+            let (terms, rhs) = program.row(r);
+            let (col, _) =
+                terms.iter().find(|(c, v)| *v == -1.0 && only(c.index()) && free(c.index()))?;
+            let rest: Vec<_> = terms.iter().filter(|(c, _)| c != col).copied().collect();
+            (!rest.is_empty()).then(|| (r, Folded { col: col.index(), terms: rest, rhs }))
+        })
+        .collect();
+    found.sort_by_key(|(_, slack)| slack.col);
+    found
 }
 
 /// HiGHS' word for a point that satisfies the program.

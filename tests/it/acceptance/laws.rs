@@ -153,6 +153,24 @@ fn found_before() {
     }
 }
 
+/// A search that ended at the second best pattern of guards and called it the best.
+#[test]
+fn found_by_a_search() {
+    let case = Case {
+        import: 9,
+        prices: [13, 0, 14],
+        export: 1,
+        level: 5,
+        low: 7,
+        latch: true,
+        cap: 0,
+        busy: 11,
+        trip: 23,
+        wish: 2,
+    };
+    unbeaten(&case).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 16,
