@@ -287,8 +287,7 @@ fn slacks(program: &Program, starts: &[usize], costs: &[f64]) -> Vec<(usize, Fol
     let mut found: Vec<(usize, Folded)> = (0..program.rows())
         .filter_map(|r| {
             let (terms, rhs) = program.row(r);
-            let (col, _) =
-                terms.iter().find(|(c, v)| *v == -1.0 && only(c.index()) && free(c.index()))?;
+            let (col, _) = terms.iter().find(|(c, v)| *v == -1.0 && only(c.index()) && free(c.index()))?;
             let rest: Vec<_> = terms.iter().filter(|(c, _)| c != col).copied().collect();
             (!rest.is_empty()).then(|| (r, Folded { col: col.index(), terms: rest, rhs }))
         })
