@@ -1,7 +1,5 @@
 //! Small policies for the tests of this room.
 
-use std::collections::BTreeMap;
-
 use crate::diag::Span;
 pub(crate) use crate::ir::testkit::{rat, span};
 use crate::ir::*;
@@ -55,54 +53,12 @@ impl Make {
     pub(crate) fn device(&mut self, name: &str, role: Role, kind: &str, model: Model) -> FamilyId {
         let id = FamilyId::at(self.site.families.len());
         let span = self.span();
-        self.site.families.push(Family {
-            id,
-            name: name.into(),
-            span,
-            role,
-            kind: kind.into(),
-            count: None,
-            owner: OWNER,
-            bus: None,
-            gateway: None,
-            port: None,
-            profile: None,
-            tags: BTreeMap::new(),
-            model,
-            ranges: BTreeMap::new(),
-            readings: BTreeMap::new(),
-            electrical: Electrical {
-                phases: 3,
-                phase: None,
-                power_factor: rat("0.9"),
-                rated_current: None,
-                rated_voltage: None,
-            },
-            life_safety: None,
-            control: Control::Observe,
-            fail_safe: None,
-            command_step: BTreeMap::new(),
-            decide: Vec::new(),
-            interlock: None,
-        });
+        self.site.families.push(Family::new(id, name, span, role, kind, model));
         id
     }
 
     pub(crate) fn consumer(&mut self, name: &str, pieces: &[(&str, &str)]) -> FamilyId {
-        let model = Model::Consumer(Box::new(Consumer {
-            need: Need::None,
-            shed_class: None,
-            shed_price: None,
-            heats: None,
-            cools: None,
-            cop: Vec::new(),
-            capacity: Vec::new(),
-            on_off: false,
-            min_up_s: 0,
-            min_down_s: 0,
-            sessions: None,
-            default_power: None,
-        }));
+        let model = Model::Consumer(Box::new(Consumer::default()));
         let id = self.device(name, Role::Consumer, "load", model);
         let pieces = pieces.iter().map(|(lo, hi)| (rat(lo), rat(hi))).collect();
         self.site.families[id.index()].ranges.insert(Attr::Power, pieces);
@@ -111,18 +67,9 @@ impl Make {
 
     pub(crate) fn store(&mut self, name: &str, power: &str) -> FamilyId {
         let model = Model::Store(Box::new(Store {
-            capacity: rat("100"),
-            charge: rat(power),
-            discharge: rat(power),
             efficiency_charge: rat("0.9"),
             efficiency_discharge: rat("0.9"),
-            level_min: Rat::ZERO,
-            level_max: Rat::ONE,
-            self_discharge: Rat::ZERO,
-            wear: Rat::ZERO,
-            wear_charge: Rat::ZERO,
-            end: End::Default,
-            grid_forming: false,
+            ..Store::new(rat("100"), rat(power), rat(power))
         }));
         let id = self.device(name, Role::Storage, "battery", model);
         let range = vec![(Rat::ZERO, rat(power))];

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BusId, CivilDate, Device, FamilyId, FeedId, GatewayId, GroupId, LinkId, MemberRange, PrincipalId, Sched,
-    SignalId, TariffId, Value, ZoneId,
+    BusId, CivilDate, Device, FamilyId, FeedId, GatewayId, GroupId, LinkId, MemberRange, OWNER, PrincipalId,
+    Sched, SignalId, TariffId, Value, ZoneId,
 };
 use crate::diag::Span;
 use crate::quantity::{Rat, Type};
@@ -276,6 +276,35 @@ pub struct Family {
 }
 
 impl Family {
+    /// A device of the site's owner of which nothing more is said: observed, three-phase, without range.
+    #[must_use]
+    pub fn new(id: FamilyId, name: &str, span: Span, role: Role, kind: &str, model: Model) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            span,
+            role,
+            kind: kind.to_owned(),
+            count: None,
+            owner: OWNER,
+            bus: None,
+            gateway: None,
+            port: None,
+            profile: None,
+            tags: BTreeMap::new(),
+            model,
+            ranges: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            electrical: Electrical::default(),
+            life_safety: None,
+            control: Control::Observe,
+            fail_safe: None,
+            command_step: BTreeMap::new(),
+            decide: Vec::new(),
+            interlock: None,
+        }
+    }
+
     /// Number of members.
     #[must_use]
     pub fn len(&self) -> u32 {
@@ -327,6 +356,19 @@ pub struct Electrical {
     pub rated_current: Option<Rat>,
     /// Declared rated voltage, V.
     pub rated_voltage: Option<Rat>,
+}
+
+impl Default for Electrical {
+    /// Three phases, power factor 0.9, no declared ratings.
+    fn default() -> Self {
+        Self {
+            phases: 3,
+            phase: None,
+            power_factor: Rat::ratio(9, 10).unwrap_or(Rat::ONE),
+            rated_current: None,
+            rated_voltage: None,
+        }
+    }
 }
 
 /// Who commands a device; observe is the default.
@@ -458,6 +500,27 @@ pub struct Store {
     pub grid_forming: bool,
 }
 
+impl Store {
+    /// A store without losses and wear, all of its level usable.
+    #[must_use]
+    pub fn new(capacity: Rat, charge: Rat, discharge: Rat) -> Self {
+        Self {
+            capacity,
+            charge,
+            discharge,
+            efficiency_charge: Rat::ONE,
+            efficiency_discharge: Rat::ONE,
+            level_min: Rat::ZERO,
+            level_max: Rat::ONE,
+            self_discharge: Rat::ZERO,
+            wear: Rat::ZERO,
+            wear_charge: Rat::ZERO,
+            end: End::Default,
+            grid_forming: false,
+        }
+    }
+}
+
 /// What must be in a store at the horizon's end (planner.md 13).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -503,6 +566,26 @@ pub struct Consumer {
     pub sessions: Option<FeedId>,
     /// State outside plans, from profile or declaration.
     pub default_power: Option<Rat>,
+}
+
+impl Default for Consumer {
+    /// A consumer that needs nothing.
+    fn default() -> Self {
+        Self {
+            need: Need::None,
+            shed_class: None,
+            shed_price: None,
+            heats: None,
+            cools: None,
+            cop: Vec::new(),
+            capacity: Vec::new(),
+            on_off: false,
+            min_up_s: 0,
+            min_down_s: 0,
+            sessions: None,
+            default_power: None,
+        }
+    }
 }
 
 /// What a consumer needs.

@@ -215,6 +215,53 @@ pub struct Unhonoured {
 }
 
 impl Site {
+    /// A site about which nothing is said yet: one day in UTC, signatures required.
+    #[must_use]
+    pub fn new(span: Span) -> Self {
+        let day = CivilDate { year: 2000, month: 1, day: 1 };
+        Self {
+            version: IR_VERSION,
+            edition: 2026,
+            name: String::new(),
+            span,
+            timezone: "UTC".to_owned(),
+            location: None,
+            currency: String::new(),
+            step: Vec::new(),
+            horizon_s: 0,
+            valid: (day, day),
+            holidays: Vec::new(),
+            on_no_plan: NoPlan::Release,
+            emergency: None,
+            signatures: Signatures::Required,
+            classes: Vec::new(),
+            files: Vec::new(),
+            buses: Vec::new(),
+            links: Vec::new(),
+            gateways: Vec::new(),
+            families: Vec::new(),
+            zones: Vec::new(),
+            groups: Vec::new(),
+            schedules: Vec::new(),
+            feeds: Vec::new(),
+            signals: Vec::new(),
+            assumptions: Vec::new(),
+            tariffs: Vec::new(),
+            budgets: Vec::new(),
+            rules: Vec::new(),
+            latches: Vec::new(),
+            held: Vec::new(),
+            principals: Vec::new(),
+            permits: Vec::new(),
+            admissions: Vec::new(),
+            proofs: Vec::new(),
+            tests: Vec::new(),
+            objective: Objective { levels: Vec::new(), span },
+            settings: Settings::default(),
+            unhonoured: Vec::new(),
+        }
+    }
+
     /// Devices of a family: 1 unless it is an array.
     #[must_use]
     pub fn family(&self, id: FamilyId) -> Option<&Family> {

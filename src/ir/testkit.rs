@@ -31,37 +31,13 @@ pub fn site() -> Site {
     let date = |year, month, day| CivilDate { year, month, day };
     let class = |name: &str| Class { name: name.into(), span: span(0) };
     Site {
-        version: IR_VERSION,
-        edition: 2026,
         name: "testsite".into(),
-        span: span(0),
-        timezone: "UTC".into(),
-        location: None,
         currency: "USD".into(),
         step: vec![StepRun { count: None, length_s: 900 }],
         horizon_s: 86_400,
         valid: (date(2026, 1, 1), date(2026, 12, 31)),
-        holidays: Vec::new(),
-        on_no_plan: NoPlan::Release,
-        emergency: None,
         signatures: Signatures::None,
         classes: ["safety", "grid_code", "contract", "tenant", "comfort", "economy"].map(class).to_vec(),
-        files: Vec::new(),
-        buses: Vec::new(),
-        links: Vec::new(),
-        gateways: Vec::new(),
-        families: Vec::new(),
-        zones: Vec::new(),
-        groups: Vec::new(),
-        schedules: Vec::new(),
-        feeds: Vec::new(),
-        signals: Vec::new(),
-        assumptions: Vec::new(),
-        tariffs: Vec::new(),
-        budgets: Vec::new(),
-        rules: Vec::new(),
-        latches: Vec::new(),
-        held: Vec::new(),
         principals: vec![Principal {
             id: OWNER,
             name: "owner".into(),
@@ -71,51 +47,19 @@ pub fn site() -> Site {
             key: None,
             span: span(0),
         }],
-        permits: Vec::new(),
-        admissions: Vec::new(),
-        proofs: Vec::new(),
-        tests: Vec::new(),
         objective: Objective {
             levels: vec![ObjectiveLevel { goal: Goal::Cost, within: None }],
             span: span(0),
         },
-        settings: Settings { max_gap_money: None, max_gap_ratio: None, lints: BTreeMap::new() },
-        unhonoured: Vec::new(),
+        ..Site::new(span(0))
     }
 }
 
 fn family(site: &mut Site, name: &str, role: Role, kind: &str, model: Model) -> FamilyId {
     let id = FamilyId::at(site.families.len());
-    let electrical = Electrical {
-        phases: 3,
-        phase: None,
-        power_factor: rat("0.9"),
-        rated_current: None,
-        rated_voltage: None,
-    };
     site.families.push(Family {
-        id,
-        name: name.into(),
-        span: span(1000 + id.0),
-        role,
-        kind: kind.into(),
-        count: None,
-        owner: OWNER,
-        bus: None,
-        gateway: None,
-        port: None,
-        profile: None,
-        tags: BTreeMap::new(),
-        model,
-        ranges: BTreeMap::new(),
-        readings: BTreeMap::new(),
-        electrical,
-        life_safety: None,
         control: Control::Command,
-        fail_safe: None,
-        command_step: BTreeMap::new(),
-        decide: Vec::new(),
-        interlock: None,
+        ..Family::new(id, name, span(1000 + id.0), role, kind, model)
     });
     id
 }
@@ -128,20 +72,7 @@ pub fn pieces(texts: &[(&str, &str)]) -> Vec<(Rat, Rat)> {
 
 /// A consumer without a need, with a power range in kW.
 pub fn consumer(site: &mut Site, name: &str, range: &[(&str, &str)]) -> FamilyId {
-    let model = Model::Consumer(Box::new(Consumer {
-        need: Need::None,
-        shed_class: None,
-        shed_price: None,
-        heats: None,
-        cools: None,
-        cop: Vec::new(),
-        capacity: Vec::new(),
-        on_off: false,
-        min_up_s: 0,
-        min_down_s: 0,
-        sessions: None,
-        default_power: None,
-    }));
+    let model = Model::Consumer(Box::new(Consumer::default()));
     let id = family(site, name, Role::Consumer, "load", model);
     if let Some(family) = site.families.last_mut() {
         family.ranges.insert(Attr::Power, pieces(range));
@@ -167,18 +98,11 @@ pub fn array(site: &mut Site, family: FamilyId, count: u32) {
 /// A battery that charges and discharges with up to this many kW, 10 % .. 95 % of 200 kWh.
 pub fn battery(site: &mut Site, name: &str, kw: &str) -> FamilyId {
     let model = Model::Store(Box::new(Store {
-        capacity: rat("200"),
-        charge: rat(kw),
-        discharge: rat(kw),
         efficiency_charge: rat("0.95"),
         efficiency_discharge: rat("0.95"),
         level_min: rat("0.1"),
         level_max: rat("0.95"),
-        self_discharge: Rat::ZERO,
-        wear: Rat::ZERO,
-        wear_charge: Rat::ZERO,
-        end: End::Default,
-        grid_forming: false,
+        ..Store::new(rat("200"), rat(kw), rat(kw))
     }));
     family(site, name, Role::Storage, "battery", model)
 }

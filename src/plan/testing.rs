@@ -24,48 +24,18 @@ pub(super) fn span() -> Span {
 pub(super) fn site() -> Site {
     let class = |name: &str| Class { name: name.to_owned(), span: span() };
     Site {
-        version: IR_VERSION,
-        edition: 2026,
         name: "test".to_owned(),
-        span: span(),
-        timezone: "UTC".to_owned(),
-        location: None,
         currency: "EUR".to_owned(),
         step: vec![StepRun { count: None, length_s: 3600 }],
         horizon_s: 86_400,
         valid: (CivilDate { year: 2026, month: 1, day: 1 }, CivilDate { year: 2027, month: 12, day: 31 }),
-        holidays: Vec::new(),
-        on_no_plan: NoPlan::Release,
-        emergency: None,
         signatures: Signatures::None,
         classes: ["safety", "contract", "comfort", "economy"].map(class).to_vec(),
-        files: Vec::new(),
-        buses: Vec::new(),
-        links: Vec::new(),
-        gateways: Vec::new(),
-        families: Vec::new(),
-        zones: Vec::new(),
-        groups: Vec::new(),
-        schedules: Vec::new(),
-        feeds: Vec::new(),
-        signals: Vec::new(),
-        assumptions: Vec::new(),
-        tariffs: Vec::new(),
-        budgets: Vec::new(),
-        rules: Vec::new(),
-        latches: Vec::new(),
-        held: Vec::new(),
-        principals: Vec::new(),
-        permits: Vec::new(),
-        admissions: Vec::new(),
-        proofs: Vec::new(),
-        tests: Vec::new(),
         objective: Objective {
             levels: vec![ObjectiveLevel { goal: Goal::Cost, within: None }],
             span: span(),
         },
-        settings: Settings::default(),
-        unhonoured: Vec::new(),
+        ..Site::new(span())
     }
 }
 
@@ -87,36 +57,7 @@ pub(super) fn device(site: &mut Site, name: &str, role: Role, kind: &str, model:
         }
         _ => BTreeMap::new(),
     };
-    site.families.push(Family {
-        id,
-        name: name.to_owned(),
-        span: span(),
-        role,
-        kind: kind.to_owned(),
-        count: None,
-        owner: OWNER,
-        bus: None,
-        gateway: None,
-        port: None,
-        profile: None,
-        tags: BTreeMap::new(),
-        model,
-        ranges,
-        readings: BTreeMap::new(),
-        electrical: Electrical {
-            phases: 3,
-            phase: None,
-            power_factor: rat("0.9"),
-            rated_current: None,
-            rated_voltage: None,
-        },
-        life_safety: None,
-        control: Control::Observe,
-        fail_safe: None,
-        command_step: BTreeMap::new(),
-        decide: Vec::new(),
-        interlock: None,
-    });
+    site.families.push(Family { ranges, ..Family::new(id, name, span(), role, kind, model) });
     Device { family: id, index: 1 }
 }
 
@@ -146,37 +87,16 @@ pub(super) fn grid(site: &mut Site, import: &str, export: &str) -> Device {
 
 pub(super) fn store(site: &mut Site, name: &str, capacity: &str, power: &str, end: End) -> Device {
     let model = Model::Store(Box::new(Store {
-        capacity: rat(capacity),
-        charge: rat(power),
-        discharge: rat(power),
         efficiency_charge: rat("0.9"),
         efficiency_discharge: rat("0.9"),
-        level_min: Rat::ZERO,
-        level_max: Rat::ONE,
-        self_discharge: Rat::ZERO,
-        wear: Rat::ZERO,
-        wear_charge: Rat::ZERO,
         end,
-        grid_forming: false,
+        ..Store::new(rat(capacity), rat(power), rat(power))
     }));
     device(site, name, Role::Storage, "battery", model)
 }
 
 pub(super) fn consumer() -> Consumer {
-    Consumer {
-        need: Need::None,
-        shed_class: None,
-        shed_price: None,
-        heats: None,
-        cools: None,
-        cop: Vec::new(),
-        capacity: Vec::new(),
-        on_off: false,
-        min_up_s: 0,
-        min_down_s: 0,
-        sessions: None,
-        default_power: None,
-    }
+    Consumer::default()
 }
 
 /// A load of constant power.

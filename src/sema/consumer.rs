@@ -16,20 +16,7 @@ impl<'a> Compiler<'a> {
         family: &mut Family,
         profile: Option<&'a Profile>,
     ) {
-        let mut consumer = Consumer {
-            need: Need::None,
-            shed_class: None,
-            shed_price: None,
-            heats: None,
-            cools: None,
-            cop: Vec::new(),
-            capacity: Vec::new(),
-            on_off: false,
-            min_up_s: 0,
-            min_down_s: 0,
-            sessions: None,
-            default_power: None,
-        };
+        let mut consumer = Consumer::default();
         let mut pieces = self.demand(props, family, profile);
         consumer.on_off = self.flag(props, "on_off");
         if let Some(found) = &pieces {

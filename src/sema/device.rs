@@ -1,8 +1,6 @@
 //! Devices: what all roles share. What each role adds stands in `producer`, `storage`, `consumer`
 //! and `control`.
 
-use std::collections::BTreeMap;
-
 use super::collect::{Declared, Owned};
 use super::network::named;
 use super::props::{Args, Props};
@@ -11,8 +9,7 @@ use super::{Compiler, profile};
 use crate::ast::{ArgKind, Bound, BoundKind, Declaration, Expr, ExprKind, Keyword, Name};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
-    Attr, Control, Domain, Electrical, FailSafe, FailSafeBy, Family, FamilyId, Model, Reading, Role,
-    SignalSource, Tag,
+    Attr, Control, Domain, FailSafe, FailSafeBy, Family, FamilyId, Model, Reading, Role, SignalSource, Tag,
 };
 use crate::quantity::{Rat, Type};
 
@@ -71,36 +68,9 @@ impl<'a> Compiler<'a> {
             Keyword::Slot => Role::Slot,
             _ => Role::Consumer,
         };
-        let mut family = Family {
-            id,
-            name,
-            span,
-            role,
-            kind,
-            count,
-            owner: owned.owner,
-            bus: None,
-            gateway: None,
-            port: None,
-            profile: None,
-            tags: BTreeMap::new(),
-            model: Model::Control { zone: None },
-            ranges: BTreeMap::new(),
-            readings: BTreeMap::new(),
-            electrical: Electrical {
-                phases: 3,
-                phase: None,
-                power_factor: Rat::ratio(9, 10).unwrap_or_default(),
-                rated_current: None,
-                rated_voltage: None,
-            },
-            life_safety: None,
-            control: Control::Observe,
-            fail_safe: None,
-            command_step: BTreeMap::new(),
-            decide: Vec::new(),
-            interlock: None,
-        };
+        let nothing_yet = Model::Control { zone: None };
+        let mut family =
+            Family { count, owner: owned.owner, ..Family::new(id, &name, span, role, &kind, nothing_yet) };
         self.place(&mut props, &mut family);
         let declared_factor = props.has("power_factor");
         self.electrical(&mut props, &mut family);

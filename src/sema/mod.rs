@@ -139,7 +139,7 @@ impl<'a> Compiler<'a> {
             sources,
             findings,
             suggestions: 0,
-            site: site::empty(statements.site_span()),
+            site: ir::Site::new(statements.site_span()),
             names: Names::default(),
             currency: String::new(),
             currency_known: false,

@@ -7,55 +7,9 @@ use crate::ast::{self, ArgKind, Declaration, Expr, ExprKind};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
     self, Assumption, CivilDate, Class, ClassId, Goal, Location, NoPlan, Objective, ObjectiveLevel,
-    Principal, PrincipalKind, Settings, Signatures, Site, StepRun,
+    Principal, PrincipalKind, Signatures, StepRun,
 };
 use crate::quantity::{Rat, Type};
-
-/// A site about which nothing is known yet.
-pub(super) fn empty(span: Span) -> Site {
-    let day = CivilDate { year: 2000, month: 1, day: 1 };
-    Site {
-        version: ir::IR_VERSION,
-        edition: 2026,
-        name: String::new(),
-        span,
-        timezone: "UTC".to_owned(),
-        location: None,
-        currency: String::new(),
-        step: Vec::new(),
-        horizon_s: 0,
-        valid: (day, day),
-        holidays: Vec::new(),
-        on_no_plan: NoPlan::Release,
-        emergency: None,
-        signatures: Signatures::Required,
-        classes: Vec::new(),
-        files: Vec::new(),
-        buses: Vec::new(),
-        links: Vec::new(),
-        gateways: Vec::new(),
-        families: Vec::new(),
-        zones: Vec::new(),
-        groups: Vec::new(),
-        schedules: Vec::new(),
-        feeds: Vec::new(),
-        signals: Vec::new(),
-        assumptions: Vec::new(),
-        tariffs: Vec::new(),
-        budgets: Vec::new(),
-        rules: Vec::new(),
-        latches: Vec::new(),
-        held: Vec::new(),
-        principals: Vec::new(),
-        permits: Vec::new(),
-        admissions: Vec::new(),
-        proofs: Vec::new(),
-        tests: Vec::new(),
-        objective: Objective { levels: Vec::new(), span },
-        settings: Settings::default(),
-        unhonoured: Vec::new(),
-    }
-}
 
 impl<'a> Compiler<'a> {
     /// Reads `site` and `priorities`, files and settings.

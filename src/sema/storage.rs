@@ -32,18 +32,8 @@ impl<'a> Compiler<'a> {
         let charge = self.store_power(props, "charge", family, profile);
         let discharge = self.store_power(props, "discharge", family, profile);
         let mut store = Store {
-            capacity,
-            charge: charge.clone(),
-            discharge: discharge.clone(),
-            efficiency_charge: Rat::ONE,
-            efficiency_discharge: Rat::ONE,
-            level_min: Rat::ZERO,
-            level_max: Rat::ONE,
-            self_discharge: Rat::ZERO,
-            wear: Rat::ZERO,
-            wear_charge: Rat::ZERO,
-            end: End::Default,
             grid_forming: self.flag(props, "grid_forming"),
+            ..Store::new(capacity, charge.clone(), discharge.clone())
         };
         if let Some(args) = self.need(props, "efficiency", "efficiency 95 % / 95 %") {
             self.store_efficiency(args, &mut store);

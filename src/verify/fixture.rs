@@ -9,36 +9,8 @@ use crate::quantity::Rat;
 /// A device declaration on bus 0 with nothing but its model.
 pub(crate) fn family(site: &mut Site, name: &str, role: Role, kind: &str, model: Model) -> FamilyId {
     let id = FamilyId::at(site.families.len());
-    site.families.push(Family {
-        id,
-        name: name.into(),
-        span: span(100 + id.0),
-        role,
-        kind: kind.into(),
-        count: None,
-        owner: OWNER,
-        bus: Some(BusId(0)),
-        gateway: None,
-        port: None,
-        profile: None,
-        tags: BTreeMap::new(),
-        model,
-        ranges: BTreeMap::new(),
-        readings: BTreeMap::new(),
-        electrical: Electrical {
-            phases: 3,
-            phase: None,
-            power_factor: rat("0.9"),
-            rated_current: None,
-            rated_voltage: None,
-        },
-        life_safety: None,
-        control: Control::Observe,
-        fail_safe: None,
-        command_step: BTreeMap::new(),
-        decide: Vec::new(),
-        interlock: None,
-    });
+    site.families
+        .push(Family { bus: Some(BusId(0)), ..Family::new(id, name, span(100 + id.0), role, kind, model) });
     id
 }
 
@@ -74,18 +46,13 @@ pub(crate) fn grid(site: &mut Site, import: &str, export: &str, tariff: Option<T
 /// A battery on bus 0, 10 % to 95 % of its level usable, 95 % efficient each way.
 pub(crate) fn battery(site: &mut Site, name: &str, capacity: &str, power: &str) -> FamilyId {
     let model = Model::Store(Box::new(Store {
-        capacity: rat(capacity),
-        charge: rat(power),
-        discharge: rat(power),
         efficiency_charge: rat("0.95"),
         efficiency_discharge: rat("0.95"),
         level_min: rat("0.1"),
         level_max: rat("0.95"),
-        self_discharge: Rat::ZERO,
         wear: rat("0.03"),
-        wear_charge: Rat::ZERO,
         end: End::Free,
-        grid_forming: false,
+        ..Store::new(rat(capacity), rat(power), rat(power))
     }));
     let id = family(site, name, Role::Storage, "battery", model);
     range(site, id, Attr::Charge, &[("0", power)]);
@@ -103,20 +70,7 @@ pub(crate) fn pv(site: &mut Site, rated: &str, output: SignalId) -> FamilyId {
 
 /// A consumer on bus 0 with a need.
 pub(crate) fn consumer(site: &mut Site, name: &str, need: Need, pieces: &[(&str, &str)]) -> FamilyId {
-    let model = Model::Consumer(Box::new(Consumer {
-        need,
-        shed_class: None,
-        shed_price: None,
-        heats: None,
-        cools: None,
-        cop: Vec::new(),
-        capacity: Vec::new(),
-        on_off: false,
-        min_up_s: 0,
-        min_down_s: 0,
-        sessions: None,
-        default_power: None,
-    }));
+    let model = Model::Consumer(Box::new(Consumer { need, ..Consumer::default() }));
     let id = family(site, name, Role::Consumer, "load", model);
     if !pieces.is_empty() {
         range(site, id, Attr::Power, pieces);

@@ -32,34 +32,9 @@ pub(super) fn profile(name: &str) -> Profile {
 
 pub(super) fn family(site: &Site, name: &str, role: Role, model: Model) -> Family {
     Family {
-        id: FamilyId::at(site.families.len()),
-        name: name.into(),
-        span: span(0),
-        role,
-        kind: name.into(),
-        count: None,
-        owner: OWNER,
         bus: Some(BusId(0)),
-        gateway: None,
-        port: None,
-        profile: None,
-        tags: BTreeMap::new(),
-        model,
-        ranges: BTreeMap::new(),
-        readings: BTreeMap::new(),
-        electrical: Electrical {
-            phases: 3,
-            phase: None,
-            power_factor: rat("0.9"),
-            rated_current: None,
-            rated_voltage: None,
-        },
-        life_safety: None,
         control: Control::Command,
-        fail_safe: None,
-        command_step: BTreeMap::new(),
-        decide: Vec::new(),
-        interlock: None,
+        ..Family::new(FamilyId::at(site.families.len()), name, span(0), role, name, model)
     }
 }
 
@@ -98,18 +73,12 @@ pub(super) fn yard() -> Site {
     solar.ranges.insert(Attr::Power, vec![(rat("0"), rat("10"))]);
     s.families.push(solar);
     let store = Store {
-        capacity: rat("10"),
-        charge: rat("5"),
-        discharge: rat("5"),
         efficiency_charge: rat("0.95"),
         efficiency_discharge: rat("0.95"),
         level_min: rat("0.1"),
         level_max: rat("0.95"),
-        self_discharge: rat("0"),
-        wear: rat("0"),
-        wear_charge: rat("0"),
         end: End::Free,
-        grid_forming: false,
+        ..Store::new(rat("10"), rat("5"), rat("5"))
     };
     let mut pack = family(&s, "pack", Role::Storage, Model::Store(Box::new(store)));
     pack.gateway = Some(GatewayId(1));
@@ -119,20 +88,7 @@ pub(super) fn yard() -> Site {
     pack.ranges.insert(Attr::Charge, vec![(rat("0"), rat("5"))]);
     pack.ranges.insert(Attr::Discharge, vec![(rat("0"), rat("5"))]);
     s.families.push(pack);
-    let consumer = Consumer {
-        need: Need::None,
-        shed_class: None,
-        shed_price: None,
-        heats: None,
-        cools: None,
-        cop: Vec::new(),
-        capacity: Vec::new(),
-        on_off: false,
-        min_up_s: 0,
-        min_down_s: 0,
-        sessions: None,
-        default_power: None,
-    };
+    let consumer = Consumer::default();
     let mut charger = family(&s, "charger", Role::Consumer, Model::Consumer(Box::new(consumer)));
     charger.gateway = Some(GatewayId(1));
     charger.profile = Some("heidelberg/energy-control".into());
