@@ -507,7 +507,7 @@ pub struct Override {
 pub struct Breach {
     /// The statement.
     pub statement: StatementRef,
-    /// Its class; empty for a device's own end level.
+    /// Its class; empty where a need may be shed at a price.
     pub class: String,
     /// The device, zone or group.
     pub of: String,
@@ -515,9 +515,11 @@ pub struct Breach {
     pub first: u32,
     /// Last step, included.
     pub last: u32,
-    /// By how much, summed over these steps, to 9 decimals.
+    /// By how much, summed over these steps: the distance to what is asked, measured by the verifier,
+    /// to 9 decimals.
     pub amount: Rat,
-    /// `K h`, `kWh`, `kW h`, `kg`, or the currency.
+    /// `kWh` for powers and energy, `K h` for temperatures, `h` for runs and for shares of a level,
+    /// `kg` or the currency for budgets.
     pub unit: String,
     /// What it costs, where it is priced.
     pub money: Option<Rat>,

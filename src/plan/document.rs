@@ -53,8 +53,6 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         groups: &groups,
     })?;
     let mut sums = money::of(known, &trajectory);
-    let breaches = breaches::of(facts, &trajectory);
-    sums.breach = breaches.iter().filter_map(|b| b.money.clone()).sum();
     money::close(&mut sums);
     sums.model_cost = Rat::from_f64_snapped(model_cost(facts.solved), 9);
     sums.unmanaged_parts = baseline::parts(facts, &sums.demand);
@@ -89,7 +87,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         presumes: known.on.presumes().to_vec(),
         assumptions: assumptions(facts),
         overrides: facts.told.overrides.clone(),
-        breaches,
+        breaches: breaches::granted(facts),
         void: facts.told.void.clone(),
         status: if gap_money <= facts.gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible },
         gap: Gap {
@@ -102,7 +100,22 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     }
     .seal();
     let verdict = verify(facts.bundle, &document);
+    if verdict.holds() {
+        return Ok(document);
+    }
+    if verdict.misses.iter().any(|miss| !miss.said) {
+        return Err(verdict.misses);
+    }
+    let document = told(document, verdict.told).seal();
+    let verdict = verify(facts.bundle, &document);
     if verdict.holds() { Ok(document) } else { Err(verdict.misses) }
+}
+
+/// The document with what the verifier measured of it after rounding.
+fn told(mut document: PlanDocument, told: crate::verify::Told) -> PlanDocument {
+    document.money.breach = told.breaches.iter().filter_map(|b| b.money.clone()).sum();
+    money::close(&mut document.money);
+    PlanDocument { breaches: told.breaches, overrides: told.overrides, void: told.void, ..document }
 }
 
 /// The optimum's own cost, unrounded, currency.

@@ -54,7 +54,6 @@ fn served(
                 (Some(price), _) => {
                     let price = price.to_f64() * hours;
                     b.money.push((Part::Breach, shed, price));
-                    b.priced.push((owner, Some(t), shed, price));
                 }
                 (None, _) => {
                     let class = consumer.shed_class;

@@ -153,8 +153,6 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) links: Vec<(Vec<Aff>, Vec<Aff>)>,
     /// What one member of a unit may take or give in each step, where the model narrowed it.
     pub(super) allowed: BTreeMap<(usize, Attr), Vec<Pieces>>,
-    /// Priced breaches: whose, when, how much, currency for each unit.
-    pub(super) priced: Vec<(Owner, Option<usize>, Col, f64)>,
     /// Flows by origin.
     pub(super) tagged: super::supply::Tagged,
     /// Columns of conditions that the plan decides.
@@ -209,7 +207,6 @@ impl<'s, 'a> Builder<'s, 'a> {
             limits: Vec::new(),
             links: Vec::new(),
             allowed: BTreeMap::new(),
-            priced: Vec::new(),
             tagged: super::supply::Tagged::default(),
             holds: Vec::new(),
             patterns: Vec::new(),
@@ -336,7 +333,6 @@ impl<'s, 'a> Builder<'s, 'a> {
             match wish {
                 Wish::Priced(price) => {
                     self.money.push((Part::Breach, col, price));
-                    self.priced.push((owner, step, col, price));
                 }
                 Wish::No | Wish::Free => {
                     self.breaches.push(Breach {

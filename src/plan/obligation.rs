@@ -113,7 +113,6 @@ fn missed(b: &mut Builder<'_, '_>, due: &Due, hours: f64, power: f64) {
         Wish::Priced(price) => {
             let col = b.program.col(hours, hours);
             b.money.push((super::model::Part::Breach, col, price));
-            b.priced.push((owner, None, col, price));
         }
     }
 }

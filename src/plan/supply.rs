@@ -238,7 +238,6 @@ fn feed(b: &mut Builder<'_, '_>, taker: &Taker<'_>, tag: &BTreeSet<Device>, t: u
         match wish {
             Some(Some(price)) => {
                 b.money.push((Part::Breach, col, price * hours));
-                b.priced.push((*owner, Some(t), col, price * hours));
             }
             None | Some(None) => b.breaches.push(Breach {
                 col,

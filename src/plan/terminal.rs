@@ -36,7 +36,6 @@ pub(super) fn add(
             b.mode = mode;
             if let Some(col) = missing {
                 b.money.push((Part::End, col, price));
-                b.priced.push((owner, None, col, price));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::fix::Interval;
-use super::ledger::{Breached, Ledger};
+use super::ledger::{Breached, Duty, Ledger, When, budget_unit};
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::{Run, Trajectory};
@@ -55,14 +55,16 @@ pub(super) fn check(
             }
             if total.hi > budget.cap {
                 let words = format!("{} of {} are used", total.shown(), budget.cap);
+                let over = |used: &Rat| Rat::max_of(&(used - &budget.cap), &Rat::ZERO);
                 ledger.breach(
                     Breached {
                         statement: Statement::Budget(budget.id),
-                        class: budget.class,
+                        duty: Duty::Owed(budget.class),
                         of: budget.name.clone(),
-                        step: steps.start,
+                        when: When::Whole(steps.start, steps.end.saturating_sub(1)),
                         words,
-                        initial: false,
+                        amount: Amount { lo: over(&total.lo), hi: over(&total.hi) },
+                        unit: budget_unit(budget.quantity),
                     },
                     out,
                 );

@@ -8,6 +8,7 @@ use super::miss::{Miss, Misses};
 use super::money;
 use super::network::Network;
 use super::physical;
+use super::rules::Told;
 use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
 use super::{Case, cuts, failsafe, rules};
@@ -29,6 +30,8 @@ pub struct Verdict {
     pub misses: Vec<Miss>,
     /// The simulation, where the plan could be simulated at all.
     pub trajectory: Option<Trajectory>,
+    /// What the plan has to say of what it does not meet.
+    pub told: Told,
     /// Questions asked: steps, devices, statements.
     pub asked: Asked,
 }
@@ -132,10 +135,10 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
             out.push("money", Miss::plan("money", "money beyond 10^15 cannot be computed exactly"))
         }
     }
-    let statements = rules::check(case, calendar, plan, &trajectory, &mut out);
+    let (statements, told) = rules::check(case, calendar, plan, &trajectory, &mut out);
     let devices = trajectory.runs.iter().map(|run| run.unit.count).sum();
     let asked = Asked { steps: case.steps.len(), devices, statements };
-    Verdict { misses: out.into_list(), trajectory: Some(trajectory), asked }
+    Verdict { misses: out.into_list(), trajectory: Some(trajectory), told, asked }
 }
 
 /// Everything about the document itself.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Case;
 use super::fix::Interval;
-use super::ledger::{effect, facts};
+use super::ledger::{Breached, Duty, Ledger, When, effect, facts};
 use super::miss::{Miss, Misses};
+use super::money::Amount;
 use super::simulate::Trajectory;
 use crate::bundle::{Names, PlanDocument};
-use crate::eval::{Decision, Unit};
-use crate::ir::{Attr, Device, MemberRange, Role};
+use crate::eval::{Asked, Decision, Unit};
+use crate::ir::{Attr, Device, MemberRange, Role, SAFETY};
 use crate::quantity::Rat;
 
 /// Flows are recorded to 9 decimals each; a taker has at most this many origins' worth of rounding.
@@ -45,10 +46,11 @@ pub(super) fn check(
     plan: &PlanDocument,
     trajectory: &Trajectory,
     decisions: &[Decision],
+    ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) {
     let names = Names::new(case.site);
-    let mut by_taker: BTreeMap<Device, Vec<(Device, &[Rat])>> = BTreeMap::new();
+    let mut by_taker: Flows<'_> = BTreeMap::new();
     let mut by_source: BTreeMap<Device, Vec<&[Rat]>> = BTreeMap::new();
     let mut seen: BTreeSet<(Device, Device)> = BTreeSet::new();
     for flow in &plan.flows {
@@ -98,20 +100,59 @@ pub(super) fn check(
             }
         }
     }
-    origins(case, trajectory, decisions, &by_taker, out);
+    origins(case, trajectory, decisions, &by_taker, ledger, out);
+    wishes(case, decisions, &by_taker, ledger, out);
 }
 
-/// Restricted takers are fed by allowed sources only, and wholly.
+/// What each taker gets of each source, by step.
+type Flows<'f> = BTreeMap<Device, Vec<(Device, &'f [Rat])>>;
+
+/// Preferred origins: what comes from elsewhere.
+fn wishes(
+    case: &Case<'_>,
+    decisions: &[Decision],
+    by_taker: &Flows<'_>,
+    ledger: &mut Ledger<'_>,
+    out: &mut Misses,
+) {
+    for (step, (decision, length)) in decisions.iter().zip(case.steps).enumerate() {
+        for wish in &decision.preferences {
+            let Asked::Supply { from, never } = &wish.asked else { continue };
+            let allowed = |device: Device| from.iter().any(|m| m.contains(device)) != *never;
+            for device in wish.units.iter().filter_map(super::rules::devices).flat_map(|m| m.devices()) {
+                let flows = by_taker.get(&device).map(Vec::as_slice).unwrap_or_default();
+                let others = flows.iter().filter(|(from, _)| !allowed(*from));
+                let sum: Rat = others.filter_map(|(_, values)| values.get(step)).sum();
+                ledger.breach(
+                    Breached {
+                        statement: effect(wish.effect),
+                        duty: Duty::Wished(Some(wish.class), wish.price.clone()),
+                        of: case.site.device_name(device),
+                        when: When::at(step),
+                        words: String::new(),
+                        amount: Amount::exact(sum).at(&length.hours()),
+                        unit: "kWh",
+                    },
+                    out,
+                );
+            }
+        }
+    }
+}
+
+/// Restricted takers are fed by allowed sources, and wholly; what others give is a breach.
 fn origins(
     case: &Case<'_>,
     trajectory: &Trajectory,
     decisions: &[Decision],
-    by_taker: &BTreeMap<Device, Vec<(Device, &[Rat])>>,
+    by_taker: &Flows<'_>,
+    ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) {
-    for (step, decision) in decisions.iter().enumerate() {
+    for (step, (decision, length)) in decisions.iter().zip(case.steps).enumerate() {
         for origins in &decision.origins {
-            let Unit::Devices(range) = origins.unit else { continue };
+            let (Unit::Devices(range), Some(by)) = (origins.unit, origins.by.first()) else { continue };
+            let class = case.site.rule(by.instance.rule).map_or(SAFETY, |rule| rule.class);
             for device in range.devices() {
                 let Some(taken) = power(case, trajectory, device, true, step) else { continue };
                 if !taken.may_be_positive() {
@@ -119,29 +160,33 @@ fn origins(
                 }
                 let allowed = |from: Device| origins.allowed.iter().any(|m| m.contains(from));
                 let flows = by_taker.get(&device).map(Vec::as_slice).unwrap_or_default();
-                let other = flows
-                    .iter()
-                    .find(|(from, values)| !allowed(*from) && values.get(step).is_some_and(|v| *v > near()));
-                let fed: Rat =
-                    flows.iter().filter(|(from, _)| allowed(*from)).filter_map(|(_, v)| v.get(step)).sum();
+                let fed: Rat = flows.iter().filter_map(|(_, values)| values.get(step)).sum();
                 let name = case.site.device_name(device);
-                let message = match other {
-                    Some((from, _)) => {
-                        format!(
-                            "`{name}` is fed by `{}`, which its rules do not allow",
-                            case.site.device_name(*from)
-                        )
-                    }
-                    None if &taken.recorded() - &fed > near() => {
-                        format!("`{name}` takes {} kW, allowed sources give it {fed} kW", taken.recorded())
-                    }
-                    None => continue,
-                };
-                let mut miss = Miss::at(step, name, message);
-                if let Some(by) = origins.by.first() {
-                    miss = miss.by(effect(*by), facts(case.site, effect(*by)).2);
+                if &taken.recorded() - &fed > near() {
+                    let message =
+                        format!("`{name}` takes {} kW, allowed sources give it {fed} kW", taken.recorded());
+                    let (_, _, span) = facts(case.site, effect(*by));
+                    out.push("origin", Miss::at(step, name, message).by(effect(*by), span));
+                    continue;
                 }
-                out.push("origin", miss);
+                let others = flows.iter().filter(|(from, _)| !allowed(*from));
+                let other = others.clone().find(|(_, values)| values.get(step).is_some_and(|v| *v > near()));
+                let Some((from, _)) = other else { continue };
+                let from = case.site.device_name(*from);
+                let sum: Rat = others.filter_map(|(_, values)| values.get(step)).sum();
+                let words = format!("`{name}` is fed by `{from}`, which its rules do not allow");
+                ledger.breach(
+                    Breached {
+                        statement: effect(*by),
+                        duty: Duty::Owed(class),
+                        of: name,
+                        when: When::at(step),
+                        words,
+                        amount: Amount::exact(sum).at(&length.hours()),
+                        unit: "kWh",
+                    },
+                    out,
+                );
             }
         }
     }

@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use super::Case;
+use super::distance::between;
 use super::fix::Interval;
-use super::ledger::{Breached, Ledger, effect};
+use super::ledger::{Breached, Duty, Ledger, When, effect, unit as unit_of};
 use super::miss::Misses;
 use super::rules::{members_name, sum};
 use super::simulate::Trajectory;
@@ -64,12 +65,13 @@ fn windows(case: &Case<'_>, calendar: &Calendar, over: i64) -> Vec<Vec<(usize, i
         let to = case.steps.partition_point(|step| step.start < end);
         let shared = |step: &Step| step.end.min(end).since(step.start.max(begin));
         let steps = case.steps.iter().enumerate().take(to).skip(from);
-        let shares: Vec<(usize, i64)> = steps.map(|(place, step)| (place, shared(step))).collect();
-        if let [(place, _)] = shares.as_slice()
+        let mut shares: Vec<(usize, i64)> = steps.map(|(place, step)| (place, shared(step))).collect();
+        if let [(place, length)] = shares.as_mut_slice()
             && let Some(step) = case.steps.get(*place)
         {
             let inside = step.end.since(end).max(0).div_euclid(over);
             end = end.plus(inside.saturating_mul(over));
+            *length = step.end.min(end).since(step.start.max(begin));
         }
         found.push(shares);
         begin = end;
@@ -101,11 +103,17 @@ pub(super) fn check(
                 weighted.checked_div(&Rat::int(seconds))
             };
             let (lo, hi) = (bound(false), bound(true));
-            if lo.is_some_and(|lo| found.lo() < lo) || hi.is_some_and(|hi| found.hi() > hi) {
+            if lo.as_ref().is_some_and(|lo| found.lo() < *lo)
+                || hi.as_ref().is_some_and(|hi| found.hi() > *hi)
+            {
                 let words = format!("the mean of {} is {} kW", attr.name(), found.recorded());
                 let of = members_name(case.site, &members);
-                let statement = effect(by);
-                ledger.breach(Breached { statement, class, of, step: first, words, initial: false }, out);
+                let (statement, duty, unit) = (effect(by), Duty::Owed(class), unit_of(&attr));
+                let when = When::Steps(first, steps.last().map_or(first, |(last, _)| *last));
+                let seconds: i64 = steps.iter().map(|(_, length)| length).sum();
+                let hours = Rat::ratio(i128::from(seconds), 3600).unwrap_or_default();
+                let amount = between(lo.as_ref(), hi.as_ref(), found).at(&hours);
+                ledger.breach(Breached { statement, duty, of, when, words, amount, unit }, out);
             }
         }
     }

@@ -24,6 +24,8 @@ pub struct Miss {
     pub class: Option<ClassId>,
     /// Where that statement stands.
     pub span: Option<Span>,
+    /// Only what the plan says of itself is wrong; what it does may stand.
+    pub said: bool,
 }
 
 impl Miss {
@@ -37,7 +39,13 @@ impl Miss {
             statement: None,
             class: None,
             span: None,
+            said: false,
         }
+    }
+
+    /// The plan does not tell the truth about itself.
+    pub(super) fn said(of: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { said: true, ..Self::plan(of, message) }
     }
 
     pub(super) fn at(step: usize, of: impl Into<String>, message: impl Into<String>) -> Self {

@@ -8,6 +8,8 @@ mod budgets;
 mod check;
 mod cuts;
 mod decisions;
+mod declared;
+mod distance;
 mod failsafe;
 mod fix;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod miss;
 mod money;
 mod network;
 mod obligations;
+mod overrides;
 mod physical;
 pub mod prefix;
 mod rules;
@@ -28,7 +31,13 @@ mod state;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_breaches;
+#[cfg(test)]
+mod tests_devices;
+#[cfg(test)]
 mod tests_document;
+#[cfg(test)]
+mod tests_rules;
 mod units;
 
 use crate::bundle::{Bundle, CommandSeries, GroupSeries, PlanDocument, Session, State, Step};
@@ -40,6 +49,7 @@ pub use check::{Asked, Verdict, verify};
 pub use fix::{Interval, TooLarge};
 pub use limits::Excess;
 pub use miss::Miss;
+pub use rules::Told;
 pub use simulate::{Run, Trajectory, simulate};
 pub use state::Content;
 pub use units::Unit;

@@ -31,7 +31,7 @@ impl Amount {
         self.hi += &Rat::max_of(&a, &b);
     }
 
-    fn exact(value: Rat) -> Self {
+    pub(super) fn exact(value: Rat) -> Self {
         Self { lo: value.clone(), hi: value }
     }
 

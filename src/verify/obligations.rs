@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use super::Case;
 use super::decisions::Decisions;
 use super::fix::Interval;
-use super::ledger::{Breached, Ledger, effect};
+use super::ledger::{Breached, Duty, Ledger, When, effect};
 use super::miss::Misses;
+use super::money::Amount;
 use super::simulate::Trajectory;
-use crate::bundle::{Done, Session};
+use crate::bundle::{Done, Session, StatementRef, Void};
 use crate::calendar::{Calendar, Instant};
-use crate::eval::{Asked, EffectRef, Instance};
+use crate::eval::{Asked, Decision, EffectRef, Instance};
 use crate::ir::{Attr, ClassId, Device, Effect, EffectKind, MemberRange, Model, Rule, Statement, Target};
 use crate::quantity::Rat;
 
 /// One device's due in one window.
 struct Due<'d> {
     statement: Statement,
-    class: ClassId,
+    duty: Duty,
     device: Device,
     window: (Instant, Instant),
     asked: &'d Asked,
@@ -77,148 +78,214 @@ fn later(case: &Case<'_>, device: Device, name: &str, closes: Instant) -> Rat {
         .sum()
 }
 
-/// Every `deliver` and `run`; how many there were.
-pub(super) fn check(
-    case: &Case<'_>,
-    calendar: &Calendar,
-    trajectory: &Trajectory,
-    decisions: &Decisions<'_>,
-    ledger: &mut Ledger<'_>,
-    out: &mut Misses,
-) -> usize {
-    let (from, until) = horizon(case);
-    let mut asked = 0;
-    for rule in &case.site.rules {
-        for stated in rule.effects.iter().filter(|e| !e.preferably) {
-            let (EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. }) = &stated.kind else {
+/// Everything that `deliver` and `run` ask of a plan.
+pub(super) struct Work<'w, 'a> {
+    pub(super) case: &'w Case<'a>,
+    pub(super) calendar: &'w Calendar,
+    pub(super) trajectory: &'w Trajectory,
+    pub(super) decisions: &'w Decisions<'a>,
+    /// Dues that ask nothing.
+    pub(super) void: Vec<Void>,
+    /// When an effect last fired on a device, for `at most every`.
+    fired: BTreeMap<(EffectRef, Device), Instant>,
+}
+
+/// What a decision asks of devices by one effect, owed or preferred.
+fn asked<'d>(
+    decision: &'d Decision,
+    rule: &'d Rule,
+    stated: &'d Effect,
+) -> impl Iterator<Item = (EffectRef, Device, Duty, &'d Asked)> {
+    let is = move |by: &EffectRef| by.instance.rule == rule.id && by.index == stated.index;
+    let owed = decision.obligations.iter().filter(move |o| is(&o.effect)).flat_map(|o| {
+        let devices = o.members.iter().flat_map(|m| m.devices());
+        devices.map(|d| (o.effect, d, Duty::Owed(o.class), &o.asked))
+    });
+    let wished = decision.preferences.iter().filter(move |p| is(&p.effect)).flat_map(|p| {
+        let devices = p.units.iter().filter_map(super::rules::devices).flat_map(|m| m.devices());
+        devices.map(|d| (p.effect, d, Duty::Wished(Some(p.class), p.price.clone()), &p.asked))
+    });
+    owed.chain(wished)
+}
+
+impl<'w, 'a> Work<'w, 'a> {
+    pub(super) const fn new(
+        case: &'w Case<'a>,
+        calendar: &'w Calendar,
+        trajectory: &'w Trajectory,
+        decisions: &'w Decisions<'a>,
+    ) -> Self {
+        Self { case, calendar, trajectory, decisions, void: Vec::new(), fired: BTreeMap::new() }
+    }
+
+    /// Every `deliver` and `run`, owed or preferred; how many there were.
+    pub(super) fn check(&mut self, ledger: &mut Ledger<'_>, out: &mut Misses) -> usize {
+        let mut asked = 0;
+        for rule in &self.case.site.rules {
+            for stated in &rule.effects {
+                if let EffectKind::Deliver { window, .. } | EffectKind::Run { window, .. } = &stated.kind {
+                    let (from, until) = horizon(self.case);
+                    for window in self.calendar.obligation_windows(window, from, until) {
+                        asked += self.window((rule, stated), window, ledger, out);
+                    }
+                }
+            }
+        }
+        asked
+    }
+
+    fn window(
+        &mut self,
+        (rule, stated): (&Rule, &Effect),
+        window: (Instant, Instant),
+        ledger: &mut Ledger<'_>,
+        out: &mut Misses,
+    ) -> usize {
+        let (case, decisions) = (self.case, self.decisions);
+        let (from, _) = horizon(case);
+        let begun = window.0 < from;
+        let step = case.steps.partition_point(|s| s.start < window.0.max(from));
+        let Some(decision) = decisions.steps.get(step) else { return 0 };
+        let mut count = 0;
+        let mut met: Vec<(EffectRef, Device)> = Vec::new();
+        for (by, device, duty, asked) in asked(decision, rule, stated) {
+            met.push((by, device));
+            count += usize::from(self.due(rule, (by, device), duty, asked, window, ledger, out));
+        }
+        if !begun {
+            return count;
+        }
+        // owed since the window opened, although the guard no longer holds
+        for (by, device) in self.members(rule, stated) {
+            if met.contains(&(by, device)) || case.state.done(case.site, rule.id, device).owed != Some(true) {
                 continue;
+            }
+            let owed = match &stated.kind {
+                EffectKind::Deliver { energy, .. } => {
+                    let member = by.instance.member;
+                    decisions.evaluator.number(energy, member, &decisions.first).map(Asked::Deliver)
+                }
+                EffectKind::Run { for_s, uninterrupted, .. } => {
+                    Some(Asked::Run { for_s: *for_s, uninterrupted: *uninterrupted })
+                }
+                _ => None,
             };
-            // when the effect last fired on a device, for `at most every`
-            let mut fired: BTreeMap<Device, Instant> = BTreeMap::new();
-            for window in calendar.obligation_windows(window, from, until) {
-                let begun = window.0 < from;
-                let step = case.steps.partition_point(|s| s.start < window.0.max(from));
-                let Some(decision) = decisions.steps.get(step) else { continue };
-                for obligation in &decision.obligations {
-                    if obligation.effect.instance.rule != rule.id || obligation.effect.index != stated.index {
-                        continue;
-                    }
-                    for device in obligation.members.iter().flat_map(|m| m.devices()) {
-                        let done =
-                            if begun { case.state.done(case.site, rule.id, device) } else { Done::default() };
-                        if begun && done.owed == Some(false) {
-                            continue;
-                        }
-                        if !fires(case, rule, stated, device, window.0, &mut fired) {
-                            continue;
-                        }
-                        asked += 1;
-                        let statement = effect(obligation.effect);
-                        let due = Due {
-                            statement,
-                            class: rule.class,
-                            device,
-                            window,
-                            asked: &obligation.asked,
-                            done,
-                        };
-                        one(case, trajectory, &due, ledger, out);
-                    }
-                }
-                if begun {
-                    for device in members(case, rule, stated).iter().flat_map(|m| m.devices()) {
-                        if case.state.done(case.site, rule.id, device).owed == Some(true) {
-                            fires(case, rule, stated, device, window.0, &mut fired);
-                        }
-                    }
-                    asked += since_before(case, trajectory, decisions, (rule, stated), window, ledger, out);
-                }
+            let Some(owed) = owed else { continue };
+            let duty = match stated.preferably {
+                true => Duty::Wished(Some(rule.class), stated.price.clone()),
+                false => Duty::Owed(rule.class),
+            };
+            count += usize::from(self.due(rule, (by, device), duty, &owed, window, ledger, out));
+        }
+        count
+    }
+
+    /// Every device that an effect may oblige, with the instance that would.
+    fn members(&self, rule: &Rule, stated: &Effect) -> Vec<(EffectRef, Device)> {
+        let index = stated.index;
+        match (&stated.target, rule.for_each.and_then(|g| self.case.site.group(g))) {
+            (Target::Bound, Some(group)) => (group.members.iter().flat_map(|m| m.devices()))
+                .map(|d| {
+                    let instance = Instance { rule: rule.id, member: Some(d) };
+                    (EffectRef { instance, index }, d)
+                })
+                .collect(),
+            (target, _) => {
+                let by = EffectRef { instance: Instance::of(rule.id), index };
+                let members = self.case.site.target_members(target);
+                members.iter().flat_map(|m| m.devices()).map(|d| (by, d)).collect()
             }
         }
     }
-    asked
-}
 
-/// Whether `at most every` lets the window that opens at `opens` fire on a device. It does where the
-/// last one that fired opened at least that long before.
-fn fires(
-    case: &Case<'_>,
-    rule: &Rule,
-    stated: &Effect,
-    device: Device,
-    opens: Instant,
-    fired: &mut BTreeMap<Device, Instant>,
-) -> bool {
-    let (Some(every), EffectKind::Run { .. }) = (rule.at_most_every_s, &stated.kind) else { return true };
-    let before = case.state.done(case.site, rule.id, device).fired;
-    let last = fired.get(&device).copied().or(before);
-    if last.is_some_and(|last| last < opens && opens.since(last) < every) {
-        return false;
+    /// One device's due in one window; whether it asks anything.
+    #[expect(clippy::too_many_arguments, reason = "one call, and each is a different thing")]
+    fn due(
+        &mut self,
+        rule: &Rule,
+        (by, device): (EffectRef, Device),
+        duty: Duty,
+        asked: &Asked,
+        window: (Instant, Instant),
+        ledger: &mut Ledger<'_>,
+        out: &mut Misses,
+    ) -> bool {
+        let case = self.case;
+        let (from, _) = horizon(case);
+        let state = case.state.done(case.site, rule.id, device);
+        let before = state.fired;
+        let done = if window.0 < from { state } else { Done::default() };
+        if done.owed == Some(false) {
+            return false;
+        }
+        if !self.fires(rule, (by, device), asked, window.0, before) {
+            self.void(effect(by), device, window, "it ran too short a time before");
+            return false;
+        }
+        let due = Due { statement: effect(by), duty, device, window, asked, done };
+        if one(case, self.trajectory, &due, ledger, out) == Met::Void {
+            self.void(effect(by), device, window, "no vehicle is there");
+            return false;
+        }
+        true
     }
-    fired.insert(device, opens);
-    true
+
+    /// Whether `at most every` lets the window that opens at `opens` fire on a device. It does where
+    /// the last one that fired opened at least that long before.
+    fn fires(
+        &mut self,
+        rule: &Rule,
+        key: (EffectRef, Device),
+        asked: &Asked,
+        opens: Instant,
+        before: Option<Instant>,
+    ) -> bool {
+        let (Some(every), Asked::Run { .. }) = (rule.at_most_every_s, asked) else { return true };
+        // a window that fired before the plan began goes on
+        let last = self.fired.get(&key).copied().or(before).filter(|last| *last < opens);
+        if last.is_some_and(|last| opens.since(last) < every) {
+            return false;
+        }
+        self.fired.insert(key, opens);
+        true
+    }
+
+    fn void(&mut self, statement: Statement, device: Device, window: (Instant, Instant), why: &str) {
+        let (opens, closes) = (self.calendar.show(window.0), self.calendar.show(window.1));
+        self.void.push(Void {
+            statement: StatementRef::of(self.case.site, statement),
+            device: self.case.site.device_name(device),
+            because: format!("{why} between {opens} and {closes}"),
+        });
+    }
 }
 
-/// Dues whose guard held when their window opened, before the plan, and holds no longer.
-fn since_before(
+/// What became of a due.
+#[derive(PartialEq, Eq)]
+enum Met {
+    /// It asks nothing.
+    Void,
+    /// It is met, or its breach is in the ledger.
+    Counted,
+}
+
+fn one(
     case: &Case<'_>,
     trajectory: &Trajectory,
-    decisions: &Decisions<'_>,
-    (rule, stated): (&Rule, &Effect),
-    window: (Instant, Instant),
+    due: &Due<'_>,
     ledger: &mut Ledger<'_>,
     out: &mut Misses,
-) -> usize {
-    let members = members(case, rule, stated);
-    let active = |device: Device| {
-        let found = decisions.steps.first().into_iter().flat_map(|d| &d.obligations);
-        found.into_iter().any(|o| {
-            o.effect.instance.rule == rule.id
-                && o.effect.index == stated.index
-                && o.members.iter().any(|m| m.contains(device))
-        })
-    };
-    let mut asked = 0;
-    for device in members.iter().flat_map(|m| m.devices()) {
-        let done = case.state.done(case.site, rule.id, device);
-        if done.owed != Some(true) || active(device) {
-            continue;
-        }
-        let member = rule.for_each.map(|_| device);
-        let owed = match &stated.kind {
-            EffectKind::Deliver { energy, .. } => {
-                decisions.evaluator.number(energy, member, &decisions.first).map(Asked::Deliver)
-            }
-            EffectKind::Run { for_s, uninterrupted, .. } => {
-                Some(Asked::Run { for_s: *for_s, uninterrupted: *uninterrupted })
-            }
-            _ => None,
-        };
-        let Some(owed) = owed else { continue };
-        asked += 1;
-        let by = EffectRef { instance: Instance { rule: rule.id, member }, index: stated.index };
-        let due = Due { statement: effect(by), class: rule.class, device, window, asked: &owed, done };
-        one(case, trajectory, &due, ledger, out);
-    }
-    asked
-}
-
-/// Every device that an effect may oblige.
-fn members(case: &Case<'_>, rule: &Rule, stated: &Effect) -> Vec<MemberRange> {
-    match (&stated.target, rule.for_each.and_then(|g| case.site.group(g))) {
-        (Target::Bound, Some(group)) => group.members.clone(),
-        (target, _) => case.site.target_members(target),
-    }
-}
-
-fn one(case: &Case<'_>, trajectory: &Trajectory, due: &Due<'_>, ledger: &mut Ledger<'_>, out: &mut Misses) {
+) -> Met {
     let (from, until) = horizon(case);
     let (opens, closes) = due.window;
     let steps = steps_in(case, opens.max(from), closes.min(until));
     let beyond = closes.since(until).max(0);
     let name = case.site.device_name(due.device);
-    let first = steps.start.min(case.steps.len().saturating_sub(1));
-    let words = match due.asked {
+    let last = case.steps.len().saturating_sub(1);
+    let (first, last) =
+        (steps.start.min(last), steps.end.saturating_sub(1).clamp(steps.start.min(last), last));
+    let mut duty = due.duty.clone();
+    let (words, amount, unit) = match due.asked {
         Asked::Deliver(energy_owed) => {
             let before = due.done.energy.as_ref().map(|q| q.value.clone()).unwrap_or_default();
             let mut owed = energy_owed - &before;
@@ -229,8 +296,7 @@ fn one(case: &Case<'_>, trajectory: &Trajectory, due: &Due<'_>, ledger: &mut Led
                     .filter(|s| s.device == name && s.arrival < closes && opens < s.departure)
                     .collect();
                 if stays.is_empty() {
-                    // no vehicle: the obligation is void
-                    return;
+                    return Met::Void;
                 }
                 if stays.iter().all(|s| s.room.is_some()) {
                     let room: Rat = stays.iter().filter_map(|s| s.room.as_ref()).sum();
@@ -239,33 +305,42 @@ fn one(case: &Case<'_>, trajectory: &Trajectory, due: &Due<'_>, ledger: &mut Led
             }
             owed -= &later(case, due.device, &name, closes);
             if !owed.is_positive() {
-                return;
+                return Met::Counted;
             }
-            let Some(given) = energy(case, trajectory, due.device, steps) else { return };
+            let Some(given) = energy(case, trajectory, due.device, steps) else { return Met::Counted };
             if given.lo() >= owed {
-                return;
+                return Met::Counted;
             }
-            format!("`{name}` gets {} kWh of the {} kWh that are due", given.recorded(), owed.to_decimal(6))
+            let words = format!(
+                "`{name}` gets {} kWh of the {} kWh that are due",
+                given.recorded(),
+                owed.to_decimal(6)
+            );
+            (words, super::distance::between(Some(&owed), None, given), "kWh")
         }
         Asked::Run { for_s, uninterrupted } => {
             let ran = due.done.ran.as_ref().map(|q| q.value.floor()).and_then(|v| v.to_i64()).unwrap_or(0);
             let owed = for_s - ran;
             if owed <= 0 {
-                return;
+                return Met::Counted;
             }
             let longest =
                 running(case, trajectory, due.device, steps.clone(), *uninterrupted, ran > 0, beyond);
             if longest >= owed || (beyond >= owed && ran == 0) {
-                return;
+                return Met::Counted;
             }
-            format!("`{name}` runs for {longest} s of the {owed} s that are due")
+            if let Duty::Wished(_, Some(price)) = &mut duty {
+                // a price is of the energy that does not flow
+                *price = &*price * &greatest(case, due.device);
+            }
+            let words = format!("`{name}` runs for {longest} s of the {owed} s that are due");
+            (words, Amount::exact(hours(owed - longest)), "h")
         }
-        _ => return,
+        _ => return Met::Counted,
     };
-    ledger.breach(
-        Breached { statement: due.statement, class: due.class, of: name, step: first, words, initial: false },
-        out,
-    );
+    let (statement, when) = (due.statement, When::Whole(first, last));
+    ledger.breach(Breached { statement, duty, of: name, when, words, amount, unit }, out);
+    Met::Counted
 }
 
 /// Seconds that count: all, or the longest piece; a piece that was begun before goes on from the
@@ -350,15 +425,15 @@ pub(super) fn sessions(
             given.recorded(),
             now.to_decimal(6)
         );
-        let statement = Statement::Device(device.family);
         ledger.breach(
             Breached {
-                statement,
-                class: lowest,
+                statement: Statement::Device(device.family),
+                duty: Duty::Owed(lowest),
                 of: stay.device.clone(),
-                step: steps.start,
+                when: When::Whole(steps.start, steps.end.saturating_sub(1)),
                 words,
-                initial: false,
+                amount: super::distance::between(Some(&now), None, given),
+                unit: "kWh",
             },
             out,
         );

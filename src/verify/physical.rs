@@ -7,7 +7,7 @@ use super::simulate::{Run, Trajectory};
 use super::state::table;
 use super::units::Commands;
 use crate::bundle::{CommandForm, register_step};
-use crate::ir::{Attr, Consumer, Device, End, Family, Model, Need, SigRef, Statement, Store};
+use crate::ir::{Attr, Consumer, Device, Family, Model, Need, SigRef, Statement, Store};
 use crate::quantity::Rat;
 
 /// One unit under examination.
@@ -139,45 +139,6 @@ impl Check<'_, '_> {
                 out.push("content", self.miss(step, message));
             }
         }
-        self.end(store, trajectory, out);
-    }
-
-    fn end(&self, store: &Store, trajectory: &Trajectory, out: &mut Misses) {
-        let (Some(content), Some(last)) =
-            (trajectory.contents.get(&self.run.unit.first()), self.case.steps.len().checked_sub(1))
-        else {
-            return;
-        };
-        let exactly = |wanted: &Rat, out: &mut Misses| {
-            // as near as the registers allow: one register step over the longest step, at the cell
-            let longest = self.case.steps.iter().map(|s| s.hours()).max().unwrap_or_default();
-            let step = [Attr::Charge, Attr::Discharge].iter().map(|a| register_step(self.family, a)).max();
-            let near = (step.unwrap_or_default() * longest)
-                .checked_div(&store.efficiency_discharge)
-                .unwrap_or_default();
-            if !(content.at_least(last, &(wanted - &near)) && content.at_most(last, &(wanted + &near))) {
-                let found = content.after(last).unwrap_or_default().recorded();
-                let message = format!("`{}` ends with {found} kWh, not with {wanted} kWh", self.name);
-                out.push("end", self.miss(last, message));
-            }
-        };
-        match &store.end {
-            End::Exactly(level) => exactly(&(level * &store.capacity), out),
-            End::ExactlyStart => {
-                if let Ok(start) = self.case.state.level(self.case.site, self.run.unit.first()) {
-                    exactly(&start, out);
-                }
-            }
-            End::AtLeast(level) => {
-                let wanted = level * &store.capacity;
-                if !content.at_least(last, &wanted) {
-                    let found = content.after(last).unwrap_or_default().recorded();
-                    let message = format!("`{}` ends with {found} kWh, less than {wanted} kWh", self.name);
-                    out.push("end", self.miss(last, message));
-                }
-            }
-            End::Default | End::Worth(_) | End::Free => {}
-        }
     }
 
     fn renewable(&self, rated: &Rat, must_take: bool, out: &mut Misses) {
@@ -305,20 +266,10 @@ impl Check<'_, '_> {
         if self.commands.of(self.run.unit.first(), &Attr::Power).is_none() {
             return;
         }
-        let needs = match &consumer.need {
-            Need::Load(signal) | Need::Needs(signal) => {
-                let signal = super::units::signal_of(self.case, *signal, &self.run.unit);
-                let values = self.case.given.means(&signal).unwrap_or_default();
-                values.iter().map(Interval::of).collect::<Result<Vec<_>, _>>()
-            }
-            Need::Constant(power) => Interval::of(power).map(|p| vec![p; self.case.steps.len()]),
-            Need::None => return,
-        };
+        let Some(needs) = needs(self.case, self.run, consumer) else { return };
         let shed = consumer.shed_class.is_some() || consumer.shed_price.is_some();
         let step_size = register_step(self.family, &Attr::Power);
-        for (step, (value, need)) in
-            self.values(&Attr::Power).iter().zip(needs.unwrap_or_default()).enumerate()
-        {
+        for (step, (value, need)) in self.values(&Attr::Power).iter().zip(needs).enumerate() {
             // a command is a multiple of the register's step: the need is served to within one
             let near = Interval::of(&step_size).unwrap_or_default();
             let enough = need.minus(near).is_ok_and(|least| least.at_most(*value));
@@ -432,6 +383,19 @@ impl Check<'_, '_> {
                 }
             }
         }
+    }
+}
+
+/// What a consumer needs in each step; `None` where it has no need.
+pub(super) fn needs(case: &Case<'_>, run: &Run, consumer: &Consumer) -> Option<Vec<Interval>> {
+    match &consumer.need {
+        Need::Load(signal) | Need::Needs(signal) => {
+            let signal = super::units::signal_of(case, *signal, &run.unit);
+            let values = case.given.means(&signal).unwrap_or_default();
+            Some(values.iter().map(Interval::of).collect::<Result<Vec<_>, _>>().unwrap_or_default())
+        }
+        Need::Constant(power) => Some(vec![Interval::of(power).unwrap_or_default(); case.steps.len()]),
+        Need::None => None,
     }
 }
 

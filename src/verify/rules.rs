@@ -1,50 +1,93 @@
 //! The rules against what the plan does, step by step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Case;
-use super::decisions::{Decisions, decide};
+use super::decisions::decide;
+use super::distance::{between, from_set};
 use super::fix::Interval;
-use super::ledger::{Breached, Ledger, effect};
+use super::ledger::{Breached, Duty, Ledger, When, effect, facts, unit as unit_of};
 use super::miss::{Miss, Misses};
+use super::money::Amount;
 use super::simulate::Trajectory;
-use super::{budgets, flows, means, obligations};
-use crate::bundle::PlanDocument;
+use super::{budgets, declared, flows, means, obligations, overrides};
+use crate::bundle::{Breach, Override, PlanDocument, Void};
 use crate::calendar::Calendar;
-use crate::eval::{Decision, Demand, DeviceSet, IntervalSet, Status, Unit};
+use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, IntervalSet, Status, Unit};
 use crate::ir::{Attr, ClassId, Device, MemberRange, Model, Site, Statement, ZoneId};
 use crate::quantity::Rat;
 
-/// Checks everything that rules, comfort and budgets ask; how many statements that were.
+/// What a plan has to say of what it does not meet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    /// What is not met in full, measured.
+    pub breaches: Vec<Breach>,
+    /// Effects that a higher class leaves no room for.
+    pub overrides: Vec<Override>,
+    /// Obligations that ask nothing.
+    pub void: Vec<Void>,
+}
+
+/// Checks everything that rules, comfort and budgets ask; how many statements that were, and what the
+/// plan has to say of them.
 pub(super) fn check(
     case: &Case<'_>,
     calendar: &Calendar,
     plan: &PlanDocument,
     trajectory: &Trajectory,
     out: &mut Misses,
-) -> usize {
+) -> (usize, Told) {
     let mut ledger = Ledger::new(case.site, plan);
+    let mut told = Told::default();
     let mut asked = comfort(case, calendar, trajectory, &mut ledger, out);
     asked += budgets::check(case, calendar, trajectory, &mut ledger, out);
     asked += obligations::sessions(case, trajectory, &mut ledger, out);
+    asked += declared::check(case, calendar, trajectory, &mut ledger, out);
     if !case.site.rules.is_empty() {
         let decisions = decide(case, calendar, trajectory);
-        let mut overridden: BTreeSet<(Statement, usize)> = BTreeSet::new();
         for (step, decision) in decisions.steps.iter().enumerate() {
-            asked += decision.outcomes.len() + decision.totals.len();
+            asked += decision.outcomes.len() + decision.totals.len() + decision.preferences.len();
             resolved(case, trajectory, decision, step, &mut ledger, out);
             totals(case, trajectory, decision, step, &mut ledger, out);
-            overridden.extend(decision.overridden().into_iter().map(|e| (effect(e), step)));
+            wishes(case, trajectory, decision, step, &mut ledger, out);
         }
         means::check(case, calendar, trajectory, &decisions.steps, &mut ledger, out);
-        asked += obligations::check(case, calendar, trajectory, &decisions, &mut ledger, out);
-        overrides(&decisions, plan, &overridden, out);
-        flows::check(case, plan, trajectory, &decisions.steps, out);
-    } else if !plan.overrides.is_empty() {
-        out.push("override", Miss::plan("plan", "the plan lists overrides, and its policy has no rules"));
+        let mut dues = obligations::Work::new(case, calendar, trajectory, &decisions);
+        asked += dues.check(&mut ledger, out);
+        told.void = dues.void;
+        told.overrides = overrides::of(case.site, &decisions.steps);
+        flows::check(case, plan, trajectory, &decisions.steps, &mut ledger, out);
+    } else {
+        flows::check(case, plan, trajectory, &[], &mut ledger, out);
     }
-    ledger.close(out);
-    asked
+    overrides::compare(&told.overrides, plan, out);
+    void(&told.void, plan, out);
+    told.breaches = ledger.close(out);
+    (asked, told)
+}
+
+/// The plan says of these obligations, each once, that they ask nothing.
+fn void(right: &[Void], plan: &PlanDocument, out: &mut Misses) {
+    let mut missing: Vec<&Void> = right.iter().collect();
+    for said in &plan.void {
+        match missing.iter().position(|right| *right == said) {
+            Some(place) => {
+                missing.remove(place);
+            }
+            None => {
+                let message = format!(
+                    "the plan says that `{}` asks nothing of `{}` ({}), and it does",
+                    said.statement.name, said.device, said.because
+                );
+                out.push("void", Miss::said(&said.device, message));
+            }
+        }
+    }
+    for right in missing {
+        let message =
+            format!("the plan does not say that `{}` asks nothing: {}", right.statement.name, right.because);
+        out.push("void", Miss::said(&right.device, message));
+    }
 }
 
 /// What a device does in a step.
@@ -100,6 +143,15 @@ fn inside(set: &IntervalSet, value: Interval) -> bool {
 
 fn within(lo: Option<&Rat>, hi: Option<&Rat>, value: Interval) -> bool {
     lo.is_none_or(|lo| *lo <= value.lo()) && hi.is_none_or(|hi| value.hi() <= *hi)
+}
+
+/// What an effect asks that is not so.
+struct Against {
+    words: String,
+    /// A state that was outside at the plan's beginning and comes back.
+    initial: bool,
+    /// Distance, summed over the devices and the step's hours.
+    amount: Amount,
 }
 
 /// A value that an effect may name, at a step: flows in it, states at its end.
@@ -163,8 +215,8 @@ impl Point<'_, '_> {
             && distances.windows(2).all(|pair| matches!(pair, [a, b] if a.is_positive() && b <= a))
     }
 
-    /// What a demand asks that is not so: the words, and whether it is an initial breach.
-    fn against(&self, unit: Unit, demand: &Demand) -> Option<(String, bool)> {
+    /// What a demand asks that is not so.
+    fn against(&self, unit: Unit, demand: &Demand) -> Option<Against> {
         match (unit, demand) {
             (
                 Unit::Zone(zone),
@@ -175,43 +227,90 @@ impl Point<'_, '_> {
                     return None;
                 }
                 let initial = self.coming_back(unit, attr, lo.as_ref(), hi.as_ref());
-                Some((format!("it is at {} degC", beyond(value, lo.as_ref())), initial))
+                let words = format!("it is at {} degC", beyond(value, lo.as_ref()));
+                let amount = between(lo.as_ref(), hi.as_ref(), value).at(&self.hours());
+                Some(Against { words, initial, amount })
             }
             (Unit::Zone(zone), Demand::Choice { attr: Attr::Temperature | Attr::Setpoint, set }) => {
                 let value = self.zone(zone)?;
-                (!inside(set, value)).then(|| (format!("it is at {} degC", celsius(value)), false))
+                let words = || format!("it is at {} degC", celsius(value));
+                let amount = || from_set(set, value).at(&self.hours());
+                (!inside(set, value)).then(|| Against { words: words(), initial: false, amount: amount() })
             }
             (Unit::Zone(_), _) => None,
             (Unit::Devices(range), Demand::Bound { attr, lo, hi }) => {
-                let (device, value) =
-                    self.first(range, attr, |value| !within(lo.as_ref(), hi.as_ref(), value))?;
+                let ((device, value), amount) =
+                    self.summed(range, attr, |value| between(lo.as_ref(), hi.as_ref(), value))?;
                 let one = Unit::Devices(MemberRange { first: device.index, last: device.index, ..range });
                 let initial =
                     *attr == Attr::ChargeLevel && self.coming_back(one, attr, lo.as_ref(), hi.as_ref());
-                Some((self.words(device, attr, value), initial))
+                Some(Against { words: self.words(device, attr, value), initial, amount })
             }
             (Unit::Devices(range), Demand::Choice { attr, set }) => {
-                let (device, value) = self.first(range, attr, |value| !inside(set, value))?;
-                Some((self.words(device, attr, value), false))
+                let ((device, value), amount) = self.summed(range, attr, |value| from_set(set, value))?;
+                Some(Against { words: self.words(device, attr, value), initial: false, amount })
             }
             (Unit::Devices(range), Demand::Switch(false) | Demand::Connect(false)) => {
                 let (device, value) = self.any_power(range)?;
-                Some((format!("`{}` has {} kW", self.name(device), value.recorded()), false))
+                let words = format!("`{}` has {} kW", self.name(device), value.recorded());
+                let mut amount = Amount::default();
+                for power in range_devices(range).flat_map(|device| self.powers(device)) {
+                    amount.plus(&between(None, Some(&Rat::ZERO), power));
+                }
+                Some(Against { words, initial: false, amount: amount.at(&self.hours()) })
             }
             (Unit::Devices(range), Demand::Switch(true) | Demand::Connect(true)) => {
                 // a command says so, or the range has a gap that power has to be above
                 let attr = if matches!(demand, Demand::Switch(_)) { Attr::On } else { Attr::Connected };
-                let device = range_devices(range).find(|device| {
+                let off = |device: &Device| {
                     let name = self.name(*device);
                     let series = self.case.commands.iter().find(|s| s.attr == attr && s.device == name);
                     match series.and_then(|s| s.counts.get(self.step)) {
                         Some(on) => *on == 0,
                         None => attr == Attr::On && self.gap(*device) && self.stands(*device),
                     }
-                })?;
-                Some((format!("`{}` is off", self.name(device)), false))
+                };
+                let mut off = range_devices(range).filter(off);
+                let first = off.next()?;
+                let count = Rat::int(i64::try_from(off.count()).unwrap_or(i64::MAX).saturating_add(1));
+                let amount = Amount::exact(&self.least(range) * &count).at(&self.hours());
+                Some(Against { words: format!("`{}` is off", self.name(first)), initial: false, amount })
             }
         }
+    }
+
+    fn hours(&self) -> Rat {
+        self.case.steps.get(self.step).map_or(Rat::ZERO, |step| step.hours())
+    }
+
+    /// The least power of a device that is on: above its gap, else all that it has.
+    fn least(&self, range: MemberRange) -> Rat {
+        let pieces = self.case.site.family(range.family).and_then(|f| f.ranges.get(&Attr::Power));
+        match pieces.map(Vec::as_slice) {
+            Some([(off, same), (least, _), ..]) if off.is_zero() && same.is_zero() => least.clone(),
+            Some([.., (_, most)]) => most.clone(),
+            _ => Rat::ZERO,
+        }
+    }
+
+    /// The first device at a distance from what is asked of it, and the distance of all, in hours.
+    fn summed(
+        &self,
+        range: MemberRange,
+        attr: &Attr,
+        distance: impl Fn(Interval) -> Amount,
+    ) -> Option<((Device, Interval), Amount)> {
+        let mut first = None;
+        let mut amount = Amount::default();
+        for device in range_devices(range) {
+            let Some(value) = self.device(device, attr) else { continue };
+            let here = distance(value);
+            if here.hi.is_positive() {
+                first.get_or_insert((device, value));
+                amount.plus(&here);
+            }
+        }
+        first.map(|first| (first, amount.at(&self.hours())))
     }
 
     fn name(&self, device: Device) -> String {
@@ -226,27 +325,16 @@ impl Point<'_, '_> {
         format!("`{}.{}` is {} {unit}", self.name(device), attr.name(), shown.to_decimal(6))
     }
 
-    fn first(
-        &self,
-        range: MemberRange,
-        attr: &Attr,
-        wrong: impl Fn(Interval) -> bool,
-    ) -> Option<(Device, Interval)> {
-        range_devices(range).find_map(|device| {
-            let value = self.device(device, attr)?;
-            wrong(value).then_some((device, value))
-        })
+    fn any_power(&self, range: MemberRange) -> Option<(Device, Interval)> {
+        range_devices(range)
+            .find_map(|device| self.powers(device).find(|p| p.may_be_positive()).map(|p| (device, p)))
     }
 
-    fn any_power(&self, range: MemberRange) -> Option<(Device, Interval)> {
-        range_devices(range).find_map(|device| {
-            let run = self.trajectory.run_of(device)?;
-            let power = run
-                .powers
-                .keys()
-                .filter_map(|attr| power_of(self.case, self.trajectory, device, attr, self.step));
-            power.filter(|p| p.may_be_positive()).map(|p| (device, p)).next()
-        })
+    /// The powers of a device in its directions.
+    fn powers(&self, device: Device) -> impl Iterator<Item = Interval> {
+        let run = self.trajectory.run_of(device).into_iter();
+        let attrs = run.flat_map(|run| run.powers.keys());
+        attrs.filter_map(move |attr| power_of(self.case, self.trajectory, device, attr, self.step))
     }
 
     fn stands(&self, device: Device) -> bool {
@@ -290,28 +378,87 @@ fn resolved(
         if outcome.status != Status::InForce || outcome.averaged_s.is_some() {
             continue;
         }
-        if let Some((words, initial)) = point.against(outcome.unit, &outcome.demand) {
+        if let Some(Against { words, initial, amount }) = point.against(outcome.unit, &outcome.demand) {
             blamed.insert(outcome.unit);
+            let duty = if initial { Duty::Initial(outcome.class) } else { Duty::Owed(outcome.class) };
             let (statement, of) = (effect(outcome.effect), unit_name(case.site, outcome.unit));
-            ledger.breach(Breached { statement, class: outcome.class, of, step, words, initial }, out);
+            let unit = demanded(&outcome.demand);
+            ledger.breach(Breached { statement, duty, of, when: When::at(step), words, amount, unit }, out);
         }
     }
     for (unit, set) in &decision.resolved {
         if !blamed.contains(unit)
-            && let Some((words, class, by)) = jointly(&point, *unit, set, decision)
+            && let Some((joint, class, statement)) = jointly(&point, *unit, set, decision)
         {
+            let (of, duty) = (unit_name(case.site, *unit), Duty::Owed(class));
+            let Against { words, amount, .. } = joint;
             ledger.breach(
-                Breached {
-                    statement: by,
-                    class,
-                    of: unit_name(case.site, *unit),
-                    step,
-                    words,
-                    initial: false,
-                },
+                Breached { statement, duty, of, when: When::at(step), words, amount, unit: "kWh" },
                 out,
             );
         }
+    }
+}
+
+/// In what a breach of a demand is counted.
+fn demanded(demand: &Demand) -> &'static str {
+    match demand {
+        Demand::Bound { attr, .. } | Demand::Choice { attr, .. } => unit_of(attr),
+        Demand::Switch(_) | Demand::Connect(_) => "kWh",
+    }
+}
+
+/// Preferences of single units and of totals in a step.
+fn wishes(
+    case: &Case<'_>,
+    trajectory: &Trajectory,
+    decision: &Decision,
+    step: usize,
+    ledger: &mut Ledger<'_>,
+    out: &mut Misses,
+) {
+    let point = Point { case, trajectory, step };
+    for wish in &decision.preferences {
+        let duty = || Duty::Wished(Some(wish.class), wish.price.clone());
+        let (statement, when) = (effect(wish.effect), When::at(step));
+        match &wish.asked {
+            Asked::Demand(demand) => {
+                for unit in &wish.units {
+                    if let Some(Against { words, amount, .. }) = point.against(*unit, demand) {
+                        let (of, unit) = (unit_name(case.site, *unit), demanded(demand));
+                        ledger
+                            .breach(Breached { statement, duty: duty(), of, when, words, amount, unit }, out);
+                    }
+                }
+            }
+            Asked::Total { attr, lo, hi } => {
+                let members: Vec<MemberRange> = wish.units.iter().filter_map(devices).collect();
+                let Some(found) = sum(case, trajectory, &members, attr, step) else { continue };
+                let amount = between(lo.as_ref(), hi.as_ref(), found).at(&point.hours());
+                let (of, unit, words) = (members_name(case.site, &members), unit_of(attr), String::new());
+                ledger.breach(Breached { statement, duty: duty(), of, when, words, amount, unit }, out);
+            }
+            // origins are compared with the flows, obligations in their windows
+            Asked::Supply { .. } | Asked::Deliver(_) | Asked::Run { .. } => {}
+            Asked::Follow(..) => follows(case, wish.effect, out),
+        }
+    }
+    for follow in &decision.following {
+        follows(case, follow.effect, out);
+    }
+}
+
+fn follows(case: &Case<'_>, by: EffectRef, out: &mut Misses) {
+    let (name, _, span) = facts(case.site, effect(by));
+    let miss = Miss::unverified(span, name, "`follow`: understood, not planned yet");
+    out.push("follow", miss.by(effect(by), span));
+}
+
+/// The members of a unit of devices.
+pub(super) const fn devices(unit: &Unit) -> Option<MemberRange> {
+    match unit {
+        Unit::Devices(range) => Some(*range),
+        Unit::Zone(_) => None,
     }
 }
 
@@ -321,19 +468,20 @@ fn jointly(
     unit: Unit,
     set: &DeviceSet,
     decision: &Decision,
-) -> Option<(String, ClassId, Statement)> {
+) -> Option<(Against, ClassId, Statement)> {
     let Unit::Devices(range) = unit else { return None };
-    let (attr, device, value) = set.numbers.iter().find_map(|(attr, allowed)| {
+    let ((device, value), attr, amount) = set.numbers.iter().find_map(|(attr, allowed)| {
         // a physical miss is reported as such; states bind at the step's end and by each effect
         if *attr == Attr::ChargeLevel {
             return None;
         }
-        let (device, value) = point.first(range, attr, |value| !inside(allowed, value))?;
-        Some((attr, device, value))
+        let (first, amount) = point.summed(range, attr, |value| from_set(allowed, value))?;
+        Some((first, attr, amount))
     })?;
     let here = decision.outcomes.iter().filter(|o| o.unit == unit && o.status == Status::InForce);
     let highest = here.min_by_key(|o| o.class)?;
-    Some((point.words(device, attr, value), highest.class, effect(highest.effect)))
+    let against = Against { words: point.words(device, attr, value), initial: false, amount };
+    Some((against, highest.class, effect(highest.effect)))
 }
 
 /// The name of a unit: `charger[1..4]`, `offices`.
@@ -399,10 +547,10 @@ fn totals(
         }
         let words = format!("together they have {} of {} kW", total.attr.name(), found.recorded());
         let of = members_name(case.site, &total.members);
-        ledger.breach(
-            Breached { statement: effect(total.effect), class: total.class, of, step, words, initial: false },
-            out,
-        );
+        let hours = case.steps.get(step).map_or(Rat::ZERO, |step| step.hours());
+        let amount = between(total.lo.as_ref(), total.hi.as_ref(), found).at(&hours);
+        let (statement, duty, unit) = (effect(total.effect), Duty::Owed(total.class), unit_of(&total.attr));
+        ledger.breach(Breached { statement, duty, of, when: When::at(step), words, amount, unit }, out);
     }
 }
 
@@ -439,40 +587,14 @@ fn comfort(
             let initial =
                 point.coming_back(Unit::Zone(zone.id), &Attr::Temperature, Some(&band.lo), Some(&band.hi));
             let words = format!("`{}` is at {} degC", zone.name, beyond(*value, Some(&band.lo)));
-            let statement = Statement::Comfort(zone.id);
-            ledger.breach(Breached { statement, class, of: zone.name.clone(), step, words, initial }, out);
+            let (statement, of) = (Statement::Comfort(zone.id), zone.name.clone());
+            let duty = if initial { Duty::Initial(class) } else { Duty::Owed(class) };
+            let amount = between(Some(&band.lo), Some(&band.hi), *value).at(&length.hours());
+            ledger.breach(
+                Breached { statement, duty, of, when: When::at(step), words, amount, unit: "K h" },
+                out,
+            );
         }
     }
     asked
-}
-
-/// Recorded overrides are those that the evaluator finds.
-fn overrides(
-    decisions: &Decisions<'_>,
-    plan: &PlanDocument,
-    found: &BTreeSet<(Statement, usize)>,
-    out: &mut Misses,
-) {
-    let mut listed: BTreeMap<(Statement, usize), &str> = BTreeMap::new();
-    for entry in &plan.overrides {
-        let last = (entry.last as usize).min(decisions.steps.len());
-        for step in entry.first as usize..=last {
-            listed.insert((entry.statement.statement, step), entry.of.as_str());
-        }
-    }
-    for (statement, step) in found.iter().filter(|key| !listed.contains_key(key)) {
-        let message = format!("the plan does not say that {} is overridden", key_words(*statement));
-        out.push("override", Miss::at(*step, key_words(*statement), message));
-    }
-    for ((statement, step), of) in listed.iter().filter(|(key, _)| !found.contains(key)) {
-        let message = format!("the plan says that {} is overridden, and it is not", key_words(*statement));
-        out.push("override", Miss::at(*step, *of, message));
-    }
-}
-
-fn key_words(statement: Statement) -> String {
-    match statement {
-        Statement::Effect(rule, index) => format!("effect {} of rule {}", index + 1, rule.0 + 1),
-        _ => "a statement".to_owned(),
-    }
 }
