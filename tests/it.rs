@@ -38,6 +38,10 @@ mod hostile;
 #[path = "it/native.rs"]
 mod native;
 
+#[cfg(test)]
+#[path = "it/registry.rs"]
+mod registry;
+
 #[cfg(feature = "solver")]
 #[cfg(test)]
 #[path = "it/sarif.rs"]

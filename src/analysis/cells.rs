@@ -55,7 +55,9 @@ impl Cells {
         }
         site.budgets.iter().for_each(|budget| cuts.target(&budget.scope));
         for given in site.tests.iter().flat_map(|test| &test.given) {
-            if let GivenWhat::Signal(of, _) | GivenWhat::Known(of, _) = &given.what {
+            if let GivenWhat::Signal(of, _) | GivenWhat::Between(of, ..) | GivenWhat::Known(of, _) =
+                &given.what
+            {
                 cuts.reference(of);
             }
         }

@@ -133,6 +133,17 @@ impl<'r> Runner<'r, '_> {
                     Some((signal, member)) => known(signal, member).negate(),
                     None => Formula::FALSE,
                 },
+                GivenWhat::Between(of, lo, hi) => match world.resolve(of, None) {
+                    None => Formula::FALSE,
+                    Some((signal, member)) => {
+                        let num = Linear::num(Num::Signal(signal, member));
+                        Formula::all([
+                            Formula::at_most(&Linear::constant(lo.clone()), &num),
+                            Formula::at_most(&num, &Linear::constant(hi.clone())),
+                            known(signal, member),
+                        ])
+                    }
+                },
                 GivenWhat::Signal(of, value) => match world.resolve(of, None) {
                     None => Formula::FALSE,
                     Some((signal, member)) => {
@@ -316,7 +327,11 @@ impl<'r> Runner<'r, '_> {
                 GivenWhat::LastKnown(rule, member, value) => {
                     environment.last_known.insert(Instance { rule: *rule, member: *member }, *value);
                 }
-                GivenWhat::Known(_, true) | GivenWhat::Latch(_, false) | GivenWhat::Held(_, false) => {}
+                // the situation has a value in the range
+                GivenWhat::Between(..)
+                | GivenWhat::Known(_, true)
+                | GivenWhat::Latch(_, false)
+                | GivenWhat::Held(_, false) => {}
             }
         }
         environment

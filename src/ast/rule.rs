@@ -11,15 +11,15 @@ pub struct Rule {
     /// its class; absent is an error of meaning, not of grammar
     pub class: Option<Ident>,
     /// `for each c in evs`
-    pub for_each: Option<ForEach>,
+    pub for_each: Option<Box<ForEach>>,
     /// when it is active; `None`: always
     pub guard: Option<Guard>,
     /// `on loss ..`
     pub on_loss: Option<OnLoss>,
     /// `at most every 1 h`
-    pub at_most_every: Option<Quantity>,
+    pub at_most_every: Option<Box<Quantity>>,
     /// `interlock "relay K7"`: the independent barrier behind a safety rule
-    pub interlock: Option<Text>,
+    pub interlock: Option<Box<Text>>,
     /// what it does, at least one
     pub effects: Vec<Effect>,
 }
@@ -41,11 +41,11 @@ pub struct Guard {
     /// what must hold
     pub when: Expr,
     /// `for 1 h`: how long it must have held
-    pub held_for: Option<Quantity>,
+    pub held_for: Option<Box<Quantity>>,
     /// `until B`
-    pub until: Option<Until>,
+    pub until: Option<Box<Until>>,
     /// `latch until reset by ROLE`
-    pub latch: Option<Reset>,
+    pub latch: Option<Box<Reset>>,
     /// the whole
     pub span: Span,
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::output;
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, SourceMap, codes};
+use crate::repo::policy_file;
 use crate::syntax;
-use crate::system::{Access, FileError, Kind, POLICY_CAP, RepoRoot, System};
+use crate::system::{Access, FileError, FileFault, Kind, POLICY_CAP, RepoRoot, System};
 
 /// Write policy text in its one canonical form; comments are kept
 ///
@@ -24,14 +25,15 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let (mut findings, mut sources) = (Diagnostics::new(), SourceMap::new());
     let (mut changed, mut seen) = (String::new(), 0_usize);
     for path in &args.paths {
+        let known = findings.len();
         let files = match files(path, system, &mut findings) {
             Ok(files) => files,
-            Err(error) => {
-                findings.push(error.reading());
+            Err(finding) => {
+                findings.push(*finding);
                 continue;
             }
         };
-        if files.is_empty() && findings.is_empty() {
+        if files.is_empty() && findings.len() == known {
             let words = format!("no policy found in `{}`", path.display());
             let finding = Diagnostic::nowhere(codes::NO_POLICY, Severity::Error, words);
             findings.push(finding.help("name a folder that holds `.evl` files, or one such file"));
@@ -49,7 +51,10 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let unread = findings.len();
     let exit = if unread > 0 { output::complain(system, findings, &sources) } else { ExitCode::Success };
     let what = if args.check { "in another form" } else { "rewritten" };
-    system.say(&format!("{} seen, {count} {what}\n", output::counted(seen as u64, "files")));
+    if seen > 0 {
+        let files = output::counted(seen as u64, "file", "files");
+        system.say(&format!("{files} seen, {count} {what}\n"));
+    }
     let differs = if args.check && count > 0 { ExitCode::Findings } else { ExitCode::Success };
     exit.and(differs).and(printed)
 }
@@ -90,13 +95,21 @@ fn one(
     true
 }
 
-fn files(path: &Path, system: &dyn System, findings: &mut Diagnostics) -> Result<Vec<PathBuf>, FileError> {
-    let real = system.canonical(path)?;
-    if system.kind(&real) != Some(Kind::Folder) {
-        return Ok(vec![path.to_path_buf()]);
+/// The policy files that the user named by `path`.
+fn files(
+    path: &Path,
+    system: &dyn System,
+    findings: &mut Diagnostics,
+) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+    let reading = |error: FileError| Box::new(error.reading());
+    let real = system.canonical(path).map_err(reading)?;
+    match system.kind(&real) {
+        Some(Kind::Folder) => {}
+        Some(Kind::File) => return policy_file(system, path).map(|()| vec![path.to_path_buf()]),
+        _ => return Err(reading(FileError::new(path, FileFault::NotAFile))),
     }
-    let root = RepoRoot::new(system, path)?;
-    let found = root.find(system, "", &["evl"])?;
+    let root = RepoRoot::new(system, path).map_err(reading)?;
+    let found = root.find(system, "", &["evl"]).map_err(reading)?;
     findings.extend(found.refused);
     let below = |shown: String| if path == Path::new(".") { PathBuf::from(shown) } else { path.join(shown) };
     Ok(found.files.into_iter().map(|file| below(file.shown)).collect())

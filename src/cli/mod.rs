@@ -34,40 +34,17 @@ mod sim;
 mod status;
 #[cfg(feature = "solver")]
 mod test;
+mod usage;
 mod verify;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::diag::ExitCode;
 use crate::system::System;
 
 pub use guard::guarded;
-
-/// Verbs that only some builds of this version have.
-const OF_OTHER_BUILDS: [&str; 11] =
-    ["check", "build", "plan", "test", "fmt", "completions", "apply", "status", "release", "reset", "sim"];
-/// Verbs of the product's design that this version does not have.
-const OF_LATER_VERSIONS: [&str; 17] = [
-    "why",
-    "snapshot",
-    "rollback",
-    "lockout",
-    "override",
-    "replace",
-    "commission",
-    "audit",
-    "run",
-    "diff",
-    "bill",
-    "new",
-    "lsp",
-    "discover",
-    "import",
-    "key",
-    "enroll",
-];
 
 /// Policy-as-code for the energy of buildings: prove it, plan it, apply it.
 #[derive(Debug, Parser)]
@@ -110,9 +87,11 @@ enum Verb {
 
 /// Runs evl with the arguments of a command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, system: &dyn System) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let line: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, system),
+        Err(error) => return usage::ended(&error, &line, system),
     };
     match cli.verb {
         #[cfg(feature = "solver")]
@@ -155,49 +134,4 @@ pub fn reference(width: usize) -> String {
     }
     // trailing spaces differ between versions of the drawing and mean nothing
     out.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n"
-}
-
-/// Help and version are data; everything else clap says is a usage error.
-fn usage(error: &clap::Error, system: &dyn System) -> ExitCode {
-    use clap::error::ErrorKind;
-    let coloured = |stream| {
-        let text = error.render();
-        if system.may_colour(stream) { text.ansi().to_string() } else { text.to_string() }
-    };
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            output::print(system, &coloured(crate::system::Stream::Out))
-        }
-        _ => match missing_verb(error) {
-            Some(finding) => output::fail(system, finding),
-            None => {
-                system.say(&coloured(crate::system::Stream::Err));
-                ExitCode::Failure
-            }
-        },
-    }
-}
-
-/// The finding for a verb of the product that this build or this version lacks.
-fn missing_verb(error: &clap::Error) -> Option<Diagnostic> {
-    use clap::error::{ContextKind, ContextValue};
-    let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    let says = |code, message: String, help: &str| {
-        Some(Diagnostic::nowhere(code, Severity::Error, message).help(help))
-    };
-    if OF_OTHER_BUILDS.contains(&verb.as_str()) {
-        return says(
-            codes::NOT_IN_THIS_BUILD,
-            format!("`{verb}` is not part of this build"),
-            "gateway computers have the small build without parser and solver: run it with the full build of evl",
-        );
-    }
-    if OF_LATER_VERSIONS.contains(&verb.as_str()) {
-        return says(
-            codes::NOT_YET,
-            format!("`{verb}` is not in this version"),
-            "`evl help` lists the verbs that are",
-        );
-    }
-    None
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
+use super::usage::NotYet;
 use crate::diag::render::{self, Look, Report};
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, SourceMap, Tally, codes};
 #[cfg(feature = "solver")]
@@ -23,13 +24,14 @@ pub(super) enum Format {
 }
 
 /// Reads `--format`; forms of later versions are named as such.
-fn format(text: &str) -> Result<Format, String> {
+fn format(text: &str) -> Result<Format, Box<dyn std::error::Error + Send + Sync>> {
+    const FORMS: &str = "use `human`, `json` or `sarif`";
     match text {
         "human" => Ok(Format::Human),
         "json" => Ok(Format::Json),
         "sarif" => Ok(Format::Sarif),
-        "junit" | "github" => Err(format!("`{text}` is not in this version: use `human`, `json` or `sarif`")),
-        _ => Err("use `human`, `json` or `sarif`".to_owned()),
+        "junit" | "github" => Err(Box::new(NotYet(FORMS))),
+        _ => Err(FORMS.into()),
     }
 }
 
@@ -64,7 +66,7 @@ pub(super) struct Outcome {
     pub(super) sources: SourceMap,
     /// the findings, in any order
     pub(super) findings: Diagnostics,
-    /// what was done, counted
+    /// what was done, counted by regular plurals
     pub(super) counts: Vec<(String, u64)>,
     /// the assumptions on which clean verdicts rest
     pub(super) rests_on: Vec<String>,
@@ -171,6 +173,8 @@ pub(super) fn width(system: &dyn System) -> usize {
 /// `2 errors, 1 warning; 31 rules, 812 questions`, and on what clean verdicts rest.
 fn summary(report: &Report<'_>) -> String {
     let Tally { errors, warnings, notes } = report.findings.tally();
+    // the names of all counts are regular plurals
+    let counted = |count, many: &str| counted(count, many.strip_suffix('s').unwrap_or(many), many);
     let found: Vec<String> = [(errors, "errors"), (warnings, "warnings"), (notes, "notes")]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -190,11 +194,6 @@ fn summary(report: &Report<'_>) -> String {
 }
 
 /// `1 rule`, `31 rules`.
-pub(super) fn counted(count: u64, plural: &str) -> String {
-    let one = || {
-        plural
-            .strip_suffix("ches")
-            .map_or_else(|| plural.strip_suffix('s').unwrap_or(plural).to_owned(), |stem| format!("{stem}ch"))
-    };
-    if count == 1 { format!("1 {}", one()) } else { format!("{count} {plural}") }
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::output;
 use super::policy::Policy;
+use super::{output, usage};
 use crate::bundle::{Breach, Document, PlanDocument, State, Status};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, codes};
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// End the search after so many seconds; the plan then says that it is not reproducible
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "S", value_parser = usage::whole::<u32, 1, 86_400>)]
     time_limit: Option<u32>,
     /// Exit code 1 where a higher class overrides an effect or anything is not met in full
     #[arg(long)]
@@ -204,13 +204,13 @@ fn words(made: &PlanDocument, calendar: &Calendar, args: &Args) -> String {
         calendar.show(made.until()),
         status(made),
     );
-    for (count, what) in [
-        (made.overrides.len(), "overridden effects"),
-        (made.breaches.len(), "breaches"),
-        (made.presumes.len(), "presumed values"),
+    for (count, one, many) in [
+        (made.overrides.len(), "overridden effect", "overridden effects"),
+        (made.breaches.len(), "breach", "breaches"),
+        (made.presumes.len(), "presumed value", "presumed values"),
     ] {
         if count > 0 {
-            text.push_str(&output::counted(count as u64, what));
+            text.push_str(&output::counted(count as u64, one, many));
             text.push('\n');
         }
     }

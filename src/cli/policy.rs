@@ -87,8 +87,8 @@ impl<'s> Policy<'s> {
         self.counts.push(("rules".to_owned(), report.rules as u64));
         self.counts.push(("questions".to_owned(), report.questions));
         self.rests_on = report.rests_on;
-        if let Some((_, left_out)) = &self.partial {
-            let what = super::output::counted(*left_out as u64, "statements");
+        if let Some((_, left_out)) = self.partial.as_ref().filter(|(_, left_out)| *left_out > 0) {
+            let what = super::output::counted(*left_out as u64, "statement", "statements");
             self.rests_on.push(format!("{what} with errors left out: nothing was asked about them"));
         }
     }

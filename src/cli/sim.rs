@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{documents, output};
+use super::{documents, output, usage};
 use crate::bundle::Names;
 use crate::bundle::profile::Profile;
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, SourceMap, codes};
@@ -28,13 +28,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "FOLDER", requires = "bundle")]
     inventory: Option<PathBuf>,
     /// Port of the first gateway, in the order of their names; the others follow. 0: any free ports
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = usage::whole::<u16, 0, 65_535>)]
     port: u16,
     /// A fault to inject, such as {"device": "solar", "point": "limit", "kind": "stuck"}; may be repeated
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     faults: Vec<Fault>,
     /// How many times as fast as real ones the devices' timers run
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, default_value_t = 1, value_parser = usage::whole::<u32, 1, 3600>)]
     speed: u32,
     /// Write every write that reaches a device as one JSON line to standard output
     #[arg(long)]

@@ -8,6 +8,7 @@ pub mod codes;
 mod collect;
 mod exit;
 mod finding;
+mod near;
 pub mod registry;
 pub mod render;
 mod source;
@@ -15,6 +16,7 @@ mod source;
 pub use collect::{Diagnostics, Tally};
 pub use exit::ExitCode;
 pub use finding::{Diagnostic, Label, Severity, Witness};
+pub use near::nearest;
 pub use registry::Code;
 #[cfg(feature = "solver")]
 pub(crate) use source::is_harmful;

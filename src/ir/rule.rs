@@ -340,6 +340,8 @@ pub struct Given {
 pub enum GivenWhat {
     /// A signal's value (aggregates are signals).
     Signal(super::SigRef, Value),
+    /// A signal's range, both ends included.
+    Between(super::SigRef, Rat, Rat),
     /// A latch bit.
     Latch(LatchId, bool),
     /// A `for d` bit.

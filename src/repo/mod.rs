@@ -95,6 +95,20 @@ pub fn sha256(text: &[u8]) -> String {
     Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// Whether what a user named may be policy text; by its name or by that of the file behind a link.
+///
+/// # Errors
+/// A finding where the file has another ending than `.evl`.
+pub fn policy_file(system: &dyn System, path: &Path) -> Result<(), Box<Diagnostic>> {
+    let fits = |path: &Path| path.extension().is_some_and(|ending| ending == "evl");
+    if fits(path) || system.canonical(path).is_ok_and(|real| fits(&real)) {
+        return Ok(());
+    }
+    let words = format!("`{}` is no policy file", path.display());
+    let finding = Diagnostic::nowhere(codes::NO_POLICY, Severity::Error, words);
+    Err(Box::new(finding.help("policy files end in `.evl`; name one, or the folder of a site")))
+}
+
 impl std::fmt::Debug for Repository<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Repository")
@@ -113,9 +127,12 @@ impl<'s> Repository<'s> {
     pub fn open(system: &'s dyn System, path: &Path) -> Result<Self, Box<Diagnostic>> {
         let shown = path.display().to_string();
         let real = system.canonical(path).map_err(|e| Box::new(e.reading()))?;
+        let mut named = None;
         let (folder, only) = match system.kind(&real) {
             Some(Kind::Folder) => (real, None),
             Some(Kind::File) => {
+                policy_file(system, path)?;
+                named = Some(real.clone());
                 let above = real.parent().unwrap_or(&real).to_path_buf();
                 let site = above.ancestors().find(|a| system.kind(&a.join(MANIFEST)) == Some(Kind::File));
                 match site {
@@ -140,7 +157,7 @@ impl<'s> Repository<'s> {
             findings: Diagnostics::new(),
             unread: false,
         };
-        repository.read_files(only.as_deref())?;
+        repository.read_files(only.as_deref(), named.as_deref())?;
         repository.read_modules();
         repository.read_profiles();
         repository.read_inventory();
@@ -197,7 +214,8 @@ impl<'s> Repository<'s> {
         finding
     }
 
-    fn read_files(&mut self, only: Option<&str>) -> Result<(), Box<Diagnostic>> {
+    /// Reads manifest and policy files: `only` one, or all members, of which `named` is one.
+    fn read_files(&mut self, only: Option<&str>, named: Option<&Path>) -> Result<(), Box<Diagnostic>> {
         let manifest_text = if self.system.kind(&self.root.folder().join(MANIFEST)).is_some() {
             let at = self.inside(MANIFEST)?;
             let text = self.system.read_text(&at.path, YAML_CAP);
@@ -229,6 +247,19 @@ impl<'s> Repository<'s> {
             found.retain(|f| !nested.iter().any(|n| f.shown.starts_with(n.as_str())));
             if !preview.members.is_empty() {
                 found.retain(|f| preview.members.iter().any(|(p, _)| manifest::matches(p, &f.shown)));
+            }
+        }
+        if let Some(named) = named {
+            // by another name where a link leads to it
+            let is = |file: &Resolved| {
+                file.path == named || self.system.canonical(&file.path).is_ok_and(|real| real == named)
+            };
+            if !found.iter().any(is) {
+                let words = format!("`{}` is no policy file of the site around it", self.shown);
+                let finding = Diagnostic::nowhere(codes::NO_POLICY, Severity::Error, words);
+                return Err(Box::new(finding.because(format!("the site is `{}`", self.root.folder().display())).help(
+                    format!("`members` in its `{MANIFEST}` must match the file; files in hidden folders are left out"),
+                )));
             }
         }
         if found.is_empty() {
@@ -428,9 +459,11 @@ impl<'s> Repository<'s> {
             }
         }
         let Some(last) = last else { return };
-        for problem in self.inventory.problems() {
-            let (source, span) = self.inventory_place(&problem.at).unwrap_or((last, Span::file(last)));
-            debug_assert!(span.source == source);
+        let problems = self.inventory.problems();
+        let places = if problems.is_empty() { BTreeMap::new() } else { self.inventory_places() };
+        for problem in problems {
+            let name = problem.at.split('.').nth(1).unwrap_or_default();
+            let span = places.get(name).copied().unwrap_or(Span::file(last));
             self.findings.push(
                 Diagnostic::error(codes::INVENTORY, span, problem.message)
                     .says(format!("`{}`", problem.at))
@@ -439,16 +472,26 @@ impl<'s> Repository<'s> {
         }
     }
 
-    /// Where an entry (`devices.pack.unit`) is written, as far as a search by name finds it.
-    fn inventory_place(&self, at: &str) -> Option<(SourceId, Span)> {
-        let name = at.split('.').nth(1)?;
-        self.inventory_sources.iter().find_map(|source| {
+    /// Where each key of the inventory first stands, over all its files.
+    #[must_use]
+    pub fn inventory_places(&self) -> BTreeMap<String, Span> {
+        let mut places = BTreeMap::new();
+        for source in &self.inventory_sources {
             let text = self.text(*source);
-            let start = text.find(&format!("{name}:")).or_else(|| text.find(name))?;
-            let start = u32::try_from(start).ok()?;
-            let end = start.saturating_add(u32::try_from(name.len()).ok()?);
-            Some((*source, Span::new(*source, start, end)))
-        })
+            for (colon, _) in text.match_indices(':') {
+                let before = text.get(..colon).unwrap_or_default().trim_end_matches(['"', '\'', ' ']);
+                let start = before.rfind(|c: char| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\''));
+                let start = start.map_or(0, |at| {
+                    at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+                });
+                let Some(key) = before.get(start..).filter(|key| !key.is_empty()) else { continue };
+                let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(before.len())) else {
+                    continue;
+                };
+                places.entry(key.to_owned()).or_insert(Span::new(*source, start, end));
+            }
+        }
+        places
     }
 
     fn yaml_files(&self, folder: &str) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {

@@ -104,7 +104,7 @@ impl<'a> Compiler<'a> {
                     word.span,
                     format!("modules have no `{other}` to test"),
                 );
-                self.push(match super::names::nearest(other, known) {
+                self.push(match crate::diag::nearest(other, known) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => finding.help(format!("tests are of {}", super::props::listed(&known))),
                 });

@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
                     word.span,
                     format!("a budget cannot count `{other}`"),
                 );
-                self.push(match super::names::nearest(other, known) {
+                self.push(match crate::diag::nearest(other, known) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => finding.help(format!("budgets count {}", super::props::listed(&known))),
                 });

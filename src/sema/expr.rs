@@ -331,7 +331,9 @@ impl Compiler<'_> {
         let num = match (op, constant_a, constant_b) {
             (MulOp::Over, _, Some(divisor)) => {
                 let Some(inverse) = Rat::ONE.checked_div(&divisor) else {
-                    self.error(codes::IMPOSSIBLE_LITERAL, second, "this divides by zero".to_owned());
+                    let finding =
+                        Diagnostic::error(codes::IMPOSSIBLE_LITERAL, second, "this divides by zero");
+                    self.push(finding.help("divide by another number, or leave the division out"));
                     return None;
                 };
                 a.scaled(&inverse)
@@ -408,7 +410,7 @@ impl Compiler<'_> {
                     call.function.span,
                     format!("there is no function `{function}`"),
                 );
-                self.push(match super::names::nearest(function, known) {
+                self.push(match crate::diag::nearest(function, known) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => finding.help("the functions are `max`, `min`, `mean`, `sum`, `count` and `abs`"),
                 });

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::collect::{Declared, Owned};
 use super::guard::head_text;
-use super::names::{Entity, nearest};
+use super::names::Entity;
 use crate::ast::{self, CompareOp, Expr, ExprKind, Index, Name};
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Span, codes, nearest};
 use crate::ir::{FamilyId, Group, GroupId, MemberRange, Role, Tag};
 use crate::quantity::Rat;
 

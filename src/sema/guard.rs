@@ -2,9 +2,9 @@
 
 use super::Compiler;
 use super::expr::{Num, Val, minus};
-use super::names::{Entity, nearest};
+use super::names::Entity;
 use crate::ast::{self, Aggregate, CompareOp, Expr, ExprKind};
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Span, codes, nearest};
 use crate::ir::{Cmp, Domain, GroupId, Guard, Quantifier, SigRef, SignalId};
 use crate::quantity::{Rat, Type};
 

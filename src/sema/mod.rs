@@ -20,6 +20,7 @@ mod expr;
 mod feed;
 mod group;
 mod guard;
+mod inventory;
 mod module;
 mod names;
 mod network;
@@ -87,7 +88,9 @@ pub fn compile(repository: &Repository<'_>) -> Compiled {
     let Compiler { site, mut findings, .. } = compiler;
     findings.sort(&sources);
     let (site, partial) = if findings.has_errors() {
-        (None, leaves.and_then(|leaves| partial::without_errors(site, &leaves, &findings, &sources)))
+        let inventory = &repository.inventory_sources;
+        let rest = |leaves| partial::without_errors(site, &leaves, &findings, &sources, inventory);
+        (None, leaves.and_then(rest))
     } else {
         (Some(site), None)
     };
@@ -177,6 +180,7 @@ impl<'a> Compiler<'a> {
         self.note_grid_tariffs();
         self.group_statements(&declared);
         self.finish_feeds();
+        self.inventory_entries();
         self.site_conditions(&declared);
         self.budget_statements(&declared);
         self.rule_statements(&declared);
@@ -209,6 +213,7 @@ impl<'a> Compiler<'a> {
                     | codes::BAD_CHARACTER
                     | codes::LONG_NUMBER
                     | codes::LONG_STATEMENT
+                    | codes::LONG_NAME
                     | codes::MANY_ERRORS
             )
         };

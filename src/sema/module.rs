@@ -159,6 +159,10 @@ impl Loader<'_, '_> {
     }
 
     fn add(&mut self, items: Vec<Item>, owner: Option<usize>, stack: &mut Vec<String>) {
+        // a large file joins without room for as many statements again
+        if items.len() > self.statements.list.len() / 8 {
+            self.statements.list.reserve_exact(items.len());
+        }
         for item in items {
             match &item.kind {
                 ItemKind::Import(name) => {
@@ -281,7 +285,7 @@ impl Loader<'_, '_> {
             format!("there is nothing to import under `{dotted}`"),
         );
         let known = self.repository.modules.keys().map(String::as_str);
-        self.findings.push(match super::names::nearest(dotted, known) {
+        self.findings.push(match crate::diag::nearest(dotted, known) {
             Some(near) => finding.help(format!("did you mean `{near}`?")),
             None if dotted.starts_with("std.") => {
                 let all: Vec<&str> = self.repository.modules.keys().map(String::as_str).collect();
@@ -327,7 +331,7 @@ impl Loader<'_, '_> {
                 format!("there is no module `{dotted}`"),
             );
             self.findings.push(
-                match super::names::nearest(&dotted, self.modules.keys().map(String::as_str)) {
+                match crate::diag::nearest(&dotted, self.modules.keys().map(String::as_str)) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => {
                         finding.help("declare it with `module NAME(..) { .. }`, or import the file that does")
@@ -392,7 +396,7 @@ impl Loader<'_, '_> {
                     format!("the module `{dotted}` has no parameter `{name}`"),
                 )
                 .label(module.name.span, "declared here");
-                self.findings.push(match super::names::nearest(name, known.iter().copied()) {
+                self.findings.push(match crate::diag::nearest(name, known.iter().copied()) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => finding.help(format!("it takes {}", super::props::listed(&known))),
                 });

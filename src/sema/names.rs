@@ -115,42 +115,11 @@ impl Names {
 
     /// A declared word near to this one.
     pub(super) fn near(&self, word: &str) -> Option<&str> {
-        nearest(word, self.map.keys().map(String::as_str))
+        crate::diag::nearest(word, self.map.keys().map(String::as_str))
     }
 
     /// A declared feed near to this word.
     pub(super) fn near_feed(&self, word: &str) -> Option<&str> {
-        nearest(word, self.feeds.keys().map(String::as_str))
-    }
-}
-
-/// The candidate nearest to a word, if any is near: at most a third of its letters differ.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let length = word.chars().count();
-    let allowed = (length / 3).max(1);
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.len().abs_diff(word.len()) <= 2 * allowed)
-        .map(|candidate| {
-            let plain = strsim::damerau_levenshtein(word, candidate);
-            let folded = word.eq_ignore_ascii_case(candidate)
-                || word.replace(['_', '-'], "") == candidate.replace('_', "");
-            (if folded { plain.min(1) } else { plain }, candidate)
-        })
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, candidate)| (*distance, *candidate))
-        .map(|(_, candidate)| candidate)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_words_are_found_and_far_ones_not() {
-        assert_eq!(nearest("chrager", ["charger", "chiller"]), Some("charger"));
-        assert_eq!(nearest("openhours", ["open_hours"]), Some("open_hours"));
-        assert_eq!(nearest("x", ["charger", "chiller"]), None);
-        assert_eq!(nearest("boiler", ["charger", "pump"]), None);
+        crate::diag::nearest(word, self.feeds.keys().map(String::as_str))
     }
 }

@@ -21,7 +21,12 @@ impl Compiler<'_> {
         let (energy_lin, subject, window) = (energy_lin?, subject?, window?);
         if energy_lin.as_constant().is_some_and(|e| !e.is_positive()) {
             let text = self.text(energy.span);
-            self.error(codes::IMPOSSIBLE_LITERAL, energy.span, format!("`{text}` must be above zero"));
+            let finding = Diagnostic::error(
+                codes::IMPOSSIBLE_LITERAL,
+                energy.span,
+                format!("`{text}` must be above zero"),
+            );
+            self.push(finding.help("an obligation of nothing is none: write an energy above 0 kWh"));
             return None;
         }
         if subject.many {

@@ -2,11 +2,11 @@
 //! where nothing else depends on those.
 //!
 //! Rules, budgets, tests and proofs are leaves: no other statement means anything else without
-//! them. An error in a declaration, an assumption or a permit changes the meaning of others, and
+//! them. The inventory is one too: it says where devices are, not what they may do. An error in a declaration, an assumption or a permit changes the meaning of others, and
 //! then nothing is said beyond it.
 
 use crate::ast;
-use crate::diag::{Diagnostics, Severity, SourceMap, Span};
+use crate::diag::{Diagnostics, Severity, SourceId, SourceMap, Span};
 use crate::ir;
 
 use super::collect::{Declared, Owned};
@@ -49,11 +49,15 @@ pub(super) fn without_errors(
     leaves: &Leaves,
     findings: &Diagnostics,
     sources: &SourceMap,
+    inventory: &[SourceId],
 ) -> Option<Partial> {
     let (mut rules, mut budgets) = (vec![false; leaves.rules.len()], vec![false; leaves.budgets.len()]);
     let mut lost = 0;
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
         let span = finding.span()?;
+        if inventory.contains(&span.source) {
+            continue;
+        }
         let mark = |spans: &[Span], broken: &mut Vec<bool>| {
             let at = spans.iter().position(|outer| holds(*outer, span));
             at.and_then(|at| broken.get_mut(at)).map(|flag| *flag = true).is_some()

@@ -43,7 +43,7 @@ impl<'a> Compiler<'a> {
                     family.span,
                     format!("`{other}` is no kind of producer"),
                 );
-                self.push(match super::names::nearest(other, KINDS) {
+                self.push(match crate::diag::nearest(other, KINDS) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => finding.help(format!("producers are {}", super::props::listed(&KINDS))),
                 });

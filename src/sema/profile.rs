@@ -1,11 +1,10 @@
 //! Module profiles: what a device's kind supplies, and where the declaration contradicts it.
 
 use super::Compiler;
-use super::names::nearest;
 use super::props::Props;
 use crate::bundle::profile::{Class, LeaseKind, Level};
 use crate::bundle::{Registers, intersection};
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Span, codes, nearest};
 use crate::ir::{Attr, Control, Domain, FailSafe, FailSafeBy, Family, Model, Role};
 use crate::quantity::{Rat, Type, Unit};
 

@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::Compiler;
-use super::names::nearest;
 use crate::ast::{Arg, ArgKind, Bound, BoundKind, Expr, ExprKind, Ident, Name, Property};
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Span, codes, nearest};
 use crate::quantity::{Rat, Type};
 
 /// The properties of one declaration that nobody has taken yet.
@@ -290,7 +289,11 @@ impl<'a> Compiler<'a> {
     pub(super) fn not_negative(&mut self, value: Rat, span: Span) -> Option<Rat> {
         if value.is_negative() {
             let text = self.slice(span).to_owned();
-            self.error(codes::IMPOSSIBLE_LITERAL, span, format!("`{text}` is below zero"));
+            let finding =
+                Diagnostic::error(codes::IMPOSSIBLE_LITERAL, span, format!("`{text}` is below zero"));
+            self.push(
+                finding.help("amounts are counted from zero; their direction is in the word beside them"),
+            );
             return None;
         }
         Some(value)
@@ -302,7 +305,9 @@ impl<'a> Compiler<'a> {
             return Some(value);
         }
         let text = self.slice(span).to_owned();
-        self.error(codes::IMPOSSIBLE_LITERAL, span, format!("`{text}` must be above zero"));
+        let finding =
+            Diagnostic::error(codes::IMPOSSIBLE_LITERAL, span, format!("`{text}` must be above zero"));
+        self.push(finding.help("write a value above zero, or leave the property out"));
         None
     }
 

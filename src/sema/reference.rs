@@ -3,11 +3,11 @@
 use super::Compiler;
 use super::expr::{Num, Val};
 use super::guard::head_text;
-use super::names::{Entity, nearest};
+use super::names::Entity;
 use super::signal::{Key, Made, device_reading, wide};
 use crate::ast::{self, Index};
 use crate::bundle::{register_step, thousandth};
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Span, codes, nearest};
 use crate::ir::{Attr, Domain, FamilyId, Guard, Lin, Model, Reading, SigRef, SignalId, SignalSource, ZoneId};
 use crate::quantity::{Rat, Type};
 

@@ -23,6 +23,7 @@ pub(super) struct Current {
 impl<'a> Compiler<'a> {
     /// Reads all rules.
     pub(super) fn rule_statements(&mut self, declared: &Declared<'a>) {
+        self.site.rules.reserve_exact(declared.rules.len());
         for (at, owned) in declared.rules.iter().enumerate() {
             self.owner = owned.owner;
             let rule = self.read_rule(owned, RuleId::at(at));
@@ -73,6 +74,7 @@ impl<'a> Compiler<'a> {
         if let Some(every) = &node.at_most_every {
             rule.at_most_every_s = self.seconds(every);
         }
+        rule.effects.reserve_exact(node.effects.len());
         for (at, effect) in node.effects.iter().enumerate() {
             if let Some(effect) = self.effect(effect, u32::try_from(at).unwrap_or(u32::MAX)) {
                 rule.effects.push(effect);
@@ -110,7 +112,7 @@ impl<'a> Compiler<'a> {
     fn read_guard(&mut self, guard: &ast::Guard, rule: &mut Rule) {
         rule.when_span = guard.span;
         let when = self.guard(&guard.when);
-        let when = self.held(when, guard.held_for.as_ref(), guard.when.span);
+        let when = self.held(when, guard.held_for.as_deref(), guard.when.span);
         rule.when = when.unwrap_or(Guard::Const(false));
         if let Some(until) = &guard.until {
             let condition = self.guard(&until.condition);

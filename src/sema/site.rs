@@ -123,7 +123,7 @@ impl<'a> Compiler<'a> {
         let finding =
             Diagnostic::error(codes::IMPOSSIBLE_LITERAL, span, format!("there is no time zone `{zone}`"));
         let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-        self.push(match super::names::nearest(&zone, known.iter().map(String::as_str)) {
+        self.push(match crate::diag::nearest(&zone, known.iter().map(String::as_str)) {
             Some(near) => finding.help(format!("did you mean `{near}`?")),
             None => finding.help("zones are named as in `America/New_York` or `Europe/Berlin`"),
         });
@@ -350,7 +350,7 @@ impl<'a> Compiler<'a> {
         let finding =
             Diagnostic::error(codes::UNKNOWN_CLASS, word.span, format!("there is no class `{}`", word.text));
         let known: Vec<&str> = self.site.classes.iter().map(|c| c.name.as_str()).collect();
-        let finding = match super::names::nearest(&word.text, known.iter().copied()) {
+        let finding = match crate::diag::nearest(&word.text, known.iter().copied()) {
             Some(near) => finding.help(format!("did you mean `{near}`?")),
             None => finding.help(format!("the site's `priorities` are {}", super::props::listed(&known))),
         };
@@ -600,7 +600,7 @@ impl<'a> Compiler<'a> {
                         level.quantity.span,
                         format!("there is no objective `{word}`"),
                     );
-                    self.push(match super::names::nearest(&word, known) {
+                    self.push(match crate::diag::nearest(&word, known) {
                         Some(near) => finding.help(format!("did you mean `{near}`?")),
                         None => finding.help(format!("objectives are {}", super::props::listed(&known))),
                     });

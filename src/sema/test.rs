@@ -7,6 +7,7 @@ use crate::ast::{self, ExpectKind, ExprKind, GivenKind, GivenValue, ProveKind, S
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
     Claim, Expect, ExpectWhat, Given, GivenWhat, Guard, LatchId, PolicyTest, Proof, RuleId, SigRef, Target,
+    Value,
 };
 
 impl<'a> Compiler<'a> {
@@ -114,18 +115,34 @@ impl<'a> Compiler<'a> {
                     self.error(codes::MISSING_PROPERTY, span, format!("`{text}` is given no value"));
                     return None;
                 }
-                Some(vec![GivenWhat::Signal(reference, crate::ir::Value::Bool(true))])
+                Some(vec![GivenWhat::Signal(reference, Value::Bool(true))])
             }
             Some(GivenValue::Is(expr)) => {
                 let value = self.value_of(id, expr)?;
                 Some(vec![GivenWhat::Signal(reference, value)])
             }
             Some(GivenValue::Range(lo, hi)) => {
-                self.value_of(id, lo)?;
-                self.value_of(id, hi)?;
+                let (lo, hi) = (self.value_of(id, lo), self.value_of(id, hi));
                 let text = self.text(span);
-                self.unhonoured(format!("a range in `given` (`{text}`)"), span, true, false);
-                Some(Vec::new())
+                let (Value::Number(lo), Value::Number(hi)) = (lo?, hi?) else {
+                    let finding = Diagnostic::error(
+                        codes::TYPE_MISMATCH,
+                        span,
+                        format!("`{text}`: only numbers have a range"),
+                    );
+                    self.push(finding.help("give one value, or leave it out: then it keeps all its values"));
+                    return None;
+                };
+                if lo > hi {
+                    let finding = Diagnostic::error(
+                        codes::REVERSED_RANGE,
+                        span,
+                        format!("the range `{text}` is reversed"),
+                    );
+                    self.push(finding.help("write the lower end first"));
+                    return None;
+                }
+                Some(vec![GivenWhat::Between(reference, lo, hi)])
             }
         }
     }

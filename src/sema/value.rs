@@ -1,9 +1,8 @@
 //! Literals: exact numbers with their units, dates and times that exist.
 
 use super::Compiler;
-use super::names::nearest;
 use crate::ast;
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Span, codes, nearest};
 use crate::ir::{CivilDate, CivilInstant, MonthDay};
 use crate::quantity::{Rat, Type, Unit};
 

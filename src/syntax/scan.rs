@@ -16,6 +16,8 @@ pub(super) const SEPARATOR: u8 = 1;
 const MAX_DEPTH: usize = 24;
 /// Most digits of a number.
 const MAX_DIGITS: usize = 40;
+/// Most letters of a name.
+const MAX_NAME: usize = 128;
 
 /// One statement, not yet read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -333,7 +335,7 @@ impl<'t> Scanner<'t> {
             b'{' | b'(' | b'[' => self.open_bracket(open, byte, start),
             b'}' | b')' | b']' => self.close_bracket(open, byte, start),
             b'0'..=b'9' => self.number(open, start),
-            b'A'..=b'Z' | b'a'..=b'z' | b'_' => self.at = start + self.word_at(start).len(),
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' => self.word(open, start),
             0x21..=0x7E => {}
             _ => self.odd_character(open, start),
         }
@@ -474,6 +476,17 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    fn word(&mut self, open: &mut Open, start: usize) {
+        let length = self.word_at(start).len();
+        self.at = start + length;
+        if length > MAX_NAME {
+            let message = format!("a name of {length} letters");
+            let finding = Diagnostic::error(codes::LONG_NAME, self.span(start, self.at), message)
+                .help(format!("names have at most {MAX_NAME} letters"));
+            self.flaw(open, finding);
+        }
+    }
+
     fn number(&mut self, open: &mut Open, start: usize) {
         let mut digits = 0usize;
         let mut at = start;
@@ -532,16 +545,17 @@ impl<'t> Scanner<'t> {
         (end > first).then_some(end)
     }
 
-    fn odd_character(&mut self, open: &mut Open, start: usize) {
+    fn odd_character(&mut self, open: &mut Open, mut start: usize) {
         let rest = self.text.get(start..).unwrap_or("");
         let Some(first) = rest.chars().next() else { return };
-        // a word of foreign letters is one mistake
-        let len = if first.is_alphanumeric() {
-            rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
-        } else {
-            first.len_utf8()
-        };
-        let end = (start + len.max(1)).min(self.limit);
+        let mut end = start + first.len_utf8();
+        // a word with foreign letters is one mistake, its plain letters included
+        if characters::is_letter(first) {
+            end = start + rest.find(|c| !characters::is_letter(c)).unwrap_or(rest.len());
+            let before = self.bytes.get(open.start..start).unwrap_or(&[]);
+            start -= before.iter().rev().take_while(|byte| is_word(**byte)).count();
+        }
+        let end = end.min(self.limit);
         self.at = end;
         let (message, help) = characters::describe(first, self.text.get(start..end).unwrap_or(""));
         let finding = Diagnostic::error(codes::BAD_CHARACTER, self.span(start, end), message).help(help);

@@ -28,6 +28,25 @@ fn missing_paths_and_empty_folders() {
 }
 
 #[test]
+fn files_that_are_no_policy_stand_for_nothing() {
+    let site = || {
+        MemorySystem::new()
+            .file("site/evl.yaml", "members: [rules/*.evl]\n")
+            .file("site/rules/a.evl", "edition 2026\n")
+            .file("site/tests/b.evl", "edition 2026\n")
+            .file("site/empty.txt", "")
+            .file("site/plan.json", "{}")
+    };
+    for path in ["site/empty.txt", "site/plan.json", "site/evl.yaml", "site/tests/b.evl"] {
+        assert_eq!(check(&site(), path), (2, one("EVL0006")), "{path}");
+    }
+    // a member stands for its site, which lacks a `site` statement
+    assert_eq!(check(&site(), "site/rules/a.evl").0, 1);
+    let alone = MemorySystem::new().file("notes.txt", "");
+    assert_eq!(check(&alone, "notes.txt"), (2, one("EVL0006")));
+}
+
+#[test]
 fn other_encodings_and_files_above_the_cap() {
     let latin1 = MemorySystem::new().file("site/a.evl", b"edition 2026\n// gr\xfcn\n");
     assert_eq!(check(&latin1, "site").0, 2);

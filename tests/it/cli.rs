@@ -94,14 +94,72 @@ fn every_usage_error_ends_in_2_with_words_on_standard_error() {
         assert_eq!(out, "", "{line}");
         assert!(!err.is_empty(), "{line}");
         assert!(!err.contains("evl::"), "{line} shows a type name: {err}");
+        assert!(err.starts_with("error[EVL00") && err.contains("\n  help: "), "{line}: {err}");
     }
+}
+
+/// What is said about a command line, without the code that all of them share.
+#[cfg(all(feature = "solver", feature = "gateway"))]
+fn usage(line: &str) -> String {
+    let (exit, out, err) = see(line);
+    assert_eq!((exit, out.as_str()), (2, ""), "{line}");
+    err.replace("\n  help: ", " | ").trim_end().to_owned()
+}
+
+#[cfg(all(feature = "solver", feature = "gateway"))]
+#[test]
+fn usage_errors_say_what_would_mend_them() {
+    let lines = [
+        "evl",
+        "evl chekc",
+        "evl frobnicate",
+        "evl help foo",
+        "evl why p.json pack@12:00",
+        "evl roolback",
+        "evl --format json check",
+        "evl --no",
+        "evl check --frmat json",
+        "evl check --format",
+        "evl check --format xml",
+        "evl check --format github",
+        "evl check --format json --format human",
+        "evl check --deny everything",
+        "evl check --changed-since HEAD",
+        "evl fmt --chek",
+        "evl test --time-limit 3",
+        "evl build",
+        "evl plan",
+        "evl plan --from",
+        "evl plan site --report a.html",
+        "evl plan site --from T -o p --time-limit 0",
+        "evl verify a.json --time-limit 3",
+        "evl verify a.json --json",
+        "evl verify a.json b.json",
+        "evl show",
+        "evl show a.json -z",
+        "evl explain EVL0301 EVL0302",
+        "evl explain --loud",
+        "evl completions cobol",
+        "evl completions bahs",
+        "evl sim --speed x",
+        "evl sim --port 70000",
+        "evl sim --fault {",
+        "evl sim --bundle a",
+        "evl apply",
+        "evl apply p.json --hold",
+        "evl release pack --all",
+        "evl release",
+    ];
+    let said: Vec<String> = lines.iter().map(|line| format!("{line}\n  {}", usage(line))).collect();
+    insta::assert_snapshot!(said.join("\n"));
 }
 
 #[cfg(feature = "solver")]
 #[test]
 fn forms_of_later_versions_are_refused_by_name() {
     let (_, _, err) = see("evl check --format junit");
-    assert!(err.contains("`junit` is not in this version: use `human`, `json` or `sarif`"), "{err}");
+    assert!(err.starts_with("error[EVL0010]: `junit` is not in this version of `--format`"), "{err}");
+    assert!(err.contains("use `human`, `json` or `sarif`"), "{err}");
 }
 
 #[test]

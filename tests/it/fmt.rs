@@ -49,6 +49,25 @@ fn a_link_stays_a_link() {
 }
 
 #[test]
+fn files_that_are_no_policy_are_refused_and_left() {
+    for (path, text) in
+        [("empty.txt", ""), ("plan.json", "{}"), ("site/evl.yaml", "site: x\n"), ("a.txt", LOOSE)]
+    {
+        for flag in ["", "--check "] {
+            let system = MemorySystem::new().file(path, text);
+            assert_eq!(run(&system, &format!("evl fmt {flag}{path}")), (2, String::new()), "{path}");
+            let said = system.said();
+            assert!(said.starts_with(&format!("error[EVL0006]: `{path}` is no policy file")), "{said}");
+            assert!(!said.contains("seen"), "{said}");
+            assert_eq!(self::text(&system, path), text);
+        }
+    }
+    let both = MemorySystem::new().file("a.evl", LOOSE).file("empty.txt", "").file("none/x.txt", "");
+    assert_eq!(run(&both, "evl fmt empty.txt none a.evl"), (2, "a.evl\n".to_owned()));
+    assert_eq!(both.said().matches("error[EVL0006]").count(), 2, "{}", both.said());
+}
+
+#[test]
 fn nothing_to_format_is_a_failure() {
     assert_eq!(run(&MemorySystem::new(), "evl fmt none").0, 2);
     assert_eq!(run(&MemorySystem::new().file("empty/x.txt", ""), "evl fmt empty").0, 2);

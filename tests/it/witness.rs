@@ -223,6 +223,13 @@ fn a_test_holds_for_all_values_that_it_does_not_give() {
     assert_eq!(run(&format!("{peak}, price.import 0.20 EUR/kWh expect pump at most 2 kW")), ["EVL0804"]);
     assert_eq!(run("given weather.temperature 20 degC expect pump at most 10 kW"), [""; 0]);
     assert_eq!(run("given weather.temperature 20 degC expect inactive dear"), ["EVL0803"]);
+    let between = |ends: &str, expect: &str| {
+        run(&format!("{peak}, weather.temperature between {ends} expect {expect}"))
+    };
+    assert_eq!(between("10 degC and 35 degC", "pump at most 2 kW, inactive hot"), [""; 0]);
+    assert_eq!(between("10 degC and 35.1 degC", "pump at most 2 kW"), ["EVL0803"]);
+    assert_eq!(between("36 degC and 40 degC", "overridden dear"), [""; 0]);
+    assert_eq!(between("60 degC and 70 degC", "overridden dear"), ["EVL0804"]);
 }
 
 /// Every seeded mistake of the examples whose witness is a test block.

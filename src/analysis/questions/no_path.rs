@@ -101,10 +101,12 @@ fn buses(site: &Site, members: &[MemberRange]) -> BTreeSet<BusId> {
     members.iter().filter_map(|range| site.family(range.family)?.bus).collect()
 }
 
-fn port_of<'s>(site: &'s Site, family: &Family) -> Option<&'s PortRange> {
-    let gateway = site.gateways.get(family.gateway?.index())?;
-    let (first, last) = family.port?;
-    gateway.ports.iter().find(|port| port.first <= last && first <= port.last)
+/// The runs of equal ports that the members of an array stand at.
+fn ports_of<'s>(site: &'s Site, family: &Family) -> impl Iterator<Item = &'s PortRange> {
+    let gateway = family.gateway.and_then(|id| site.gateways.get(id.index()));
+    let (first, last) = family.port.unwrap_or((1, 0));
+    let ports = gateway.map_or(&[][..], |gateway| &gateway.ports);
+    ports.iter().filter(move |port| first <= last && port.first <= last && first <= port.last)
 }
 
 fn kind(supply: &Supply) -> String {
@@ -122,28 +124,7 @@ fn fits(a: &Supply, b: &Supply) -> bool {
 fn electrical(site: &Site, family: &Family) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     let bus = family.bus.and_then(|bus| site.buses.get(bus.index()));
-    let port = port_of(site, family);
     let bus_supply = bus.and_then(|bus| bus.supply.as_ref());
-    let port_supply = port.and_then(|port| port.supply.as_ref());
-    if let (Some(bus), Some(on_bus), Some(port), Some(at_port)) = (bus, bus_supply, port, port_supply)
-        && !fits(on_bus, at_port)
-    {
-        findings.push(
-            Diagnostic::error(
-                codes::NO_PATH,
-                family.span,
-                format!(
-                    "`{}` joins {} and {} without a link between",
-                    family.name,
-                    kind(on_bus),
-                    kind(at_port)
-                ),
-            )
-            .label(bus.span, format!("its bus carries {}", kind(on_bus)))
-            .label(port.span, format!("its port carries {}", kind(at_port)))
-            .help("put it on a bus of the port's kind, behind a link"),
-        );
-    }
     if let (Some(volts), Some(bus), Some(on_bus)) = (&family.electrical.rated_voltage, bus, bus_supply)
         && let Some(of_bus) = &on_bus.volts
         && (volts - of_bus).abs() * Rat::int(10) > *of_bus
@@ -158,23 +139,41 @@ fn electrical(site: &Site, family: &Family) -> Vec<Diagnostic> {
             .help("put it on a bus of its voltage, or declare the link between"),
         );
     }
-    if let Some(port) = port
-        && let Some(most) = rating(family, port, bus_supply)
-        && let Some(greatest) = greatest_power(family)
-        && greatest > most
-    {
-        findings.push(
-            Diagnostic::error(
-                codes::NO_PATH,
-                family.span,
-                format!("`{}` can take or give more than its port is rated for", family.name),
-            )
+    findings.extend(ports_of(site, family).find_map(|port| other_kind(site, family, port)));
+    findings.extend(ports_of(site, family).find_map(|port| overloaded(family, port, bus_supply)));
+    findings
+}
+
+/// A port that carries another kind of current, or another voltage, than the device's bus.
+fn other_kind(site: &Site, family: &Family, port: &PortRange) -> Option<Diagnostic> {
+    let bus = site.buses.get(family.bus?.index())?;
+    let (on_bus, at_port) = (bus.supply.as_ref()?, port.supply.as_ref()?);
+    if fits(on_bus, at_port) {
+        return None;
+    }
+    let words =
+        format!("`{}` joins {} and {} without a link between", family.name, kind(on_bus), kind(at_port));
+    Some(
+        Diagnostic::error(codes::NO_PATH, family.span, words)
+            .label(bus.span, format!("its bus carries {}", kind(on_bus)))
+            .label(port.span, format!("its port carries {}", kind(at_port)))
+            .help("put it on a bus of the port's kind, behind a link"),
+    )
+}
+
+/// A port that is rated for less than the device's greatest power.
+fn overloaded(family: &Family, port: &PortRange, bus: Option<&Supply>) -> Option<Diagnostic> {
+    let (most, greatest) = (rating(family, port, bus)?, greatest_power(family)?);
+    if greatest <= most {
+        return None;
+    }
+    let words = format!("`{}` can take or give more than its port is rated for", family.name);
+    Some(
+        Diagnostic::error(codes::NO_PATH, family.span, words)
             .says(format!("up to {}", show(&greatest, Type::Power, "")))
             .label(port.span, format!("rated for {}", show(&most, Type::Power, "")))
             .help("lower the declared power, or use a port with a higher rating"),
-        );
-    }
-    findings
+    )
 }
 
 /// k V I pf in kW, k = 1 or 1.732 (rounded down).

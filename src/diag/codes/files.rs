@@ -22,9 +22,8 @@ codes! {
     /// two devices the same place.
     INVENTORY = 906, Finding, "inventory and policy do not fit";
     /// `control command` needs a commissioning record for this serial and profile in the inventory:
-    /// somebody must have seen that the device obeys and falls back.
-    ///
-    /// This version of evl asks it of the field alone: `apply` excludes such a device (EVL1209).
+    /// somebody must have seen that the device obeys and falls back. `check` asks it of every device
+    /// that the repository's inventory has; `apply` excludes such a device (EVL1209).
     NOT_COMMISSIONED = 907, Finding, "a commanded device without a commissioning record";
     /// A key or signature is missing, malformed, or does not fit the document.
     SIGNATURE = 908, Finding, "a key or signature does not fit";

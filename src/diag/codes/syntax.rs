@@ -59,6 +59,9 @@ codes! {
     /// One statement, or one entry of a list, is longer than 256 KiB. Hostile text could exhaust the
     /// machine with one; policy text that people read is split into statements of its own.
     LONG_STATEMENT = 26, Finding, "a statement is too long";
+    /// Names have at most 128 letters, so that messages which quote them stay readable and hostile text
+    /// cannot exhaust the machine with one. Say the rest in a comment.
+    LONG_NAME = 28, Finding, "a name is too long";
     /// After a hundred syntax errors in one file the rest is counted and not shown: mostly the file is
     /// not policy text at all.
     MANY_ERRORS = 27, Finding, "more syntax errors than are shown";

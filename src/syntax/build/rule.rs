@@ -71,7 +71,7 @@ impl Builder {
                 let mut words = parts(part).skip(2);
                 let variable = self.ident(&words.next()?);
                 let group = self.name(words.nth(1)?)?;
-                if let Some(before) = rule.for_each.replace(ForEach { variable, group, span }) {
+                if let Some(before) = rule.for_each.replace(Box::new(ForEach { variable, group, span })) {
                     self.twice("`for each`", before.span, span);
                 }
             }
@@ -124,13 +124,13 @@ impl Builder {
                 }
             }
             Rule::every_clause => {
-                if let Some(before) = rule.at_most_every.replace(self.duration(part)?) {
+                if let Some(before) = rule.at_most_every.replace(Box::new(self.duration(part)?)) {
                     self.twice("`at most every`", before.span, span);
                 }
             }
             Rule::interlock_clause => {
                 let text = self.text(&parts(part).last()?)?;
-                if let Some(before) = rule.interlock.replace(text) {
+                if let Some(before) = rule.interlock.replace(Box::new(text)) {
                     self.twice("`interlock`", before.span, span);
                 }
             }
@@ -176,7 +176,10 @@ impl Builder {
         };
         let Some(span) = guard_span else { return };
         match condition {
-            Some(when) => rule.guard = Some(Guard { when, held_for, until, latch, span }),
+            Some(when) => {
+                let (held_for, until) = (held_for.map(Box::new), until.map(Box::new));
+                rule.guard = Some(Guard { when, held_for, until, latch: latch.map(Box::new), span });
+            }
             None => {
                 let finding =
                     Diagnostic::error(codes::SYNTAX, span, "this ends a condition that never begins")

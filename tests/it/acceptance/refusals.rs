@@ -33,6 +33,24 @@ fn attempt(import: &str, rules: &str, state: &str) -> Result<PlanDocument, Strin
 }
 
 #[test]
+fn a_step_longer_than_the_demand_interval_is_refused() {
+    let demand =
+        "tariff peaks { import 0.20 EUR/kWh, demand monthly { 10 EUR/kW on any }, interval 15 min }\n";
+    let site = SITE
+        .replace("RULES", demand)
+        .replace("IMPORT", "20 kW")
+        .replace("tariff flat }\ncons", "tariff peaks }\ncons");
+    let system =
+        MemorySystem::new().file("site/site.evl", site.as_str()).file("site/evl.yaml", "site: corner\n");
+    let failure = try_planned(&system, "2026-03-02T00:00:00Z", STATE).unwrap_err();
+    let words = super::words(&failure.findings);
+    assert!(
+        words.starts_with("EVL1008 tariff `peaks` measures demand over 15 min, and a step is 60 min"),
+        "{words}"
+    );
+}
+
+#[test]
 fn the_same_inputs_give_the_same_bytes() {
     let rules = "rule night in contract { deliver 20 kWh to car between 00:00 and 06:00 daily }";
     let (a, b) = (attempt("20 kW", rules, STATE).unwrap(), attempt("20 kW", rules, STATE).unwrap());

@@ -90,7 +90,7 @@ fn keys_that_stand_twice() {
     let twice = "gateways:\n  a: { transport: modbus_tcp, host: 10.0.0.1 }\n  a: { transport: modbus_tcp, host: 10.0.0.2 }\n";
     Place::tiny("").file("s/inventory/x.yaml", twice).check(1, "EVL0901", "stands twice");
     let part = "gateways:\n  a: { transport: modbus_tcp, host: 10.0.0.1 }\n";
-    let place = Place::tiny("").file("s/inventory/x.yaml", part).file("s/inventory/y.yaml", part);
+    let place = Place::tiny("gateway a\n").file("s/inventory/x.yaml", part).file("s/inventory/y.yaml", part);
     place.check(1, "EVL0906", "`a`");
 }
 
