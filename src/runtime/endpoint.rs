@@ -1,13 +1,16 @@
 //! One actor per endpoint: one session, requests strictly in order, safety writes first in line.
 //!
 //! Reads are asked again after a failure, because asking twice changes nothing. A write is never
-//! sent again here: whoever gets an unknown outcome reads back first, and only then resends.
+//! sent again here: whoever gets an unknown outcome reads back first, and only then resends. How long
+//! silence is borne is [`super::patience`]'s business.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::patience::{FIRST, Patience};
 use super::session::{Fault, Function, MOST_READ, MOST_WRITE, Session, Table};
 
 /// How often a request that may pass is asked again.
@@ -16,6 +19,8 @@ const AGAIN: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(40);
 /// Requests that may wait in line.
 const LINE: usize = 64;
+/// How often in a row a session may fail right after an answer before none is kept.
+const WILTS: u32 = 2;
 
 /// Who goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +47,8 @@ enum Ask {
         function: Function,
         reply: oneshot::Sender<Result<(), Fault>>,
     },
+    /// try again whoever was given up
+    Again,
 }
 
 /// A handle on the actor of one endpoint; cheap to clone. The session ends with the last handle.
@@ -55,11 +62,12 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Starts the actor for `host:port` on the present runtime. It connects at the first request.
+    /// `limit` is the longest wait for one answer; `units` is how many devices stand behind it.
     #[must_use]
-    pub fn start(host: &str, port: u16, limit: Duration) -> Self {
+    pub fn start(host: &str, port: u16, limit: Duration, units: usize) -> Self {
         let (urgent, urgent_line) = mpsc::channel(LINE);
         let (line, ordinary_line) = mpsc::channel(LINE);
-        let actor = Actor { host: host.to_owned(), port, limit, session: None };
+        let actor = Actor::new(host, port, limit, units);
         tokio::spawn(actor.run(urgent_line, ordinary_line));
         Self { urgent, line, place: format!("{host}:{port}"), loopback: is_loopback(host) }
     }
@@ -95,6 +103,12 @@ impl Endpoint {
         Ok(words)
     }
 
+    /// Gives whoever was given up another chance to answer.
+    pub async fn again(&self) {
+        // an actor that has ended has nobody to ask
+        let _ = self.line.send(Ask::Again).await;
+    }
+
     /// Writes consecutive registers in one request, once. Only [`super::frames`] calls it.
     pub(super) async fn write(
         &self,
@@ -118,7 +132,7 @@ async fn deliver<T>(
     ask: Ask,
     answer: oneshot::Receiver<Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    let gone = || Fault::NoAnswer("the session was shut".to_owned());
+    let gone = || Fault::Closed;
     line.send(ask).await.map_err(|_| gone())?;
     answer.await.map_err(|_| gone())?
 }
@@ -135,9 +149,31 @@ struct Actor {
     port: u16,
     limit: Duration,
     session: Option<Session>,
+    /// time for the first answer
+    first: Duration,
+    /// longest part of it that one of several units may take
+    share: Duration,
+    gateway: Patience,
+    units: BTreeMap<u8, Patience>,
+    /// how often, one after the other, a session answered and then failed at its next request
+    wilted: u32,
 }
 
 impl Actor {
+    fn new(host: &str, port: u16, limit: Duration, units: usize) -> Self {
+        let several = units > 1;
+        // an inventory that grants more time for one answer means it
+        let (first, share) = match (limit > Duration::from_secs(1), several) {
+            (true, true) => (limit.saturating_mul(2), limit),
+            (true, false) => (limit, limit),
+            (false, true) => (FIRST, FIRST / 2),
+            (false, false) => (FIRST, FIRST),
+        };
+        let host = host.to_owned();
+        let gateway = Patience::new(first);
+        Self { host, port, limit, session: None, first, share, gateway, units: BTreeMap::new(), wilted: 0 }
+    }
+
     async fn run(mut self, mut urgent: mpsc::Receiver<Ask>, mut line: mpsc::Receiver<Ask>) {
         loop {
             let ask = tokio::select! {
@@ -152,7 +188,12 @@ impl Actor {
                     for attempt in 1..AGAIN {
                         match &result {
                             // a gateway that cannot be reached at all is named at once
-                            Err(fault) if fault.may_pass() && !matches!(fault, Fault::Unreachable(_)) => {}
+                            Err(Fault::Unreachable(_)) => break,
+                            // where others may answer they are asked first
+                            Err(Fault::NoAnswer(_)) if !self.gateway.heard() && self.share < self.first => {
+                                break;
+                            }
+                            Err(fault) if fault.may_pass() => {}
                             _ => break,
                         }
                         sleep(pause(attempt, unit, at)).await;
@@ -173,27 +214,67 @@ impl Actor {
                     }
                     let _ = reply.send(result);
                 }
+                Ask::Again => {
+                    self.gateway = Patience::new(self.first);
+                    self.units.clear();
+                }
             }
         }
     }
 
-    async fn session(&mut self) -> Result<Session, Fault> {
-        match self.session.take() {
-            Some(session) => Ok(session),
-            None => Session::connect(&self.host, self.port, self.limit).await,
+    /// The session, and how long an answer may take now.
+    async fn begin(&mut self, unit: u8) -> Result<(Session, Duration), Fault> {
+        let begun = Instant::now();
+        let mut wait = self.limit;
+        if let Some(left) = self.gateway.now(begun)? {
+            wait = wait.min(left).min(self.share);
+        }
+        let first = self.first;
+        if let Some(left) = self.units.entry(unit).or_insert_with(|| Patience::new(first)).now(begun)? {
+            wait = wait.min(left);
+        }
+        if let Some(session) = self.session.take() {
+            return Ok((session, wait));
+        }
+        match Session::connect(&self.host, self.port, wait).await {
+            Ok(session) if self.gateway.heard() => Ok((session, wait)),
+            Ok(session) => Ok((session, wait.saturating_sub(begun.elapsed()))),
+            Err(fault) => {
+                self.took(unit, begun, Some(&fault));
+                Err(fault)
+            }
         }
     }
 
-    fn keep(&mut self, session: Session, fault: Option<&Fault>) {
-        if fault.is_none_or(Fault::keeps_session) {
+    fn took(&mut self, unit: u8, begun: Instant, fault: Option<&Fault>) {
+        self.gateway.took(begun, fault);
+        if let Some(unit) = self.units.get_mut(&unit) {
+            unit.took(begun, fault);
+        }
+    }
+
+    /// Keeps the session or drops it. Some gateways end it after every answer, or add bytes that spoil
+    /// the next one: they get a session for each request.
+    fn end(&mut self, unit: u8, begun: Instant, session: Session, used: bool, fault: Option<&Fault>) {
+        self.took(unit, begun, fault);
+        match fault {
+            Some(Fault::Closed | Fault::WrongAnswer(_)) if used => {
+                self.wilted = self.wilted.saturating_add(1);
+            }
+            None if used => self.wilted = 0,
+            _ => {}
+        }
+        if fault.is_none_or(Fault::keeps_session) && self.wilted < WILTS {
             self.session = Some(session);
         }
     }
 
     async fn read_once(&mut self, unit: u8, table: Table, at: u16, count: u16) -> Result<Vec<u16>, Fault> {
-        let mut session = self.session().await?;
-        let result = session.read(unit, table, at, count).await;
-        self.keep(session, result.as_ref().err());
+        let begun = Instant::now();
+        let (mut session, wait) = self.begin(unit).await?;
+        let used = session.answers() > 0;
+        let result = session.read(unit, table, at, count, wait).await;
+        self.end(unit, begun, session, used, result.as_ref().err());
         result
     }
 
@@ -204,9 +285,11 @@ impl Actor {
         words: &[u16],
         function: Function,
     ) -> Result<(), Fault> {
-        let mut session = self.session().await?;
-        let result = session.write(unit, at, words, function).await;
-        self.keep(session, result.as_ref().err());
+        let begun = Instant::now();
+        let (mut session, wait) = self.begin(unit).await?;
+        let used = session.answers() > 0;
+        let result = session.write(unit, at, words, function, wait).await;
+        self.end(unit, begun, session, used, result.as_ref().err());
         result
     }
 }
@@ -246,7 +329,7 @@ mod tests {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap().port()
         };
-        let endpoint = Endpoint::start("127.0.0.1", port, Duration::from_secs(1));
+        let endpoint = Endpoint::start("127.0.0.1", port, Duration::from_secs(1), 1);
         let start = tokio::time::Instant::now();
         let fault = endpoint.read(1, Table::Holding, 0, 1).await.unwrap_err();
         assert!(matches!(fault, Fault::Unreachable(_)), "{fault}");

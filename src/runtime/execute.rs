@@ -16,8 +16,8 @@ use crate::quantity::Rat;
 
 /// How long an unknown outcome is looked into before it is reported as unknown.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long one apply tries a safety write.
-const SAFETY_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one run tries a safety write to a device that has answered.
+pub const SAFETY_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// Settling time of a point that declares none.
@@ -34,11 +34,32 @@ pub struct Done {
     pub words: String,
     /// registers that were written and confirmed
     pub registers: u32,
+    /// what is to blame
+    pub cause: Cause,
+}
+
+/// What is to blame for an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// the device itself
+    Own,
+    /// nobody answers
+    Silence,
+    /// another device, after this one was written
+    Other,
+    /// another device; to this one nothing was sent
+    NotBegun,
 }
 
 impl Done {
-    fn new(outcome: Outcome, words: impl Into<String>) -> Self {
-        Self { outcome, words: words.into(), registers: 0 }
+    /// By the device itself.
+    #[must_use]
+    pub fn new(outcome: Outcome, words: impl Into<String>) -> Self {
+        Self { outcome, words: words.into(), registers: 0, cause: Cause::Own }
+    }
+
+    fn silence(fault: &Fault) -> Self {
+        Self { cause: Cause::Silence, ..Self::new(Outcome::Unknown, fault.to_string()) }
     }
 }
 
@@ -96,6 +117,10 @@ pub async fn write(works: Vec<Work>, priority: Priority) -> BTreeMap<String, Don
             break;
         }
         sleep(LOOK).await;
+        // whoever was given up meanwhile is tried again
+        if let Some(work) = rest.first() {
+            work.ready.map.endpoint().again().await;
+        }
         done.extend(write_once(&rest, priority).await);
     }
     done
@@ -109,7 +134,8 @@ async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done
     for work in works {
         let name = work.subject.name.clone();
         if failed && priority != Priority::Safety {
-            done.insert(name, Done::new(Outcome::Failed, "not begun, because another device failed"));
+            let words = "not begun, because another device failed";
+            done.insert(name, Done { cause: Cause::NotBegun, ..Done::new(Outcome::Failed, words) });
             continue;
         }
         let frames = match work.ready.map.frames(&work.subject.profile, &forward(&work.change.cells)) {
@@ -136,8 +162,8 @@ async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done
     }
     if failed && priority != Priority::Safety {
         for (work, registers) in written {
-            let mut other = Done::new(Outcome::Failed, "written, but another device of its gateway failed");
-            other.registers = registers;
+            let words = "written, but another device of its gateway failed";
+            let other = Done { registers, cause: Cause::Other, ..Done::new(Outcome::Failed, words) };
             done.insert(work.subject.name.clone(), other);
         }
         return done;
@@ -182,6 +208,9 @@ async fn send(work: &Work, frame: &Frame, priority: Priority, patience: Duration
             Ok(()) => return Ok(()),
             Err(fault) => fault,
         };
+        if matches!(fault, Fault::GivenUp(_)) {
+            return Err(Done::silence(&fault));
+        }
         let again = priority == Priority::Safety || sends < SENDS;
         let over = start.elapsed() > patience;
         if !fault.leaves_unknown() {
@@ -190,13 +219,14 @@ async fn send(work: &Work, frame: &Frame, priority: Priority, patience: Duration
                 continue;
             }
             // an earlier frame may have got through before the gateway went away
-            let outcome =
-                if matches!(fault, Fault::Unreachable(_)) { Outcome::Unknown } else { Outcome::Failed };
-            return Err(Done::new(outcome, fault.to_string()));
+            return Err(match fault.was_not_sent() {
+                true => Done::silence(&fault),
+                false => Done::new(Outcome::Failed, fault.to_string()),
+            });
         }
         // nobody knows: look first, and send again only where the old value still stands
         match look(work, frame, start, patience).await {
-            None => return Err(Done::new(Outcome::Unknown, fault.to_string())),
+            None => return Err(Done::silence(&fault)),
             Some(Seen::New) => return Ok(()),
             Some(Seen::Old) if again && !over => {}
             Some(Seen::Old) => {
@@ -216,7 +246,11 @@ enum Seen {
 async fn look(work: &Work, frame: &Frame, start: Instant, patience: Duration) -> Option<Seen> {
     let points: BTreeSet<&str> = frame.writes().iter().map(|write| write.point.as_str()).collect();
     loop {
-        if let Ok(raws) = work.ready.map.read(&points).await {
+        let read = work.ready.map.read(&points).await;
+        if matches!(read, Err(Fault::GivenUp(_))) {
+            return None;
+        }
+        if let Ok(raws) = read {
             let new = frame.writes().iter().all(|write| raws.get(&write.point) == Some(&write.raw));
             let cell = |point: &str| work.change.cells.iter().find(|cell| cell.point == point);
             let strange = frame.writes().iter().find_map(|write| {
@@ -251,8 +285,8 @@ async fn confirm(work: &Work, patience: Duration) -> Done {
                 first = Some(words);
                 sleep(work.settle()).await;
             }
-            Err(fault) if start.elapsed() > patience => {
-                return Done::new(Outcome::Unknown, fault.to_string());
+            Err(fault) if start.elapsed() > patience || matches!(fault, Fault::GivenUp(_)) => {
+                return Done::silence(&fault);
             }
             Err(_) => sleep(LOOK).await,
         }
@@ -320,6 +354,9 @@ async fn prove(work: &Work) -> Done {
     let mut seen = None;
     loop {
         let read = work.ready.map.read(&BTreeSet::from([measure.point.as_str()])).await;
+        if let Err(fault @ Fault::GivenUp(_)) = &read {
+            return Done::silence(fault);
+        }
         let power = read.ok().and_then(|raws| {
             let raw = raws.get(&measure.point)?;
             profile.value_of(&measure.point, *raw, &work.ready.context).ok()
@@ -380,8 +417,8 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
     let now = loop {
         match ready.map.read(&points).await {
             Ok(raws) => break raws,
-            Err(fault) if start.elapsed() > PATIENCE => {
-                return Done::new(Outcome::Unknown, fault.to_string());
+            Err(fault) if start.elapsed() > PATIENCE || matches!(fault, Fault::GivenUp(_)) => {
+                return Done::silence(&fault);
             }
             Err(_) => sleep(LOOK).await,
         }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -231,10 +232,17 @@ pub struct Past {
     pub unknown: BTreeMap<String, Instant>,
 }
 
-/// The journal of one host.
+/// The journal of one host; clones share it.
+#[derive(Clone)]
 pub struct Journal<'a> {
     system: &'a dyn System,
     folder: PathBuf,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What was read and written so far.
+#[derive(Debug, Default)]
+struct Told {
     prev: Hash,
     past: Past,
 }
@@ -243,7 +251,7 @@ impl std::fmt::Debug for Journal<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Journal")
             .field("folder", &self.folder)
-            .field("past", &self.past)
+            .field("told", &self.told)
             .finish_non_exhaustive()
     }
 }
@@ -287,10 +295,10 @@ impl<'a> Journal<'a> {
         folder: &Path,
         site: &str,
     ) -> Result<(Self, Option<Vec<u8>>), Diagnostic> {
-        let mut journal =
-            Self { system, folder: folder.to_owned(), prev: Hash::default(), past: Past::default() };
+        let mut told = Told::default();
+        let make = |told| Self { system, folder: folder.to_owned(), told: Arc::new(Mutex::new(told)) };
         let bytes = match system.read(&folder.join("journal.jsonl"), DOCUMENT_CAP) {
-            Err(FileError { fault: FileFault::Missing, .. }) => return Ok((journal, None)),
+            Err(FileError { fault: FileFault::Missing, .. }) => return Ok((make(told), None)),
             Err(error) => return Err(error.reading()),
             Ok(bytes) => bytes,
         };
@@ -299,11 +307,11 @@ impl<'a> Journal<'a> {
         for (index, piece) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let ended = piece.ends_with(b"\n");
             let line = serde_json::from_slice::<Line>(piece).ok();
-            let line = line.filter(|line| line.prev == journal.prev && line.hash == line.content());
+            let line = line.filter(|line| line.prev == told.prev && line.hash == line.content());
             match line {
                 Some(line) if ended => {
-                    journal.past.take(&line, site).map_err(damaged)?;
-                    journal.prev = line.hash;
+                    told.past.take(&line, site).map_err(damaged)?;
+                    told.prev = line.hash;
                     whole += piece.len();
                 }
                 // only the very last line can have been torn
@@ -312,22 +320,27 @@ impl<'a> Journal<'a> {
             }
         }
         let kept = if torn { bytes.get(..whole).map(<[u8]>::to_vec) } else { None };
-        Ok((journal, kept))
+        Ok((make(told), kept))
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it tells.
     #[must_use]
-    pub const fn past(&self) -> &Past {
-        &self.past
+    pub fn past(&self) -> Past {
+        self.told().past.clone()
     }
 
     /// Writes records and returns once they are durable; on a full disk the reserve is spent.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn append(&mut self, at: Instant, records: Vec<Record>) -> Result<(), Diagnostic> {
+    pub fn append(&self, at: Instant, records: Vec<Record>) -> Result<(), Diagnostic> {
+        let mut told = self.told();
         let mut bytes = Vec::new();
-        let mut prev = self.prev.clone();
+        let mut prev = told.prev.clone();
         let mut lines = Vec::with_capacity(records.len());
         for record in records {
             let line = Line::seal(at, prev, record);
@@ -349,9 +362,9 @@ impl<'a> Journal<'a> {
             result => result,
         };
         result.map_err(|error| error.writing())?;
-        self.prev = prev;
+        told.prev = prev;
         for line in &lines {
-            self.past.take(line, "").map_err(damaged)?;
+            told.past.take(line, "").map_err(damaged)?;
         }
         Ok(())
     }
@@ -550,7 +563,7 @@ mod tests {
     fn what_was_written_is_read_back() {
         let system = MemorySystem::new();
         let folder = Path::new("state");
-        let mut journal = Journal::open(&system, folder, "harbor").unwrap();
+        let journal = Journal::open(&system, folder, "harbor").unwrap();
         journal.append(Instant(5), vec![begin(1), intent(1000, 500)]).unwrap();
         let again = Journal::read(&system, folder, "harbor").unwrap();
         assert_eq!(again.past(), journal.past());
@@ -564,7 +577,7 @@ mod tests {
     #[test]
     fn a_resumed_apply_still_knows_what_was_there_first() {
         let system = MemorySystem::new();
-        let mut journal = Journal::open(&system, Path::new("state"), "harbor").unwrap();
+        let journal = Journal::open(&system, Path::new("state"), "harbor").unwrap();
         journal.append(Instant(5), vec![begin(1), intent(1000, 500)]).unwrap();
         journal.append(Instant(7), vec![begin(1), intent(500, 400)]).unwrap();
         let cell = journal.past().unfinished.clone().unwrap().open[0].1[0].cells[0].clone();
@@ -575,12 +588,12 @@ mod tests {
     fn a_torn_last_line_is_dropped_and_any_other_damage_refused() {
         let system = MemorySystem::new();
         let folder = Path::new("state");
-        let mut journal = Journal::open(&system, folder, "harbor").unwrap();
+        let journal = Journal::open(&system, folder, "harbor").unwrap();
         journal.append(Instant(5), vec![begin(1), intent(1000, 500)]).unwrap();
         let whole = text(&system);
 
         let torn = system.clone().file("state/journal.jsonl", format!("{whole}{{\"at\":\"20"));
-        let mut journal = Journal::open(&torn, folder, "harbor").unwrap();
+        let journal = Journal::open(&torn, folder, "harbor").unwrap();
         assert!(journal.past().unfinished.is_some());
         journal.append(Instant(6), vec![Record::End { exit: 4 }]).unwrap();
         assert_eq!(Journal::read(&torn, folder, "harbor").unwrap().past().unfinished, None);
@@ -604,7 +617,7 @@ mod tests {
     #[test]
     fn a_full_disk_spends_the_reserve() {
         let system = MemorySystem::new();
-        let mut journal = Journal::open(&system, Path::new("state"), "harbor").unwrap();
+        let journal = Journal::open(&system, Path::new("state"), "harbor").unwrap();
         assert_eq!(system.files()[Path::new("/state/reserve")].len(), RESERVE);
         system.set_full(true);
         // a memory disk that is full stays full: what counts is that the reserve was given up

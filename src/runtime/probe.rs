@@ -200,7 +200,10 @@ pub fn endpoints(inventory: &Inventory, gateways: &BTreeSet<String>) -> BTreeMap
             Duration::from_millis(millis.unwrap_or(1000).clamp(10, 60_000))
         });
         let place = (gateway.host.clone(), gateway.port);
-        let fresh = || Endpoint::start(&gateway.host, gateway.port, limit);
+        let here = |entry: &&Device| inventory.gateways.get(&entry.gateway).map(|g| (&g.host, g.port))
+            == Some((&gateway.host, gateway.port));
+        let units: BTreeSet<u8> = inventory.devices.values().filter(here).map(|entry| entry.unit).collect();
+        let fresh = || Endpoint::start(&gateway.host, gateway.port, limit, units.len());
         Some((name.clone(), places.entry(place).or_insert_with(fresh).clone()))
     };
     gateways.iter().filter_map(&mut start).collect()
@@ -218,25 +221,11 @@ pub async fn probe(
     let mut tasks = JoinSet::new();
     for (gateway, endpoint) in endpoints {
         let mine: Vec<Subject> = subjects.iter().filter(|s| s.gateway == *gateway).cloned().collect();
+        if mine.is_empty() {
+            continue;
+        }
         let (endpoint, admission) = (endpoint.clone(), admission.clone());
-        tasks.spawn(async move {
-            let mut results = Vec::new();
-            let mut dead: Option<Excluded> = None;
-            for subject in mine {
-                let result = match &dead {
-                    Some(excluded) => Err(excluded.clone()),
-                    None => interrogate(&subject, endpoint.clone(), &admission).await,
-                };
-                // what cannot be reached once is not tried again for each of its devices
-                if let Err(excluded) = &result
-                    && excluded.code == codes::DEAD_GATEWAY
-                {
-                    dead = Some(excluded.clone());
-                }
-                results.push((subject.name.clone(), result));
-            }
-            results
-        });
+        tasks.spawn(async move { behind(&mine, &endpoint, &admission).await });
     }
     let mut probed = Probed::new();
     while let Some(results) = tasks.join_next().await {
@@ -245,22 +234,59 @@ pub async fn probe(
     probed
 }
 
+/// Interrogates the devices of one gateway.
+async fn behind(subjects: &[Subject], endpoint: &Endpoint, admission: &Admission) -> Probed {
+    let silent = |result: &Result<Ready, Excluded>| {
+        result.as_ref().err().is_some_and(|excluded| excluded.code == codes::DEAD_GATEWAY)
+    };
+    let mut results = Probed::new();
+    let mut answers = false;
+    for subject in subjects {
+        let result = interrogate(subject, endpoint.clone(), admission).await;
+        answers |= !silent(&result);
+        results.insert(subject.name.clone(), result);
+    }
+    if !answers {
+        return results;
+    }
+    // whoever was cut short before the gateway had shown that it lives is asked once more, and what
+    // keeps silent then is the device, not the gateway
+    for subject in subjects {
+        if !results.get(&subject.name).is_some_and(silent) {
+            continue;
+        }
+        let result = interrogate(subject, endpoint.clone(), admission).await.map_err(|mut excluded| {
+            if excluded.code == codes::DEAD_GATEWAY {
+                excluded.code = codes::STATE_UNKNOWN;
+                excluded.reason = format!("it does not answer, although {}", excluded.reason);
+            }
+            excluded
+        });
+        results.insert(subject.name.clone(), result);
+    }
+    results
+}
+
 fn exclude(code: Code, reason: impl Into<String>) -> Excluded {
     Excluded { code, reason: reason.into() }
 }
 
 fn of_fault(fault: &MapFault, endpoint: &Endpoint) -> Excluded {
-    match fault {
-        MapFault::Wire(Fault::Unreachable(_)) => {
-            exclude(codes::DEAD_GATEWAY, format!("its gateway at {} is {fault}", endpoint.place()))
+    let place = endpoint.place();
+    let dead = |words: &str, fault: &Fault| {
+        exclude(codes::DEAD_GATEWAY, format!("its gateway at {place} {words} {fault}"))
+    };
+    let wire = match fault {
+        MapFault::Wire(Fault::GivenUp(last)) => last,
+        MapFault::Wire(fault) => fault,
+        _ => return exclude(codes::WRONG_DEVICE, fault.to_string()),
+    };
+    match wire {
+        Fault::Unreachable(_) => dead("is", wire),
+        Fault::Exception(_) => {
+            exclude(codes::STATE_UNKNOWN, format!("it does not answer through its gateway: {wire}"))
         }
-        MapFault::Wire(Fault::NoAnswer(_) | Fault::WrongAnswer(_)) => {
-            exclude(codes::DEAD_GATEWAY, format!("its gateway at {} gives {fault}", endpoint.place()))
-        }
-        MapFault::Wire(Fault::Exception(_)) => {
-            exclude(codes::STATE_UNKNOWN, format!("it does not answer through its gateway: {fault}"))
-        }
-        _ => exclude(codes::WRONG_DEVICE, fault.to_string()),
+        Fault::NoAnswer(_) | Fault::Closed | Fault::WrongAnswer(_) | Fault::GivenUp(_) => dead("gives", wire),
     }
 }
 

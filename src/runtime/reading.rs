@@ -13,6 +13,7 @@ use super::probe::{Probed, Ready, Subject};
 use crate::bundle::profile::Direction;
 use crate::bundle::signal_name;
 use crate::calendar::Instant;
+use crate::diag::codes;
 use crate::eval::{Environment, Reading};
 use crate::inputs::{OnSteps, Reads};
 use crate::ir::{
@@ -27,6 +28,8 @@ pub struct Loss {
     pub signal: String,
     /// why, in words that follow it
     pub why: String,
+    /// the gateway that does not answer, where that is why
+    pub gateway: Option<String>,
 }
 
 /// The devices that these readings are of.
@@ -96,13 +99,31 @@ impl Sources<'_> {
             let reading = match value {
                 Ok(value) => Reading::Known(value),
                 Err(why) => {
-                    lost.push(Loss { signal: signal_name(self.site, reference).unwrap_or_default(), why });
+                    let gateway = self.silent(&signal.source, reference, &why);
+                    lost.push(Loss { signal: signal_name(self.site, reference).unwrap_or_default(), why, gateway });
                     Reading::Unknown
                 }
             };
             env.values.insert(reference.clone(), reading);
         }
         (env, lost)
+    }
+
+    /// The gateway whose silence is why a reading is lost.
+    fn silent(&self, source: &SignalSource, reference: &SigRef, why: &str) -> Option<String> {
+        let devices: Vec<Device> = match source {
+            SignalSource::Sensor(family, _) | SignalSource::Measured(family, _) => {
+                vec![Device { family: *family, index: index(reference) }]
+            }
+            SignalSource::ZoneState(zone, _) => thermostats(self.site, *zone).collect(),
+            _ => Vec::new(),
+        };
+        let mut subjects = self.subjects.iter().filter(|subject| devices.contains(&subject.device));
+        let dead = |subject: &&Subject| match self.probed.get(&subject.name) {
+            Some(Err(excluded)) => excluded.code == codes::DEAD_GATEWAY && excluded.reason == why,
+            _ => false,
+        };
+        subjects.find(dead).map(|subject| subject.gateway.clone())
     }
 
     /// What a signal is where nothing else is known: its feed's fallback, or what is normal.

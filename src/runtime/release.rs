@@ -12,8 +12,8 @@ use super::endpoint::Priority;
 use super::execute::{Done, Work, write};
 use super::journal::{Cell, DeviceChange, Journal, Outcome, Record};
 use super::load::{Papers, error};
-use super::probe::{Ready, Subject, endpoints, probe};
-use super::report::{DeviceReport, ExcludedReport, Register, Report};
+use super::probe::{Excluded, Ready, Subject, endpoints, probe};
+use super::report::{DeviceReport, Register, Report};
 use crate::bundle::profile::{Form, LowerError, Lowered, Verb};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
@@ -29,7 +29,7 @@ pub async fn release(
 ) -> Report {
     let mut report = Report::new("evl.release/1", &papers.bundle.site.name);
     match run(system, papers, state_dir, host, devices, &mut report).await {
-        Ok(()) => report,
+        Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
     }
 }
@@ -85,9 +85,12 @@ async fn run(
                         works.entry(subject.gateway.clone()).or_default().push(work);
                     }
                 }
-                Err(fault) => exclude(report, &subject.name, codes::STATE_UNKNOWN, fault.to_string()),
+                Err(fault) => {
+                    let excluded = Excluded { code: codes::STATE_UNKNOWN, reason: fault.to_string() };
+                    report.exclude(subject, excluded, "was not released", None);
+                }
             },
-            Some(Err(excluded)) => exclude(report, &subject.name, excluded.code, excluded.reason),
+            Some(Err(excluded)) => report.exclude(subject, excluded, "was not released", None),
             None => {}
         }
     }
@@ -138,12 +141,6 @@ fn record(journal: Option<&mut Journal<'_>>, now: Instant, record: Record, repor
 fn unrecorded(mut fault: Diagnostic) -> Diagnostic {
     fault.severity = Severity::Warning;
     fault.because("devices are released nevertheless, and not all of it is recorded")
-}
-
-fn exclude(report: &mut Report, name: &str, code: crate::diag::Code, reason: String) {
-    let message = format!("`{name}` was not released: {reason}");
-    report.findings.push(Diagnostic::nowhere(code, Severity::Error, message));
-    report.excluded.push(ExcludedReport { device: name.to_owned(), code, reason });
 }
 
 fn tell(report: &mut Report, name: &str, done: &Done) {

@@ -7,9 +7,11 @@ use std::fmt::Write;
 use serde::{Serialize, Serializer};
 
 use super::journal::Outcome;
+use super::probe::{Excluded, Subject};
+use super::silence::Silences;
 use crate::calendar::Instant;
 use crate::diag::registry::{Class, class};
-use crate::diag::{Code, Diagnostic, ExitCode, Severity};
+use crate::diag::{Code, Diagnostic, ExitCode, Severity, codes};
 
 /// One register of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -106,6 +108,9 @@ pub struct Report {
     /// findings
     #[serde(serialize_with = "briefly")]
     pub findings: Vec<Diagnostic>,
+    /// what gateways do not answer, until it is told as findings
+    #[serde(skip)]
+    pub(super) silences: Silences,
     /// registers that were written and confirmed
     pub registers_written: u32,
     /// the one command that makes things safe, after a failure
@@ -157,6 +162,7 @@ impl Report {
             unwritten: BTreeMap::new(),
             notes: Vec::new(),
             findings: Vec::new(),
+            silences: Silences::default(),
             registers_written: 0,
             safe_command: None,
             exit: ExitCode::Success.number(),
@@ -184,6 +190,39 @@ impl Report {
 
     pub(super) fn find(&mut self, code: Code, message: impl Into<String>) {
         self.findings.push(Diagnostic::nowhere(code, Severity::Error, message));
+    }
+
+    /// A device takes no part. What a silent gateway keeps away is told once for the gateway.
+    pub(super) fn exclude(&mut self, subject: &Subject, excluded: Excluded, what: &str, help: Option<&str>) {
+        let Excluded { code, reason } = excluded;
+        if code == codes::DEAD_GATEWAY {
+            self.silences.absent(&subject.gateway, &reason, &subject.name);
+        } else {
+            let message = format!("`{}` {what}: {reason}", subject.name);
+            let finding = Diagnostic::nowhere(code, Severity::Error, message);
+            self.findings.push(match help {
+                Some(help) => finding.help(help),
+                None => finding,
+            });
+        }
+        self.excluded.push(ExcludedReport { device: subject.name.clone(), code, reason });
+    }
+
+    /// Takes in what another part of the same run has to tell.
+    pub(super) fn absorb(&mut self, part: Self) {
+        self.safety.extend(part.safety);
+        self.findings.extend(part.findings);
+        self.notes.extend(part.notes);
+        self.silences.absorb(part.silences);
+        self.registers_written += part.registers_written;
+    }
+
+    /// Tells of each silent gateway, once and first.
+    #[must_use]
+    pub(super) fn closed(mut self) -> Self {
+        let silences: Vec<Diagnostic> = std::mem::take(&mut self.silences).findings().collect();
+        self.findings.splice(0..0, silences);
+        self
     }
 
     pub(super) fn device(&mut self, name: &str) -> Option<&mut DeviceReport> {
@@ -224,8 +263,17 @@ impl Report {
         }
         self.write_devices(out, &self.safety)?;
         self.write_devices(out, &self.devices)?;
+        let mut told: Vec<&ExcludedReport> = Vec::new();
         for excluded in &self.excluded {
-            writeln!(out, "  excluded: {} [{}]: {}", excluded.device, excluded.code, excluded.reason)?;
+            // one reason, one line: a gateway keeps all its devices away
+            let same = |other: &&ExcludedReport| other.code == excluded.code && other.reason == excluded.reason;
+            if told.iter().any(|other| same(&other)) {
+                continue;
+            }
+            told.push(excluded);
+            let devices: Vec<&str> =
+                self.excluded.iter().filter(same).map(|other| other.device.as_str()).collect();
+            writeln!(out, "  excluded: {} [{}]: {}", devices.join(", "), excluded.code, excluded.reason)?;
         }
         for (device, reason) in &self.unwritten {
             writeln!(out, "  not written: {device}: {reason}")?;
@@ -288,7 +336,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::codes;
 
     fn keys(value: &serde_json::Value) -> Vec<&str> {
         value.as_object().unwrap().keys().map(String::as_str).collect()

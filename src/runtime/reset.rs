@@ -38,7 +38,7 @@ pub struct Wish<'a> {
 pub async fn reset(system: &dyn System, papers: &Papers, wish: &Wish<'_>) -> Report {
     let mut report = Report::new("evl.reset/1", &papers.bundle.site.name);
     match run(system, papers, wish, &mut report).await {
-        Ok(()) => report,
+        Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
     }
 }
@@ -53,8 +53,8 @@ async fn run(
     let latch = permitted(site, wish)?;
     let gateways = papers.gateways(wish.host)?;
     let _held = lock(system, wish.state_dir, "reset")?;
-    let mut journal = Journal::open(system, wish.state_dir, &site.name).map_err(Box::new)?;
-    let now = papers.clock(system, wish.now, &gateways, journal.past())?;
+    let journal = Journal::open(system, wish.state_dir, &site.name).map_err(Box::new)?;
+    let now = papers.clock(system, wish.now, &gateways, &journal.past())?;
     report.now = Some(now);
     report.now_given = wish.now.is_some();
     let memory = journal.past().memory.clone().unwrap_or_default();

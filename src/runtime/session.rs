@@ -21,7 +21,7 @@ pub const MOST_READ: u16 = 125;
 /// Most registers one request may write.
 pub const MOST_WRITE: u16 = 123;
 /// Longest wait for a connection: a dead gateway is to be named within a second.
-const CONNECT: Duration = Duration::from_millis(700);
+pub const CONNECT: Duration = Duration::from_millis(700);
 
 /// Which registers are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,12 +46,16 @@ pub enum Function {
 pub enum Fault {
     /// no connection: the request was never sent
     Unreachable(String),
-    /// no answer in time, or the connection ended: nobody knows whether the request was carried out
+    /// no answer in time: nobody knows whether the request was carried out
     NoAnswer(String),
+    /// the connection ended before the answer: nobody knows whether the request was carried out
+    Closed,
     /// an answer that does not belong to the request: nobody knows what was carried out
     WrongAnswer(String),
     /// the device refused with a Modbus exception
     Exception(u8),
+    /// not sent, because nothing has answered for so long; why the last request failed
+    GivenUp(Box<Self>),
 }
 
 impl Fault {
@@ -62,8 +66,8 @@ impl Fault {
     #[must_use]
     pub const fn leaves_unknown(&self) -> bool {
         match self {
-            Self::Unreachable(_) => false,
-            Self::NoAnswer(_) | Self::WrongAnswer(_) => true,
+            Self::Unreachable(_) | Self::GivenUp(_) => false,
+            Self::NoAnswer(_) | Self::Closed | Self::WrongAnswer(_) => true,
             Self::Exception(code) => matches!(code, 5 | 11),
         }
     }
@@ -72,9 +76,16 @@ impl Fault {
     #[must_use]
     pub const fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoAnswer(_) | Self::WrongAnswer(_) => true,
+            Self::Unreachable(_) | Self::NoAnswer(_) | Self::Closed | Self::WrongAnswer(_) => true,
             Self::Exception(code) => matches!(code, 5 | 6 | 10 | 11),
+            Self::GivenUp(_) => false,
         }
+    }
+
+    /// Whether the request was certainly not sent, because nobody could be reached.
+    #[must_use]
+    pub const fn was_not_sent(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::GivenUp(_))
     }
 
     /// Whether the session can still be used.
@@ -89,6 +100,8 @@ impl fmt::Display for Fault {
         match self {
             Self::Unreachable(why) => write!(f, "not reached: {why}"),
             Self::NoAnswer(why) => write!(f, "no answer: {why}"),
+            Self::Closed => f.write_str("no answer: the connection ended"),
+            Self::GivenUp(last) => last.fmt(f),
             Self::WrongAnswer(why) => write!(f, "an answer that does not belong to the request: {why}"),
             Self::Exception(code) => write!(f, "refused with Modbus exception {code} ({})", exception(*code)),
         }
@@ -113,58 +126,71 @@ const fn exception(code: u8) -> &'static str {
 /// One connection to one endpoint.
 pub struct Session {
     context: Context,
-    limit: Duration,
+    answers: u32,
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Session").field("answers", &self.answers).finish_non_exhaustive()
     }
 }
 
 impl Session {
-    /// Connects to `host:port`; each later answer must come within `limit`.
+    /// Connects to `host:port` within `limit`, but never waits longer than [`CONNECT`].
     ///
     /// # Errors
     /// [`Fault::Unreachable`].
     pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<Self, Fault> {
-        let stream = match timeout(CONNECT, TcpStream::connect((host, port))).await {
+        let limit = limit.min(CONNECT);
+        let stream = match timeout(limit, TcpStream::connect((host, port))).await {
             Err(_) => {
-                return Err(Fault::Unreachable(format!("no connection within {} ms", CONNECT.as_millis())));
+                return Err(Fault::Unreachable(format!("no connection within {} ms", limit.as_millis())));
             }
             Ok(Err(error)) => return Err(Fault::Unreachable(plain(&error))),
             Ok(Ok(stream)) => stream,
         };
         stream.set_nodelay(true).map_err(|error| Fault::Unreachable(plain(&error)))?;
-        Ok(Self { context: tcp::attach_slave(stream, Slave(1)), limit })
+        Ok(Self { context: tcp::attach_slave(stream, Slave(1)), answers: 0 })
     }
 
-    async fn call(&mut self, unit: u8, request: Request<'_>) -> Result<Response, Fault> {
+    /// How many requests it has answered.
+    #[must_use]
+    pub const fn answers(&self) -> u32 {
+        self.answers
+    }
+
+    async fn call(&mut self, unit: u8, request: Request<'_>, limit: Duration) -> Result<Response, Fault> {
         self.context.set_slave(Slave(unit));
-        match timeout(self.limit, self.context.call(request)).await {
-            Err(_) => Err(Fault::NoAnswer(format!("nothing within {} ms", self.limit.as_millis()))),
-            Ok(Err(tokio_modbus::Error::Transport(_))) => {
-                // the error number is stale when the peer closes, so it is not repeated
-                Err(Fault::NoAnswer("the connection ended".to_owned()))
-            }
+        let answer = match timeout(limit, self.context.call(request)).await {
+            Err(_) => return Err(Fault::NoAnswer(format!("nothing within {} ms", limit.as_millis()))),
+            // the error number is stale when the peer closes, so it is not repeated
+            Ok(Err(tokio_modbus::Error::Transport(_))) => return Err(Fault::Closed),
             Ok(Err(tokio_modbus::Error::Protocol(_))) => {
-                Err(Fault::WrongAnswer("its header or function differs".to_owned()))
+                return Err(Fault::WrongAnswer("its header or function differs".to_owned()));
             }
-            Ok(Ok(Err(code))) => Err(Fault::Exception(u8::from(code))),
-            Ok(Ok(Ok(response))) => Ok(response),
-        }
+            Ok(Ok(answer)) => answer,
+        };
+        self.answers = self.answers.saturating_add(1);
+        answer.map_err(|code| Fault::Exception(u8::from(code)))
     }
 
-    /// Reads up to [`MOST_READ`] registers.
+    /// Reads up to [`MOST_READ`] registers; the answer must come within `limit`.
     ///
     /// # Errors
     /// See [`Fault`]; a shorter or longer answer than asked for is a wrong answer.
-    pub async fn read(&mut self, unit: u8, table: Table, at: u16, count: u16) -> Result<Vec<u16>, Fault> {
+    pub async fn read(
+        &mut self,
+        unit: u8,
+        table: Table,
+        at: u16,
+        count: u16,
+        limit: Duration,
+    ) -> Result<Vec<u16>, Fault> {
         let request = match table {
             Table::Input => Request::ReadInputRegisters(at, count),
             Table::Holding => Request::ReadHoldingRegisters(at, count),
         };
-        let words = match (table, self.call(unit, request).await?) {
+        let words = match (table, self.call(unit, request, limit).await?) {
             (Table::Input, Response::ReadInputRegisters(words))
             | (Table::Holding, Response::ReadHoldingRegisters(words)) => words,
             _ => return Err(Fault::WrongAnswer("it belongs to another function".to_owned())),
@@ -176,22 +202,29 @@ impl Session {
         }
     }
 
-    /// Writes consecutive holding registers in one request.
+    /// Writes consecutive holding registers in one request; the answer must come within `limit`.
     ///
     /// # Errors
     /// See [`Fault`]; an echo that differs from the request is a wrong answer.
-    pub async fn write(&mut self, unit: u8, at: u16, words: &[u16], function: Function) -> Result<(), Fault> {
+    pub async fn write(
+        &mut self,
+        unit: u8,
+        at: u16,
+        words: &[u16],
+        function: Function,
+        limit: Duration,
+    ) -> Result<(), Fault> {
         let wrong = || Err(Fault::WrongAnswer("the echo differs from what was written".to_owned()));
         match (function, words) {
             (Function::Single, [word]) => {
-                match self.call(unit, Request::WriteSingleRegister(at, *word)).await? {
+                match self.call(unit, Request::WriteSingleRegister(at, *word), limit).await? {
                     Response::WriteSingleRegister(echo_at, echo) if echo_at == at && echo == *word => Ok(()),
                     _ => wrong(),
                 }
             }
             _ => {
                 let request = Request::WriteMultipleRegisters(at, Cow::Borrowed(words));
-                match self.call(unit, request).await? {
+                match self.call(unit, request, limit).await? {
                     Response::WriteMultipleRegisters(echo_at, count)
                         if echo_at == at && usize::from(count) == words.len() =>
                     {

@@ -7,10 +7,10 @@ use super::change::words;
 use super::journal::{Journal, Outcome, Standing};
 use super::load::Papers;
 use super::probe::{Ready, Subject, endpoints, probe};
-use super::report::{DeviceReport, ExcludedReport, Report};
+use super::report::{DeviceReport, Report};
 use crate::bundle::profile::{Form, PowerFound};
 use crate::calendar::Instant;
-use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::diag::{Diagnostic, ExitCode, codes};
 use crate::ir::Control;
 use crate::system::System;
 
@@ -25,7 +25,7 @@ pub async fn status(
 ) -> Report {
     let mut report = Report::new("evl.status/1", &papers.bundle.site.name);
     match look(system, papers, state_dir, host, now, &mut report).await {
-        Ok(()) => report,
+        Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
     }
 }
@@ -100,13 +100,7 @@ async fn look(
             }
             Some(Err(excluded)) => {
                 troubled = true;
-                let message = format!("`{}` does not take part: {}", subject.name, excluded.reason);
-                report.findings.push(Diagnostic::nowhere(excluded.code, Severity::Error, message));
-                report.excluded.push(ExcludedReport {
-                    device: subject.name.clone(),
-                    code: excluded.code,
-                    reason: excluded.reason,
-                });
+                report.exclude(subject, excluded, "does not take part", None);
             }
             None => {}
         }

@@ -23,7 +23,7 @@ fn kw(text: &str) -> Rat {
 async fn plant(speed: u32) -> (Plant, Endpoint) {
     let plant = Plant::new(small_plant(), speed);
     let ports = plant.serve(0).await.unwrap();
-    (plant, Endpoint::start("127.0.0.1", ports["plant"], Duration::from_millis(500)))
+    (plant, Endpoint::start("127.0.0.1", ports["plant"], Duration::from_millis(500), 4))
 }
 
 /// Turns time forward, for the simulator's devices and for the driver alike.

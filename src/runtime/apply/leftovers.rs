@@ -12,7 +12,7 @@ use crate::runtime::report::Report;
 
 /// Brings back what an interrupted apply of another plan or step left behind.
 pub(super) async fn undo_leftovers(
-    journal: &mut Journal<'_>,
+    journal: &Journal<'_>,
     now: Instant,
     left: &Unfinished,
     subjects: &[Subject],
@@ -34,15 +34,11 @@ pub(super) async fn undo_leftovers(
             let ready = probed.get(&device.device).and_then(|probed| probed.as_ref().ok());
             let ready = ready.filter(|ready| ready.barred.is_none());
             let done = match (subject, ready) {
-                _ if live.demanded.contains_key(&device.device) => Done {
-                    outcome: Outcome::Left,
-                    words: "it stays as the safety class commands it".to_owned(),
-                    registers: 0,
-                },
-                (Some(subject), Some(ready)) => undo(subject, ready, device).await,
-                _ => {
-                    Done { outcome: Outcome::Unknown, words: "it takes no part now".to_owned(), registers: 0 }
+                _ if live.demanded.contains_key(&device.device) => {
+                    Done::new(Outcome::Left, "it stays as the safety class commands it")
                 }
+                (Some(subject), Some(ready)) => undo(subject, ready, device).await,
+                _ => Done::new(Outcome::Unknown, "it takes no part now"),
             };
             if done.outcome == Outcome::Unknown {
                 lost = true;

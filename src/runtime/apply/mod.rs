@@ -16,6 +16,8 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use tokio::sync::Notify;
+
 use super::change::Change;
 use super::claim::Powers;
 use super::journal::{Journal, Record};
@@ -30,7 +32,10 @@ use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::inputs::OnSteps;
 use crate::system::{Access, Lock, System};
 use prepare::prepare;
-use watch::{Live, watch};
+use watch::{Live, Start, Watch};
+
+/// The command that tries again, before it is completed by the plan and by where things are.
+pub const AGAIN: &str = "evl apply";
 
 /// How an apply is run.
 #[derive(Debug, Clone, Default)]
@@ -137,37 +142,75 @@ async fn run(
         Ok(Accepted { plan, step, given: OnSteps::from_plan(site, plan).map_err(Box::new)?, now })
     });
 
-    let mut journal = journal.ok();
+    let journal = journal.ok();
     let field = Field::new(papers, gateways);
-    let accepted_one = accepted.as_ref().ok();
-    let live = watch(papers, &field, &mut journal, &past, accepted_one, at, options, &mut report).await;
-    let refusal = match (accepted, journal) {
-        (Ok(accepted), Some(journal)) => {
-            let narrowed = live.narrowed(site);
-            match Judge::new(&narrowed, site, live.decision.as_ref()) {
-                Ok(judge) => {
-                    let plan = accepted.plan;
-                    let step = plan.steps.get(accepted.step).map_or((at, at), |s| (s.start, s.end));
-                    let judge = judge.visited(&plan.sessions, step);
-                    let run = Base { system, papers, field: &field, judge: &judge, live: &live, started };
-                    match prepare(run, accepted, journal, options, &mut report).await {
-                        Ok(Some(run)) => return run.execute(report).await,
-                        Ok(None) => {
-                            live.outrank(&mut report);
-                            return report;
-                        }
-                        Err(finding) => finding,
-                    }
-                }
-                Err(finding) => finding,
-            }
-        }
-        (Err(finding), _) => finding,
-        (Ok(_), None) => error(codes::JOURNAL, "the journal cannot be used"),
+    let start = Start {
+        system,
+        papers,
+        field: &field,
+        journal: journal.clone(),
+        past: &past,
+        at,
+        dry_run: options.dry_run,
     };
-    let mut report = report.refused(*refusal);
-    live.outrank(&mut report);
-    report
+    let mut watch = Watch::begin(start, accepted.as_ref().ok()).await;
+    let (live, told) = watch.so_far();
+    report.absorb(told);
+    let over = Notify::new();
+    let rest = async {
+        let report = plan_part(system, papers, accepted, journal, &field, &live, options, started, report).await;
+        over.notify_one();
+        report
+    };
+    let (mut report, late) = if watch.waits() {
+        let (report, late) = tokio::join!(rest, watch.late(&over));
+        (report, Some(late))
+    } else {
+        (rest.await, None)
+    };
+    let refused = matches!(report.exit_code(), ExitCode::Findings | ExitCode::Failure);
+    live.outrank(refused, &mut report);
+    if let Some((late, told)) = late {
+        report.absorb(told);
+        late.outrank(refused, &mut report);
+    }
+    report.closed()
+}
+
+/// The part of an apply that is a transaction.
+#[expect(clippy::too_many_arguments, reason = "the one place where documents, field and memory meet")]
+async fn plan_part(
+    system: &dyn System,
+    papers: &Papers,
+    accepted: Result<Accepted<'_>, Box<Diagnostic>>,
+    journal: Option<Journal<'_>>,
+    field: &Field,
+    live: &Live,
+    options: &Options,
+    started: std::time::Duration,
+    mut report: Report,
+) -> Report {
+    let site = &papers.bundle.site;
+    let (accepted, journal) = match (accepted, journal) {
+        (Ok(accepted), Some(journal)) => (accepted, journal),
+        (Err(finding), _) => return report.refused(*finding),
+        (Ok(_), None) => return report.refused(*error(codes::JOURNAL, "the journal cannot be used")),
+    };
+    let narrowed = live.narrowed(site);
+    let judge = match Judge::new(&narrowed, site, live.decision.as_ref()) {
+        Ok(judge) => judge,
+        Err(finding) => return report.refused(*finding),
+    };
+    let plan = accepted.plan;
+    let at = (accepted.now, accepted.now);
+    let step = plan.steps.get(accepted.step).map_or(at, |s| (s.start, s.end));
+    let judge = judge.visited(&plan.sessions, step);
+    let run = Base { system, papers, field, judge: &judge, live, started };
+    match prepare(run, accepted, journal, options, &mut report).await {
+        Ok(Some(run)) => run.execute(report).await,
+        Ok(None) => report,
+        Err(finding) => report.refused(*finding),
+    }
 }
 
 /// A plan that this host accepts, and what it says of the present step.
@@ -226,12 +269,14 @@ struct Run<'a> {
 }
 
 impl Live {
-    /// Frames of the safety class were sent: the exit code says so, whatever became of the rest.
-    fn outrank(&self, report: &mut Report) {
+    /// Frames of the safety class were sent, or should have been: the exit code says so, whatever
+    /// became of the rest. `refused`: nothing of the plan was written.
+    fn outrank(&self, refused: bool, report: &mut Report) {
         if self.failed {
             report.exit = ExitCode::Unknown.number();
-            report.safe_command = Some("evl release --all".to_owned());
-        } else if !self.wrote.is_empty() {
+            // only trying again makes that safe; a release would hand the devices back
+            report.safe_command = Some(AGAIN.to_owned());
+        } else if refused && !self.wrote.is_empty() && report.exit_code() != ExitCode::Unknown {
             report.exit = ExitCode::Partial.number();
         }
     }

@@ -27,7 +27,7 @@ use crate::system::{Stream, System};
 pub(super) async fn prepare<'a>(
     base: Base<'a>,
     accepted: Accepted<'a>,
-    mut journal: Journal<'a>,
+    journal: Journal<'a>,
     options: &Options,
     report: &mut Report,
 ) -> Result<Option<Run<'a>>, Box<Diagnostic>> {
@@ -44,7 +44,8 @@ pub(super) async fn prepare<'a>(
     let subjects = &field.subjects;
     let asked: Vec<Subject> =
         subjects.iter().filter(|s| wants.devices.contains_key(&s.name)).cloned().collect();
-    let resumed = journal.past().unfinished.clone();
+    let past = journal.past();
+    let resumed = past.unfinished.clone();
     let first = with_leftovers(&asked, subjects, resumed.as_ref());
     let mut probed = field.probe(&first, live).await;
 
@@ -68,10 +69,11 @@ pub(super) async fn prepare<'a>(
                 left.plan.short()
             ));
         } else {
-            lost = undo_leftovers(&mut journal, now, left, subjects, &probed, live, report).await?;
+            lost = undo_leftovers(&journal, now, left, subjects, &probed, live, report).await?;
             probed = probe(&asked, &field.endpoints, &field.admission).await;
         }
     }
+    let past = journal.past();
 
     let mut changes = Vec::new();
     let mut ready_ones = BTreeMap::new();
@@ -80,9 +82,9 @@ pub(super) async fn prepare<'a>(
     for subject in &asked {
         let Some(settings) = wants.devices.get(&subject.name) else { continue };
         let known = Known {
-            standing: journal.past().standing.get(&subject.name).cloned().unwrap_or_default(),
+            standing: past.standing.get(&subject.name).cloned().unwrap_or_default(),
             originals: originals.remove(&subject.name).unwrap_or_default(),
-            writes: journal.past().writes(&subject.name, now),
+            writes: past.writes(&subject.name, now),
         };
         // what safety bounds must not come back with the end of a lease
         let bound = live.demanded.get(&subject.name).is_some_and(binds_power);
@@ -111,17 +113,9 @@ pub(super) async fn prepare<'a>(
                 ready_ones.insert(subject.name.clone(), ready);
             }
             Err(excluded) => {
-                let message = format!("`{}` is excluded: {}", subject.name, excluded.reason);
-                let mut finding = Diagnostic::nowhere(excluded.code, Severity::Error, message);
-                if excluded.code == codes::LIVE_RULE {
-                    finding = finding.help("plan again from a fresh snapshot of the state");
-                }
-                report.findings.push(finding);
-                report.excluded.push(ExcludedReport {
-                    device: subject.name.clone(),
-                    code: excluded.code,
-                    reason: excluded.reason,
-                });
+                let again = "plan again from a fresh snapshot of the state";
+                let help = (excluded.code == codes::LIVE_RULE).then_some(again);
+                report.exclude(subject, excluded, "is excluded", help);
             }
         }
     }

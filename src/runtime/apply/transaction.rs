@@ -9,8 +9,8 @@ use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, codes};
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers};
-use crate::runtime::endpoint::Priority;
-use crate::runtime::execute::{Done, Work, undo, write};
+use crate::runtime::endpoint::{Endpoint, Priority};
+use crate::runtime::execute::{Cause, Done, Work, undo, write};
 use crate::runtime::journal::{DeviceChange, Outcome, Record, Standing};
 use crate::runtime::order::{Move, Way};
 use crate::runtime::probe::{Ready, Subject};
@@ -67,11 +67,8 @@ impl Run<'_> {
         for (gateway, names) in expected {
             let done = all.entry(gateway).or_default();
             for name in names {
-                done.entry(name).or_insert_with(|| Done {
-                    outcome: Outcome::Unknown,
-                    words: "the session ended unexpectedly".to_owned(),
-                    registers: 0,
-                });
+                done.entry(name)
+                    .or_insert_with(|| Done::new(Outcome::Unknown, "the session ended unexpectedly"));
             }
         }
         let records = all.iter().map(|(gateway, done)| result_record(gateway, done)).collect();
@@ -93,9 +90,7 @@ impl Run<'_> {
         let live = self.base.live;
         let writes = self.changes.iter().any(Change::writes);
         if let Err(fault) = self.journal.append(self.at(), vec![self.begin.clone()]) {
-            let mut report = report.refused(fault);
-            live.outrank(&mut report);
-            return report;
+            return report.refused(fault);
         }
         let unknown = self.lost || live.failed;
         let mut tally = Tally { unknown, kept: !live.wrote.is_empty(), ..Tally::default() };
@@ -138,6 +133,11 @@ impl Run<'_> {
                     };
                     let done = indices.iter().zip(&changes).filter(|(_, change)| good(change));
                     tally.done.extend(done.map(|(index, _)| *index));
+                    let idle = indices.iter().zip(&changes).filter(|(_, change)| {
+                        let done = all.get(&change.gateway).and_then(|done| done.get(&change.device));
+                        done.is_some_and(|done| done.cause == Cause::NotBegun)
+                    });
+                    tally.idle.extend(idle.map(|(index, _)| *index));
                     touched.push(indices);
                     let bad = changes.iter().filter(|change| !good(change));
                     bad.map(|change| change.gateway.clone()).collect()
@@ -184,13 +184,28 @@ impl Run<'_> {
         result: &Result<BTreeMap<String, BTreeMap<String, Done>>, Box<Diagnostic>>,
         report: &mut Report,
     ) {
-        for (name, done) in result.iter().flat_map(BTreeMap::values).flatten() {
-            match done.outcome {
-                Outcome::Unknown => report.find(codes::STATE_UNKNOWN, format!("`{name}`: {}", done.words)),
-                Outcome::Failed => report.find(codes::NOT_IN_EFFECT, format!("`{name}`: {}", done.words)),
-                Outcome::Done | Outcome::Undone | Outcome::Left => {}
+        for (gateway, all) in result.iter().flatten() {
+            for (name, done) in all {
+                match (done.cause, done.outcome) {
+                    // the lines of the devices say so, and the one that failed is named
+                    (Cause::Other | Cause::NotBegun, _) => {}
+                    (Cause::Silence, _) => self.silent(gateway, name, done, report),
+                    (_, Outcome::Unknown) => {
+                        report.find(codes::STATE_UNKNOWN, format!("`{name}`: {}", done.words));
+                    }
+                    (_, Outcome::Failed) => {
+                        report.find(codes::NOT_IN_EFFECT, format!("`{name}`: {}", done.words));
+                    }
+                    (_, Outcome::Done | Outcome::Undone | Outcome::Left) => {}
+                }
             }
         }
+    }
+
+    fn silent(&self, gateway: &str, device: &str, done: &Done, report: &mut Report) {
+        let place = self.base.field.endpoints.get(gateway).map_or("", Endpoint::place);
+        let why = format!("at {place} does not answer any more: {}", done.words);
+        report.silences.unknown(gateway, &why, device);
     }
 
     /// The gateways that are undone with these.
@@ -267,7 +282,14 @@ impl Run<'_> {
         self.record(records, report);
         for (number, wave) in touched.iter().enumerate().rev() {
             let mut parts: BTreeMap<String, Vec<(Subject, Ready, DeviceChange)>> = BTreeMap::new();
-            for change in wave.iter().rev().filter_map(|index| self.changes.get(*index)) {
+            let mut all: BTreeMap<String, BTreeMap<String, Done>> = BTreeMap::new();
+            for index in wave.iter().rev() {
+                let Some(change) = self.changes.get(*index) else { continue };
+                if group.contains(&change.gateway) && tally.idle.contains(index) {
+                    let nothing = Done::new(Outcome::Undone, "nothing was sent to it");
+                    all.entry(change.gateway.clone()).or_default().insert(change.device.clone(), nothing);
+                    continue;
+                }
                 if let (true, Some(subject), Some(ready), Some(part)) = (
                     group.contains(&change.gateway),
                     self.subject(&change.device),
@@ -289,15 +311,21 @@ impl Run<'_> {
                     (gateway, done)
                 });
             }
-            let mut records = Vec::new();
             while let Some(result) = tasks.join_next().await {
-                let Ok((gateway, mut done)) = result else {
-                    tally.unknown = true;
-                    continue;
-                };
+                match result {
+                    Ok((gateway, done)) => all.entry(gateway).or_default().extend(done),
+                    Err(_) => tally.unknown = true,
+                }
+            }
+            let mut records = Vec::new();
+            for (gateway, mut done) in all {
                 for (name, done) in &done {
                     if done.outcome == Outcome::Unknown {
                         tally.unknown = true;
+                        if done.cause == Cause::Silence {
+                            self.silent(&gateway, name, done, report);
+                            continue;
+                        }
                         report.find(
                             codes::STATE_UNKNOWN,
                             format!("`{name}` could not be undone: {}", done.words),
@@ -363,7 +391,7 @@ fn tell_undone(done: &BTreeMap<String, Done>, report: &mut Report) {
         if let Some(device) = report.device(name) {
             let why = std::mem::take(&mut device.detail);
             device.outcome = Some(done.outcome);
-            device.detail = match (why.is_empty(), done.outcome) {
+            device.detail = match (why.is_empty() || why == done.words, done.outcome) {
                 (false, Outcome::Undone) => format!("because {why}"),
                 (false, _) => format!("{why}; {}", done.words),
                 (true, _) => done.words.clone(),
@@ -378,6 +406,8 @@ struct Tally {
     undone: BTreeSet<String>,
     /// changes that are in effect
     done: BTreeSet<usize>,
+    /// changes of which nothing was sent
+    idle: BTreeSet<usize>,
     unknown: bool,
     /// something was not begun, because the journal failed
     refused: bool,

@@ -1,16 +1,23 @@
 //! The rules on what the devices show now, and the writes of the safety class (semantics.md 22):
 //! outside every transaction, never undone, and not kept back by a lock, a prompt, a missing or
 //! useless plan, or a journal that fails.
+//!
+//! A safety write is tried until it reads back. A run that ends bounds that: a device that has
+//! answered is tried for [`SAFETY_PATIENCE`], and one that does not answer is asked again beside the
+//! rest of the apply for as long as that lasts, but at least for the first second ([`Watch::late`]).
+//! A run in which nothing else is to be done therefore names a dead gateway within a second. What is
+//! not in effect then ends the run with exit code 6 and the command that tries again.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant as Moment, sleep};
+use tokio::time::{Instant as Moment, sleep, timeout};
 
 use super::prepare::entry;
-use super::{Accepted, Field, Options};
+use super::{Accepted, Field};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Code, Diagnostic, Severity, codes};
 use crate::eval::{Decision, Evaluator, Note};
@@ -19,19 +26,21 @@ use crate::ir::{Attr, Control, Device, Model, SAFETY, Site};
 use crate::quantity::Rat;
 use crate::runtime::change::{Change, Known, Span, change};
 use crate::runtime::endpoint::Priority;
-use crate::runtime::execute::{Done, Work, write};
+use crate::runtime::execute::{Done, SAFETY_PATIENCE, Work, write};
 use crate::runtime::journal::{Journal, Outcome, Past, Record, Standing};
 use crate::runtime::load::Papers;
 use crate::runtime::memory::Memory;
+use crate::runtime::patience::FIRST;
 use crate::runtime::probe::{Excluded, Probed, Ready, Subject, probe};
 use crate::runtime::reading::{Loss, Sources, readers};
 use crate::runtime::report::Report;
 use crate::runtime::safety::{Command, Demanded, Demands, command, demands};
+use crate::system::{Stream, System};
 
-/// How long a device that does not answer is asked again for what safety commands of it.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Pause between two tries.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Pause between two tries of a device that does not answer.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long words are held back about a write that takes its time.
+const HUSH: Duration = Duration::from_secs(1);
 
 /// What the rules say now, and what was done for the safety class.
 #[derive(Debug, Default)]
@@ -72,83 +81,177 @@ impl Live {
 }
 
 /// Everything that the look at the rules needs.
-struct Watch<'a, 'j> {
+pub(super) struct Watch<'a> {
+    system: &'a dyn System,
     papers: &'a Papers,
     field: &'a Field,
-    journal: &'a mut Option<Journal<'j>>,
+    journal: Option<Journal<'a>>,
     at: Instant,
     dry_run: bool,
-    report: &'a mut Report,
+    began: Moment,
+    report: Report,
     live: Live,
     /// commands that stood before
     standing: BTreeMap<String, Vec<Standing>>,
-    patience: Moment,
+    /// devices that the safety class commands and that do not answer
+    rest: BTreeSet<Device>,
 }
 
-/// Evaluates the rules and writes what the safety class commands. Without an accepted plan only the
-/// safety class is looked at.
-#[expect(clippy::too_many_arguments, reason = "the one place where documents, field and memory meet")]
-pub(super) async fn watch(
-    papers: &Papers,
-    field: &Field,
-    journal: &mut Option<Journal<'_>>,
-    past: &Past,
-    accepted: Option<&Accepted<'_>>,
-    at: Instant,
-    options: &Options,
-    report: &mut Report,
-) -> Live {
-    let site = &papers.bundle.site;
-    let safety = Reads::of_class(site, SAFETY);
-    let has_safety = site.rules.iter().any(|rule| rule.class == SAFETY);
-    if site.rules.is_empty() || (accepted.is_none() && !has_safety) {
-        return Live::default();
-    }
-    let calendar = match Calendar::new(site) {
-        Ok(calendar) => calendar,
-        Err(finding) => {
-            report.findings.push(finding);
-            return Live { unmet: true, ..Live::default() };
+/// The papers, the field and the memory that a look at the rules begins with.
+pub(super) struct Start<'a> {
+    pub(super) system: &'a dyn System,
+    pub(super) papers: &'a Papers,
+    pub(super) field: &'a Field,
+    pub(super) journal: Option<Journal<'a>>,
+    pub(super) past: &'a Past,
+    pub(super) at: Instant,
+    pub(super) dry_run: bool,
+}
+
+impl<'a> Watch<'a> {
+    /// Evaluates the rules and writes what the safety class commands. Without an accepted plan only the
+    /// safety class is looked at.
+    pub(super) async fn begin(start: Start<'a>, accepted: Option<&Accepted<'_>>) -> Self {
+        let Start { system, papers, field, journal, past, at, dry_run } = start;
+        let site = &papers.bundle.site;
+        let mut watch = Self {
+            system,
+            papers,
+            field,
+            journal,
+            at,
+            dry_run,
+            began: Moment::now(),
+            report: Report::new("evl.apply/1", &site.name),
+            live: Live::default(),
+            standing: past.standing.clone(),
+            rest: BTreeSet::new(),
+        };
+        let has_safety = site.rules.iter().any(|rule| rule.class == SAFETY);
+        if !site.rules.is_empty() && (accepted.is_some() || has_safety) {
+            watch.look(past, accepted).await;
         }
-    };
-    let reads = if accepted.is_some() { Reads::of(site) } else { safety.clone() };
-    let asked = readers(site, &reads);
-    let readers: Vec<Subject> =
-        field.subjects.iter().filter(|subject| asked.contains(&subject.device)).cloned().collect();
-    let probed = probe(&readers, &field.endpoints, &field.admission).await;
-    let given = accepted.map(|accepted| (&accepted.given, accepted.step));
-    let sources = Sources { site, subjects: &field.subjects, probed: &probed, given };
-    let (mut env, lost) = sources.environment(&reads, at);
-    let from_plan = || accepted.map(|accepted| Memory::of_state(&accepted.plan.state));
-    let memory = past.memory.clone().or_else(from_plan).unwrap_or_default();
-    memory.recall(site, &mut env);
-    let evaluator = Evaluator::new(site, &calendar);
-    let decision = evaluator.evaluate(&env);
-    let after = memory.after(site, &evaluator, &env, &BTreeSet::new());
-    let mut watch = Watch {
-        papers,
-        field,
-        journal,
-        at,
-        dry_run: options.dry_run,
-        report,
-        live: Live { probed, ..Live::default() },
-        standing: past.standing.clone(),
-        patience: Moment::now() + PATIENCE,
-    };
-    watch.tell_lost(&lost, &safety, &decision);
-    let mut demands = demands(site, &decision);
-    watch.ask_members(&demands).await;
-    demands.shed(site, |device| watch.present(device));
-    watch.live.decision = Some(decision);
-    watch.obey(demands).await;
-    if past.memory.as_ref().map_or(after != Memory::default(), |before| *before != after) {
-        watch.remember(vec![Record::Memory { site: site.name.clone(), memory: after }]);
+        watch
     }
-    watch.live
+
+    async fn look(&mut self, past: &Past, accepted: Option<&Accepted<'_>>) {
+        let (papers, field, at) = (self.papers, self.field, self.at);
+        let site = &papers.bundle.site;
+        let safety = Reads::of_class(site, SAFETY);
+        let calendar = match Calendar::new(site) {
+            Ok(calendar) => calendar,
+            Err(finding) => {
+                self.report.findings.push(finding);
+                self.live.unmet = true;
+                return;
+            }
+        };
+        let reads = if accepted.is_some() { Reads::of(site) } else { safety.clone() };
+        let asked = readers(site, &reads);
+        let (readers, others): (Vec<&Subject>, Vec<&Subject>) =
+            field.subjects.iter().partition(|subject| asked.contains(&subject.device));
+        let readers: Vec<Subject> = readers.into_iter().cloned().collect();
+        // everybody else is asked meanwhile, so that no gateway has its first second later
+        let others = others.into_iter().filter(|subject| subject.family.control == Control::Command);
+        let others: Vec<Subject> = others.cloned().collect();
+        let mut meanwhile = JoinSet::new();
+        let (endpoints, admission) = (field.endpoints.clone(), field.admission.clone());
+        meanwhile.spawn(async move { probe(&others, &endpoints, &admission).await });
+        self.live.probed = probe(&readers, &field.endpoints, &field.admission).await;
+        let given = accepted.map(|accepted| (&accepted.given, accepted.step));
+        let sources = Sources { site, subjects: &field.subjects, probed: &self.live.probed, given };
+        let (mut env, lost) = sources.environment(&reads, at);
+        let from_plan = || accepted.map(|accepted| Memory::of_state(&accepted.plan.state));
+        let memory = past.memory.clone().or_else(from_plan).unwrap_or_default();
+        memory.recall(site, &mut env);
+        let evaluator = Evaluator::new(site, &calendar);
+        let decision = evaluator.evaluate(&env);
+        let after = memory.after(site, &evaluator, &env, &BTreeSet::new());
+        self.tell_lost(&lost, &safety, &decision);
+        let mut demands = demands(site, &decision);
+        self.ask_members(&demands).await;
+        demands.shed(site, |device| self.present(device));
+        self.live.decision = Some(decision);
+        self.obey(demands).await;
+        if past.memory.as_ref().map_or(after != Memory::default(), |before| *before != after) {
+            self.remember(vec![Record::Memory { site: site.name.clone(), memory: after }]);
+        }
+        while let Some(early) = meanwhile.join_next().await {
+            for (name, result) in early.unwrap_or_default() {
+                if !self.live.wrote.contains(&name) {
+                    self.live.probed.entry(name).or_insert(result);
+                }
+            }
+        }
+    }
+
+    /// What is known so far. What is still tried keeps what it needs.
+    pub(super) fn so_far(&mut self) -> (Live, Report) {
+        let live = std::mem::take(&mut self.live);
+        self.live.demanded.clone_from(&live.demanded);
+        for device in &self.rest {
+            let name = self.papers.bundle.site.device_name(*device);
+            if let Some(result) = live.probed.get(&name) {
+                self.live.probed.insert(name, result.clone());
+            }
+        }
+        let report = Report::new(self.report.schema, &self.report.site);
+        (live, std::mem::replace(&mut self.report, report))
+    }
+
+    /// Whether something that the safety class commands waits for an answer.
+    pub(super) fn waits(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Asks those again that do not answer and writes to them, until the rest of the apply is over.
+    /// Gives what came of it.
+    pub(super) async fn late(mut self, over: &Notify) -> (Live, Report) {
+        let least = self.began + FIRST;
+        let mut ends = false;
+        while !self.rest.is_empty() && !self.dry_run && (!ends || Moment::now() < least) {
+            tokio::select! {
+                () = over.notified(), if !ends => ends = true,
+                () = sleep(PAUSE) => {
+                    let rest = std::mem::take(&mut self.rest);
+                    let mut gateways = BTreeSet::new();
+                    for device in &rest {
+                        let name = self.site().device_name(*device);
+                        gateways.extend(self.subject(*device).map(|subject| subject.gateway.clone()));
+                        self.live.probed.remove(&name);
+                    }
+                    for endpoint in gateways.iter().filter_map(|name| self.field.endpoints.get(name)) {
+                        endpoint.again().await;
+                    }
+                    self.ask(&rest).await;
+                    self.rest = self.round(&rest).await;
+                }
+            }
+        }
+        for device in std::mem::take(&mut self.rest) {
+            let name = self.site().device_name(device);
+            let rules = self.live.demanded.get(&name).map(|demanded| demanded.because.join("`, `"));
+            let rules = rules.unwrap_or_default();
+            let excluded = self.live.probed.get(&name).and_then(|result| result.as_ref().err()).cloned();
+            let gateway = self.subject(device).map(|subject| subject.gateway.clone());
+            match (excluded, gateway) {
+                (Some(excluded), Some(gateway)) if excluded.code == codes::DEAD_GATEWAY => {
+                    let words = format!("`{rules}` commands `{name}`, which is not known to obey");
+                    self.report.silences.safety(&gateway, &excluded.reason, words);
+                    self.live.unmet = true;
+                }
+                (excluded, _) => {
+                    let why = excluded.map_or_else(|| "it does not answer".to_owned(), |e| e.reason);
+                    self.cannot(codes::STATE_UNKNOWN, Severity::Error, &name, &[rules], &why);
+                }
+            }
+            self.live.failed |= !self.dry_run;
+        }
+        (self.live, self.report)
+    }
 }
 
-impl Watch<'_, '_> {
+impl Watch<'_> {
     fn site(&self) -> &Site {
         &self.papers.bundle.site
     }
@@ -157,7 +260,7 @@ impl Watch<'_, '_> {
         if self.dry_run {
             return;
         }
-        if let Some(journal) = self.journal
+        if let Some(journal) = &self.journal
             && let Err(fault) = journal.append(self.at, records)
         {
             // nothing keeps a safety write from being made
@@ -183,6 +286,12 @@ impl Watch<'_, '_> {
             })
             .collect();
         for loss in lost.iter().filter(|loss| watched.contains(&loss.signal)) {
+            if let Some(gateway) = &loss.gateway {
+                let counts = if counted.is_empty() { String::new() } else { format!(": {}", counted.join(", ")) };
+                let words = format!("`{}` cannot be read{counts}", loss.signal);
+                self.report.silences.follows(gateway, &loss.why, words);
+                continue;
+            }
             let message = format!("`{}` cannot be read: {}", loss.signal, loss.why);
             let mut finding = Diagnostic::nowhere(codes::LOST_READING, Severity::Warning, message);
             for words in &counted {
@@ -268,27 +377,15 @@ impl Watch<'_, '_> {
                 }
             }
         }
-        while !rest.is_empty() {
-            self.ask(&rest).await;
-            rest = self.round(&rest).await;
-            if rest.is_empty() || self.dry_run || Moment::now() >= self.patience {
-                break;
-            }
-            sleep(PAUSE).await;
-            for device in &rest {
-                let name = self.site().device_name(*device);
-                self.live.probed.remove(&name);
-            }
-        }
-        for device in rest {
-            let name = self.site().device_name(device);
-            let why = match self.live.probed.get(&name) {
-                Some(Err(excluded)) => excluded.reason.clone(),
-                _ => "it does not answer".to_owned(),
-            };
-            let because = self.live.demanded.get(&name).map(|d| d.because.clone()).unwrap_or_default();
-            self.cannot(codes::STATE_UNKNOWN, Severity::Error, &name, &because, &why);
-            self.live.failed |= !self.dry_run;
+        self.ask(&rest).await;
+        self.rest = self.round(&rest).await;
+        if self.waits() && !self.dry_run && self.system.is_terminal(Stream::Err) {
+            let names: Vec<String> =
+                self.rest.iter().map(|device| format!("`{}`", self.site().device_name(*device))).collect();
+            self.system.say(&format!(
+                "safety: {} must be written and does not answer; it is asked again while the rest goes on\n",
+                names.join(", ")
+            ));
         }
     }
 
@@ -374,8 +471,21 @@ impl Watch<'_, '_> {
             tasks.spawn(write(works, Priority::Safety));
         }
         let mut all: BTreeMap<String, Done> = BTreeMap::new();
-        while let Some(done) = tasks.join_next().await {
-            all.extend(done.unwrap_or_default());
+        let mut told = !self.system.is_terminal(Stream::Err);
+        loop {
+            let next = match told {
+                true => Ok(tasks.join_next().await),
+                false => timeout(HUSH, tasks.join_next()).await,
+            };
+            match next {
+                Ok(Some(done)) => all.extend(done.unwrap_or_default()),
+                Ok(None) => break,
+                Err(_) => {
+                    told = true;
+                    let most = SAFETY_PATIENCE.as_secs();
+                    self.system.say(&format!("safety: waiting for what was written to read back, {most} s at most\n"));
+                }
+            }
         }
         let mut outcomes = BTreeMap::new();
         let mut standing = BTreeMap::new();

@@ -70,14 +70,14 @@ async fn what_another_master_writes_meanwhile_is_told_and_left() {
     let Some(mut fixture) = Fixture::start(&[]) else { return };
     let papers = papers(yard(), &inventory_text(fixture.port, fixture.port));
     let host = Host::new();
-    // the wallbox sticks, so everything behind its gateway goes back; another master has been there
-    fixture.fault(json!({ "unit": 4, "kind": "stuck", "addr": 261 }));
+    // the battery's mode sticks, so everything behind its gateway goes back; another master has been there
+    fixture.fault(json!({ "unit": 2, "kind": "stuck", "addr": 40075 }));
     let poke = json!({ "op": "poke", "unit": 2, "point": "124.InWRte", "value": 777 });
     host.just_before("undo", at_once(fixture.control, poke));
     let report = host.apply(&papers, &plan(&papers, 1, &usual())).await;
     assert_eq!(report.exit_code(), ExitCode::Partial, "{}", report.words());
     assert_eq!(fixture.peek(2, "124.InWRte"), 777, "another's value is left");
-    assert_eq!(fixture.peek(2, "124.StorCtl_Mod"), 0, "what is ours is brought back");
+    assert_eq!(fixture.peek(2, "124.OutWRte"), 1000, "what is ours is brought back");
     let pack = report.devices.iter().find(|device| device.device == "pack").unwrap();
     assert_eq!(pack.outcome, Some(Outcome::Left), "{}", report.words());
 }

@@ -8,4 +8,6 @@ mod guards;
 #[cfg(feature = "solver")]
 mod harbor;
 mod safety;
+mod silence;
+mod strange;
 mod yard;
