@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{documents, field, output};
+use super::field::{Place, instant, typed};
+use super::{documents, output};
 use crate::calendar::Instant;
 use crate::diag::ExitCode;
-use crate::runtime::apply::{Options, apply, apply_without_plan};
+use crate::runtime::apply::{AGAIN, Options, apply, apply_without_plan};
 use crate::system::System;
 
 /// Write the plan's present step to the gateways, and prove that it is in effect
@@ -16,15 +17,6 @@ use crate::system::System;
 pub(super) struct Args {
     /// The plan
     plan: PathBuf,
-    /// The bundle; by default `site.bundle` beside the plan
-    #[arg(long, value_name = "FILE")]
-    bundle: Option<PathBuf>,
-    /// The folder of the inventory: where each device is
-    #[arg(long, value_name = "FOLDER", default_value = "inventory")]
-    inventory: PathBuf,
-    /// The folder of this host's lock, journal and sequence
-    #[arg(long, value_name = "FOLDER", default_value = ".evl-state")]
-    state_dir: PathBuf,
     /// Read the devices and show what would be written; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -35,20 +27,17 @@ pub(super) struct Args {
     #[arg(long)]
     once: bool,
     /// Take this instant for the present one; for gateways on this computer only
-    #[arg(long, value_name = "T", value_parser = field::instant)]
+    #[arg(long, value_name = "T", value_parser = instant)]
     now: Option<Instant>,
-    /// Which of the inventory's hosts this is, where it has several
-    #[arg(long, value_name = "NAME")]
-    host: Option<String>,
-    /// Write the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let plan = documents::plan(system, &args.plan);
-    let bundle = documents::bundle_beside(&args.plan, args.bundle.as_deref());
-    let papers = match field::papers(system, &bundle, &args.inventory) {
+    let place = &args.place;
+    let bundle = documents::bundle_beside(&args.plan, place.bundle.as_deref());
+    let papers = match place.papers(system, &bundle) {
         Ok(papers) => papers,
         Err((findings, sources)) => {
             let unknown = "without bundle and inventory no rule can be evaluated: nothing was written, \
@@ -62,8 +51,8 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         }
     };
     let options = Options {
-        state_dir: args.state_dir.clone(),
-        host: args.host.clone(),
+        state_dir: place.state_dir.clone(),
+        host: place.host.clone(),
         dry_run: args.dry_run,
         yes: args.yes,
         once: args.once,
@@ -71,12 +60,27 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     };
     let lost = if args.dry_run { ExitCode::Failure } else { ExitCode::Unknown };
     let work = async {
-        let report = match plan {
+        let mut report = match plan {
             Ok(plan) => apply(system, &papers, &plan, &options).await,
             // the safety class is obeyed whatever became of the plan
             Err(finding) => apply_without_plan(system, &papers, *finding, &options).await,
         };
-        field::located(report, &bundle, &args.inventory, &args.state_dir, args.host.as_deref())
+        if report.safe_command.as_deref() == Some(AGAIN) {
+            report.safe_command = Some(again(args));
+        }
+        report
     };
-    field::run(system, args.json, lost, work)
+    place.go(system, lost, &bundle, work)
+}
+
+/// The same apply once more.
+fn again(args: &Args) -> String {
+    let mut command = format!("{AGAIN} {} --yes", typed(&args.plan));
+    if args.once {
+        command.push_str(" --once");
+    }
+    if let Some(now) = args.now {
+        command.push_str(&format!(" --now {now}"));
+    }
+    command
 }

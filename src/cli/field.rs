@@ -1,6 +1,7 @@
-//! What `apply`, `status` and `release` share: papers, the asynchronous runtime, the report.
+//! What `apply`, `status`, `release` and `reset` share: where things are, papers, the asynchronous
+//! runtime, the report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{documents, guard, output};
 use crate::calendar::Instant;
@@ -9,72 +10,106 @@ use crate::runtime::load::Papers;
 use crate::runtime::report::Report;
 use crate::system::System;
 
-fn one(finding: Diagnostic) -> (Diagnostics, SourceMap) {
-    (std::iter::once(finding).collect(), SourceMap::new())
-}
-
-/// Reads the bundle and the inventory.
-pub(super) fn papers(
-    system: &dyn System,
-    bundle: &Path,
-    inventory: &Path,
-) -> Result<Papers, (Diagnostics, SourceMap)> {
-    let bundle = documents::bundle(system, bundle).map_err(|finding| one(*finding))?;
-    let inventory = documents::inventory(system, inventory)?;
-    Papers::new(bundle, inventory).map_err(|finding| one(*finding))
-}
-
-/// Runs what speaks to the field, prints its report and ends with its exit code.
-/// `lost` is the exit code should evl itself give up on the way.
-pub(super) fn run(
-    system: &dyn System,
+/// Where this host's documents and records are, and how its report is written.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The bundle; by default `site.bundle`, for `apply` the one beside the plan
+    #[arg(long, value_name = "FILE")]
+    pub(super) bundle: Option<PathBuf>,
+    /// The folder of the inventory: where each device is
+    #[arg(long, value_name = "FOLDER", default_value = "inventory")]
+    inventory: PathBuf,
+    /// The folder of this host's lock, journal and sequence
+    #[arg(long, value_name = "FOLDER", default_value = ".evl-state")]
+    pub(super) state_dir: PathBuf,
+    /// Which of the inventory's hosts this is, where it has several
+    #[arg(long, value_name = "NAME")]
+    pub(super) host: Option<String>,
+    /// Write the report as JSON
+    #[arg(long)]
     json: bool,
-    lost: ExitCode,
-    work: impl Future<Output = Report>,
-) -> ExitCode {
-    guard::guarded_as(system, lost, || go(system, json, work))
 }
 
-fn go(system: &dyn System, json: bool, work: impl Future<Output = Report>) -> ExitCode {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        let words = "the sessions with the field cannot be started on this computer";
-        return output::fail(system, Diagnostic::nowhere(codes::UNREADABLE, Severity::Error, words));
-    };
-    let report = runtime.block_on(work);
-    if !report.findings.is_empty() {
-        // the exit code is the report's: what happened in the field outranks what was found
-        let _ = output::complain(system, report.findings.iter().cloned().collect(), &SourceMap::new());
+/// Findings, and the texts that they point into.
+type Faults = (Diagnostics, SourceMap);
+
+impl Place {
+    /// Reads the bundle and the inventory.
+    pub(super) fn papers(&self, system: &dyn System, bundle: &Path) -> Result<Papers, Faults> {
+        let one = |finding: Box<Diagnostic>| (std::iter::once(*finding).collect(), SourceMap::new());
+        let bundle = documents::bundle(system, bundle).map_err(one)?;
+        let inventory = documents::inventory(system, &self.inventory)?;
+        Papers::new(bundle, inventory).map_err(one)
     }
-    let text = if json { report.json() } else { report.words() };
-    let _ = output::print(system, &text);
-    report.exit_code()
+
+    /// Reads the papers, does what speaks to the field, prints its report and ends with its exit code.
+    /// `lost` is the exit code should evl itself give up on the way.
+    pub(super) fn run(
+        &self,
+        system: &dyn System,
+        lost: ExitCode,
+        work: impl AsyncFnOnce(&Papers) -> Report,
+    ) -> ExitCode {
+        let bundle = self.bundle.clone().unwrap_or_else(|| PathBuf::from(BUNDLE));
+        match self.papers(system, &bundle) {
+            Ok(papers) => self.go(system, lost, &bundle, work(&papers)),
+            Err((findings, sources)) => output::complain(system, findings, &sources),
+        }
+    }
+
+    /// As [`Place::run`], with papers that were read already.
+    pub(super) fn go(
+        &self,
+        system: &dyn System,
+        lost: ExitCode,
+        bundle: &Path,
+        work: impl Future<Output = Report>,
+    ) -> ExitCode {
+        guard::guarded_as(system, lost, || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else {
+                let words = "the sessions with the field cannot be started on this computer";
+                return output::fail(system, Diagnostic::nowhere(codes::UNREADABLE, Severity::Error, words));
+            };
+            let report = self.located(runtime.block_on(work), bundle);
+            if !report.findings.is_empty() {
+                // the exit code is the report's: what happened in the field outranks what was found
+                let findings = report.findings.iter().cloned().collect();
+                let _ = output::complain(system, findings, &SourceMap::new());
+            }
+            let text = if self.json { report.json() } else { report.words() };
+            let _ = output::print(system, &text);
+            report.exit_code()
+        })
+    }
+
+    /// Completes the command that makes things safe by where this host's documents are, so that it can
+    /// be typed as it is printed.
+    fn located(&self, mut report: Report, bundle: &Path) -> Report {
+        if let Some(command) = &mut report.safe_command {
+            let named = [
+                ("--bundle", bundle, BUNDLE),
+                ("--inventory", self.inventory.as_path(), "inventory"),
+                ("--state-dir", self.state_dir.as_path(), ".evl-state"),
+            ];
+            for (option, path, _) in named.iter().filter(|(_, path, usual)| *path != Path::new(usual)) {
+                command.push_str(&format!(" {option} {}", typed(path)));
+            }
+            if let Some(host) = &self.host {
+                command.push_str(&format!(" --host {host}"));
+            }
+        }
+        report
+    }
 }
 
-/// Completes the command that makes things safe by where this host's documents are, so that it can be
-/// typed as it is printed.
-pub(super) fn located(
-    mut report: Report,
-    bundle: &Path,
-    inventory: &Path,
-    state_dir: &Path,
-    host: Option<&str>,
-) -> Report {
-    if let Some(command) = &mut report.safe_command {
-        let named = [
-            ("--bundle", bundle, "site.bundle"),
-            ("--inventory", inventory, "inventory"),
-            ("--state-dir", state_dir, ".evl-state"),
-        ];
-        for (option, path, _) in named.iter().filter(|(_, path, usual)| *path != Path::new(usual)) {
-            let path = path.display().to_string();
-            let path = if path.contains(char::is_whitespace) { format!("'{path}'") } else { path };
-            command.push_str(&format!(" {option} {path}"));
-        }
-        if let Some(host) = host {
-            command.push_str(&format!(" --host {host}"));
-        }
-    }
-    report
+/// The bundle of a folder.
+const BUNDLE: &str = "site.bundle";
+
+/// A path as it is typed.
+pub(super) fn typed(path: &Path) -> String {
+    let path = path.display().to_string();
+    if path.contains(char::is_whitespace) { format!("'{path}'") } else { path }
 }
 
 /// An instant on the command line.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::bundle::inventory::{Clock, Inventory};
+use crate::bundle::inventory::{Clock as Vouching, Inventory};
 use crate::bundle::{Bundle, PlanDocument};
-use crate::calendar::Instant;
+use crate::calendar::{Clock, Instant};
 use crate::diag::{Code, Diagnostic, Severity, codes};
 use crate::ir::Signatures;
 use crate::system::System;
@@ -30,7 +30,42 @@ pub(super) fn error(code: Code, message: impl Into<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic::nowhere(code, Severity::Error, message))
 }
 
+/// An instant by the clock of a time zone; in UTC where there is no such zone.
+pub(super) fn shown(timezone: &str, at: Instant) -> String {
+    Clock::new(timezone, at, at).map_or_else(|| at.to_string(), |clock| clock.show(at))
+}
+
+/// Most names that one line lists.
+const MOST_NAMES: usize = 12;
+
+/// A name on the command line that nothing has: the nearest that there is, or all of them.
+pub(super) fn unknown<'n>(
+    message: String,
+    word: &str,
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Box<Diagnostic> {
+    let finding = Diagnostic::nowhere(codes::USAGE, Severity::Error, message);
+    let near = names.clone().map(|name| (strsim::damerau_levenshtein(word, name), name)).min();
+    let close = |distance: usize| distance <= 1.max(word.chars().count() / 3);
+    if let Some((_, name)) = near.filter(|(distance, _)| close(*distance)) {
+        return Box::new(finding.help(format!("did you mean `{name}`?")));
+    }
+    let all: Vec<String> = names.clone().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = names.count().saturating_sub(MOST_NAMES);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Box::new(match all.is_empty() {
+        true => finding.help("there is none"),
+        false => finding.help(format!("there are {}{more}", all.join(", "))),
+    })
+}
+
 impl Papers {
+    /// An instant as people of the site read it.
+    #[must_use]
+    pub fn show(&self, at: Instant) -> String {
+        shown(&self.bundle.site.timezone, at)
+    }
+
     /// Puts a bundle and the inventory at hand together.
     ///
     /// # Errors
@@ -70,20 +105,20 @@ impl Papers {
     /// none, in which case all gateways are this host's.
     ///
     /// # Errors
-    /// EVL0906.
+    /// EVL0001: no such host, or which one was not said.
     pub fn gateways(&self, name: Option<&str>) -> Result<BTreeSet<String>, Box<Diagnostic>> {
         let hosts = &self.inventory.hosts;
         let known = || hosts.keys().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ");
         let host = match (name, hosts.len()) {
             (Some(name), _) => Some(hosts.get(name).ok_or_else(|| {
-                error(codes::INVENTORY, format!("the inventory has no host `{name}`; it has {}", known()))
+                unknown(format!("the inventory has no host `{name}`"), name, hosts.keys().map(String::as_str))
             })?),
             (None, 0) => None,
             (None, 1) => hosts.values().next(),
             (None, _) => {
                 return Err(Box::new(
                     Diagnostic::nowhere(
-                        codes::INVENTORY,
+                        codes::USAGE,
                         Severity::Error,
                         "the inventory has several hosts, and each writes its own gateways only",
                     )
@@ -130,16 +165,16 @@ impl Papers {
         }
         let now = Instant(system.now().as_second());
         let vouched = self.inventory.hosts.values().any(|host| {
-            host.clock == Some(Clock::Vouched)
+            host.clock == Some(Vouching::Vouched)
                 && host.gateways.iter().any(|gateway| gateways.contains(gateway))
         });
         let why = match system.clock_synchronised() {
             Some(false) => Some("the operating system says that its clock is not synchronised".to_owned()),
             None if !vouched => Some("nothing says whether this computer's clock is synchronised".to_owned()),
-            _ => past
-                .last
-                .filter(|last| *last > now)
-                .map(|last| format!("it is {now}, but the last record in the journal is of {last}")),
+            _ => past.last.filter(|last| *last > now).map(|last| {
+                let (now, last) = (self.show(now), self.show(last));
+                format!("it is {now}, but the last record in the journal is of {last}")
+            }),
         };
         why.map_or(Ok(now), |why| {
             Err(Box::new(
@@ -206,10 +241,12 @@ impl Papers {
             )
         };
         if now >= plan.expires {
-            return Err(stale(format!("the plan expired at {}, and it is {now}", plan.expires)));
+            let (expired, now) = (self.show(plan.expires), self.show(now));
+            return Err(stale(format!("the plan expired at {expired}, and it is {now}")));
         }
         let step = plan.step_at(now).ok_or_else(|| {
-            stale(format!("the plan is for {} to {}, and it is {now}", plan.from, plan.until()))
+            let (from, until) = (self.show(plan.from), self.show(plan.until()));
+            stale(format!("the plan is for {from} to {until}, and it is {}", self.show(now)))
         })?;
         if let Some((id, sequence)) = &past.accepted
             && *id != plan.id
@@ -236,7 +273,7 @@ impl Papers {
     pub fn obeys(&self, plan: &PlanDocument) -> Result<(), Box<Diagnostic>> {
         let verdict = verify(&self.bundle, plan);
         let findings: Vec<Diagnostic> =
-            verdict.misses.iter().map(|miss| miss.finding(&plan.steps, |at| at.to_string())).collect();
+            verdict.misses.iter().map(|miss| miss.finding(&plan.steps, |at| self.show(at))).collect();
         let Some(first) = findings.first() else { return Ok(()) };
         // the texts of the policy are not at hand here, so nothing can be drawn over them
         let mut finding = Diagnostic::nowhere(first.code, Severity::Error, first.message.clone());

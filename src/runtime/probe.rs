@@ -200,8 +200,10 @@ pub fn endpoints(inventory: &Inventory, gateways: &BTreeSet<String>) -> BTreeMap
             Duration::from_millis(millis.unwrap_or(1000).clamp(10, 60_000))
         });
         let place = (gateway.host.clone(), gateway.port);
-        let here = |entry: &&Device| inventory.gateways.get(&entry.gateway).map(|g| (&g.host, g.port))
-            == Some((&gateway.host, gateway.port));
+        let here = |entry: &&Device| {
+            inventory.gateways.get(&entry.gateway).map(|g| (&g.host, g.port))
+                == Some((&gateway.host, gateway.port))
+        };
         let units: BTreeSet<u8> = inventory.devices.values().filter(here).map(|entry| entry.unit).collect();
         let fresh = || Endpoint::start(&gateway.host, gateway.port, limit, units.len());
         Some((name.clone(), places.entry(place).or_insert_with(fresh).clone()))

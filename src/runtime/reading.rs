@@ -100,7 +100,11 @@ impl Sources<'_> {
                 Ok(value) => Reading::Known(value),
                 Err(why) => {
                     let gateway = self.silent(&signal.source, reference, &why);
-                    lost.push(Loss { signal: signal_name(self.site, reference).unwrap_or_default(), why, gateway });
+                    lost.push(Loss {
+                        signal: signal_name(self.site, reference).unwrap_or_default(),
+                        why,
+                        gateway,
+                    });
                     Reading::Unknown
                 }
             };

@@ -11,7 +11,7 @@ use super::change::{setting_words, words};
 use super::endpoint::Priority;
 use super::execute::{Done, Work, write};
 use super::journal::{Cell, DeviceChange, Journal, Outcome, Record};
-use super::load::{Papers, error};
+use super::load::{Papers, unknown};
 use super::probe::{Excluded, Ready, Subject, endpoints, probe};
 use super::report::{DeviceReport, Register, Report};
 use crate::bundle::profile::{Form, LowerError, Lowered, Verb};
@@ -27,7 +27,7 @@ pub async fn release(
     host: Option<&str>,
     devices: &[String],
 ) -> Report {
-    let mut report = Report::new("evl.release/1", &papers.bundle.site.name);
+    let mut report = Report::new("evl.release/1", &papers.bundle.site.name, &papers.bundle.site.timezone);
     match run(system, papers, state_dir, host, devices, &mut report).await {
         Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
@@ -45,15 +45,9 @@ async fn run(
     let site = &papers.bundle.site;
     let gateways = papers.gateways(host)?;
     let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
-    if let Some(unknown) = devices.iter().find(|name| !subjects.iter().any(|s| s.name == **name)) {
-        let mut names: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
-        let more = names.len().saturating_sub(12);
-        names.truncate(12);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let finding = error(codes::INVENTORY, format!("this host has no device `{unknown}`"));
-        return Err(Box::new(
-            finding.help(format!("it has {}{more}; `--all` releases them all", names.join(", "))),
-        ));
+    if let Some(other) = devices.iter().find(|name| !subjects.iter().any(|s| s.name == **name)) {
+        let names = subjects.iter().map(|subject| subject.name.as_str());
+        return Err(unknown(format!("this host has no device `{other}`"), other, names));
     }
     let chosen: Vec<Subject> = subjects
         .into_iter()
@@ -61,7 +55,7 @@ async fn run(
         .filter(|subject| devices.is_empty() || devices.contains(&subject.name))
         .collect();
     // what hands control back is never kept from it by its own records: a damaged journal, a full disk
-    let _held = match lock(system, state_dir, "release") {
+    let _held = match lock(system, papers, state_dir, "release") {
         Err(fault) if fault.code == codes::LOCKED => return Err(fault),
         held => held.map_err(|fault| report.findings.push(unrecorded(*fault))).ok(),
     };

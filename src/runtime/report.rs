@@ -7,6 +7,7 @@ use std::fmt::Write;
 use serde::{Serialize, Serializer};
 
 use super::journal::Outcome;
+use super::load::shown;
 use super::probe::{Excluded, Subject};
 use super::silence::Silences;
 use crate::calendar::Instant;
@@ -74,6 +75,9 @@ pub struct Report {
     pub schema: &'static str,
     /// the site
     pub site: String,
+    /// the site's time zone, for people; in JSON instants are UTC
+    #[serde(skip)]
+    pub timezone: String,
     /// id of the plan
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -144,10 +148,11 @@ fn briefly<S: Serializer>(findings: &[Diagnostic], serializer: S) -> Result<S::O
 impl Report {
     /// An empty report.
     #[must_use]
-    pub fn new(schema: &'static str, site: &str) -> Self {
+    pub fn new(schema: &'static str, site: &str, timezone: &str) -> Self {
         Self {
             schema,
             site: site.to_owned(),
+            timezone: timezone.to_owned(),
             plan: None,
             sequence: None,
             step: None,
@@ -236,6 +241,10 @@ impl Report {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
+    fn show(&self, at: Instant) -> String {
+        shown(&self.timezone, at)
+    }
+
     /// The report for people, without its findings.
     #[must_use]
     pub fn words(&self) -> String {
@@ -252,11 +261,11 @@ impl Report {
             write!(out, ": plan {short}, sequence {sequence}")?;
         }
         if let (Some(step), Some((start, end))) = (self.step, self.span) {
-            write!(out, ", step {step}, {start} to {end}")?;
+            write!(out, ", step {step}, {} to {} ({})", self.show(start), self.show(end), self.timezone)?;
         }
         out.push('\n');
         if let (Some(now), true) = (self.now, self.now_given) {
-            writeln!(out, "  the present instant was given: {now}")?;
+            writeln!(out, "  the present instant was given: {}", self.show(now))?;
         }
         if self.plan.is_some() {
             writeln!(out, "  documents are not signed: the site declares `signatures none`")?;
@@ -266,7 +275,8 @@ impl Report {
         let mut told: Vec<&ExcludedReport> = Vec::new();
         for excluded in &self.excluded {
             // one reason, one line: a gateway keeps all its devices away
-            let same = |other: &&ExcludedReport| other.code == excluded.code && other.reason == excluded.reason;
+            let same =
+                |other: &&ExcludedReport| other.code == excluded.code && other.reason == excluded.reason;
             if told.iter().any(|other| same(&other)) {
                 continue;
             }
@@ -304,7 +314,7 @@ impl Report {
             };
             write!(out, "    {:width$}  {change}", device.device)?;
             if let Some(until) = device.until {
-                write!(out, ", stands until {until}")?;
+                write!(out, ", stands until {}", self.show(until))?;
             }
             if device.safety {
                 write!(out, " (safety)")?;
@@ -347,7 +357,7 @@ mod tests {
     fn the_schema_is_the_published_one() {
         let schema: serde_json::Value =
             serde_json::from_str(include_str!("../../docs/schema/field.json")).unwrap();
-        let mut report = Report::new("evl.apply/1", "yard");
+        let mut report = Report::new("evl.apply/1", "yard", "UTC");
         report.plan = Some("sha256:00".to_owned());
         report.sequence = Some(1);
         report.step = Some(1);

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::admission::Admission;
 use super::apply::lock;
 use super::journal::{Journal, Record};
-use super::load::{Papers, error};
+use super::load::{Papers, error, unknown};
 use super::memory::Memory;
 use super::probe::{Subject, endpoints, probe};
 use super::reading::{Sources, readers};
@@ -36,7 +36,7 @@ pub struct Wish<'a> {
 
 /// Resets a latch; nothing is written to any device.
 pub async fn reset(system: &dyn System, papers: &Papers, wish: &Wish<'_>) -> Report {
-    let mut report = Report::new("evl.reset/1", &papers.bundle.site.name);
+    let mut report = Report::new("evl.reset/1", &papers.bundle.site.name, &papers.bundle.site.timezone);
     match run(system, papers, wish, &mut report).await {
         Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
@@ -52,7 +52,7 @@ async fn run(
     let site = &papers.bundle.site;
     let latch = permitted(site, wish)?;
     let gateways = papers.gateways(wish.host)?;
-    let _held = lock(system, wish.state_dir, "reset")?;
+    let _held = lock(system, papers, wish.state_dir, "reset")?;
     let journal = Journal::open(system, wish.state_dir, &site.name).map_err(Box::new)?;
     let now = papers.clock(system, wish.now, &gateways, &journal.past())?;
     report.now = Some(now);
@@ -98,9 +98,8 @@ async fn run(
 /// The latch, if this role may reset it.
 fn permitted<'s>(site: &'s Site, wish: &Wish<'_>) -> Result<&'s Latch, Box<Diagnostic>> {
     let latch = site.latches.iter().find(|latch| latch.name == wish.latch).ok_or_else(|| {
-        let known: Vec<String> = site.latches.iter().map(|latch| format!("`{}`", latch.name)).collect();
-        let finding = error(codes::UNKNOWN_NAME, format!("there is no latch `{}`", wish.latch));
-        Box::new(finding.help(format!("the latches of this site: {}", known.join(", "))))
+        let names = site.latches.iter().map(|latch| latch.name.as_str());
+        unknown(format!("there is no latch `{}`", wish.latch), wish.latch, names)
     })?;
     match site.rule(latch.rule).map(|rule| &rule.memory) {
         Some(Keeps::Reset { role }) if role == wish.role => Ok(latch),

@@ -91,7 +91,8 @@ impl Silence {
     fn finding(self, gateway: &str) -> Diagnostic {
         let Self { why, absent, unknown, follows, safety } = self;
         let code = if unknown.is_empty() { codes::DEAD_GATEWAY } else { codes::STATE_UNKNOWN };
-        let mut finding = Diagnostic::nowhere(code, Severity::Error, format!("the gateway `{gateway}` {why}"));
+        let mut finding =
+            Diagnostic::nowhere(code, Severity::Error, format!("the gateway `{gateway}` {why}"));
         if !unknown.is_empty() {
             finding = finding.because(format!("what {} hold now is not known", names(&unknown)));
         }

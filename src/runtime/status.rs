@@ -23,7 +23,7 @@ pub async fn status(
     host: Option<&str>,
     now: Option<Instant>,
 ) -> Report {
-    let mut report = Report::new("evl.status/1", &papers.bundle.site.name);
+    let mut report = Report::new("evl.status/1", &papers.bundle.site.name, &papers.bundle.site.timezone);
     match look(system, papers, state_dir, host, now, &mut report).await {
         Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
@@ -56,7 +56,11 @@ async fn look(
         troubled = true;
         report.find(
             codes::STATE_UNKNOWN,
-            format!("an apply of plan {} that began at {} did not end", left.plan.short(), left.since),
+            format!(
+                "an apply of plan {} that began at {} did not end",
+                left.plan.short(),
+                papers.show(left.since)
+            ),
         );
         for (gateway, devices) in &left.open {
             for device in devices {
@@ -80,7 +84,7 @@ async fn look(
         let standing = past.standing.get(&subject.name).unwrap_or(&none);
         match probed.remove(&subject.name).map(|result| result.and_then(Ready::commandable)) {
             Some(Ok(ready)) => {
-                let (mut entry, drifted) = compare(subject, &ready, standing, present);
+                let (mut entry, drifted) = compare(papers, subject, &ready, standing, present);
                 for words in &drifted {
                     report.find(codes::DRIFTED, format!("`{}`: {words}", subject.name));
                 }
@@ -90,6 +94,7 @@ async fn look(
                 troubled |= !drifted.is_empty();
                 if let Some(since) = past.unknown.get(&subject.name) {
                     troubled = true;
+                    let since = papers.show(*since);
                     let words =
                         format!("what was written at {since} is not known to be in effect or brought back");
                     report.find(codes::STATE_UNKNOWN, format!("`{}`: {words}", subject.name));
@@ -111,6 +116,7 @@ async fn look(
 
 /// What stands on a device against what should.
 fn compare(
+    papers: &Papers,
     subject: &Subject,
     ready: &Ready,
     standing: &[Standing],
@@ -120,7 +126,9 @@ fn compare(
     for command in standing {
         let over = command.until.filter(|until| *until <= now);
         let lapsed = |what: String| match over {
-            Some(until) => format!("{what}: `{}` lapsed, it stood until {until}", command.words),
+            Some(until) => {
+                format!("{what}: `{}` lapsed, it stood until {}", command.words, papers.show(until))
+            }
             None => format!("{what} instead of `{}`", command.words),
         };
         let other = command.cells.iter().find(|(point, raw)| ready.raws.get(point) != Some(raw));

@@ -21,11 +21,6 @@ pub(super) async fn undo_leftovers(
     report: &mut Report,
 ) -> Result<bool, Box<Diagnostic>> {
     let mut lost = false;
-    report.note(format!(
-        "an apply of plan {} was interrupted after {}: it is undone first",
-        left.plan.short(),
-        left.since
-    ));
     for (gateway, devices) in left.open.iter().rev() {
         journal.append(now, vec![Record::Undo { gateway: gateway.clone() }])?;
         let mut outcomes = BTreeMap::new();

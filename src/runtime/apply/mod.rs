@@ -57,11 +57,12 @@ pub struct Options {
 /// Takes the lock of a state folder.
 pub(in crate::runtime) fn lock(
     system: &dyn System,
+    papers: &Papers,
     folder: &std::path::Path,
     what: &str,
 ) -> Result<Lock, Box<Diagnostic>> {
     system.create_folder(folder, Access::Private).map_err(|fault| fault.writing())?;
-    let since = Instant(system.now().as_second());
+    let since = papers.show(Instant(system.now().as_second()));
     let holder = format!("process {}, {what}, since {since}", system.process_id());
     match system.lock(&folder.join("lock"), &holder).map_err(|fault| fault.writing())? {
         Ok(lock) => Ok(lock),
@@ -97,7 +98,7 @@ async fn run(
 ) -> Report {
     let started = system.monotonic();
     let site = &papers.bundle.site;
-    let mut report = Report::new("evl.apply/1", &site.name);
+    let mut report = Report::new("evl.apply/1", &site.name, &site.timezone);
     if let Ok(plan) = &plan {
         report.plan = Some(plan.id().to_string());
         report.sequence = Some(plan.sequence);
@@ -111,7 +112,7 @@ async fn run(
     let what = plan.as_ref().map_or_else(|_| "no plan".to_owned(), |p| format!("plan {}", p.id().short()));
     let held = match options.dry_run {
         true => Ok(None),
-        false => lock(system, &options.state_dir, &what).map(Some),
+        false => lock(system, papers, &options.state_dir, &what).map(Some),
     };
     let journal = match (&held, options.dry_run) {
         (_, true) => Journal::read(system, &options.state_dir, &site.name).map_err(Box::new),
@@ -158,7 +159,8 @@ async fn run(
     report.absorb(told);
     let over = Notify::new();
     let rest = async {
-        let report = plan_part(system, papers, accepted, journal, &field, &live, options, started, report).await;
+        let report =
+            plan_part(system, papers, accepted, journal, &field, &live, options, started, report).await;
         over.notify_one();
         report
     };

@@ -54,7 +54,7 @@ pub(super) async fn prepare<'a>(
     let mut lost = false;
     if let Some(left) = &resumed {
         if same(left) {
-            report.note(format!("resumes what was interrupted after {}", left.since));
+            report.note(format!("resumes what was interrupted after {}", papers.show(left.since)));
             for device in left.open.iter().flat_map(|(_, devices)| devices) {
                 // what safety has commanded since is never brought back to what was before
                 if live.demanded.contains_key(&device.device) {
@@ -69,6 +69,11 @@ pub(super) async fn prepare<'a>(
                 left.plan.short()
             ));
         } else {
+            report.note(format!(
+                "an apply of plan {} was interrupted after {}: it is undone first",
+                left.plan.short(),
+                papers.show(left.since)
+            ));
             lost = undo_leftovers(&journal, now, left, subjects, &probed, live, report).await?;
             probed = probe(&asked, &field.endpoints, &field.admission).await;
         }
@@ -128,7 +133,7 @@ pub(super) async fn prepare<'a>(
         report.note("nothing of the plan was written: no device takes part");
         return Ok(None);
     }
-    too_short(&changes, span.end, options.once, report)?;
+    too_short(papers, &changes, span.end, options.once, report)?;
 
     let ends = Ends { papers, plan, step, wants: &wants, changes: &changes, subjects, stays: &stays };
     let (found, planned) = ends.powers(judge, report)?;
@@ -328,6 +333,7 @@ pub(super) fn entry(change: &Change, ready: &Ready) -> DeviceReport {
 
 /// Phase 4: until when each value stands.
 fn too_short(
+    papers: &Papers,
     changes: &[Change],
     end: Instant,
     once: bool,
@@ -343,7 +349,8 @@ fn too_short(
         return Ok(());
     }
     let words: Vec<String> =
-        short.iter().map(|(device, until)| format!("`{device}` until {until}")).collect();
+        short.iter().map(|(device, until)| format!("`{device}` until {}", papers.show(*until))).collect();
+    let end = papers.show(end);
     if once {
         report.note(format!(
             "lapses before the step ends at {end}, and nobody renews it: {}",

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant as Moment, sleep, timeout};
+use tokio::time::{Instant as Moment, sleep, timeout, timeout_at};
 
 use super::prepare::entry;
 use super::{Accepted, Field};
@@ -122,7 +122,7 @@ impl<'a> Watch<'a> {
             at,
             dry_run,
             began: Moment::now(),
-            report: Report::new("evl.apply/1", &site.name),
+            report: Report::new("evl.apply/1", &site.name, &site.timezone),
             live: Live::default(),
             standing: past.standing.clone(),
             rest: BTreeSet::new(),
@@ -195,7 +195,7 @@ impl<'a> Watch<'a> {
                 self.live.probed.insert(name, result.clone());
             }
         }
-        let report = Report::new(self.report.schema, &self.report.site);
+        let report = Report::new(self.report.schema, &self.report.site, &self.report.timezone);
         (live, std::mem::replace(&mut self.report, report))
     }
 
@@ -209,12 +209,13 @@ impl<'a> Watch<'a> {
     pub(super) async fn late(mut self, over: &Notify) -> (Live, Report) {
         let least = self.began + FIRST;
         let mut ends = false;
-        while !self.rest.is_empty() && !self.dry_run && (!ends || Moment::now() < least) {
+        while !self.rest.is_empty() && !self.dry_run && (!ends || Moment::now() + PAUSE < least) {
             tokio::select! {
                 () = over.notified(), if !ends => ends = true,
                 () = sleep(PAUSE) => {
                     let rest = std::mem::take(&mut self.rest);
                     let mut gateways = BTreeSet::new();
+                    let before = self.live.probed.clone();
                     for device in &rest {
                         let name = self.site().device_name(*device);
                         gateways.extend(self.subject(*device).map(|subject| subject.gateway.clone()));
@@ -223,8 +224,20 @@ impl<'a> Watch<'a> {
                     for endpoint in gateways.iter().filter_map(|name| self.field.endpoints.get(name)) {
                         endpoint.again().await;
                     }
-                    self.ask(&rest).await;
-                    self.rest = self.round(&rest).await;
+                    // reading can be broken off at any time, writing not
+                    let asked = match ends {
+                        true => timeout_at(least, self.ask(&rest)).await.is_ok(),
+                        false => {
+                            self.ask(&rest).await;
+                            true
+                        }
+                    };
+                    if asked {
+                        self.rest = self.round(&rest).await;
+                    } else {
+                        self.rest = rest;
+                        self.live.probed = before;
+                    }
                 }
             }
         }
@@ -287,7 +300,8 @@ impl Watch<'_> {
             .collect();
         for loss in lost.iter().filter(|loss| watched.contains(&loss.signal)) {
             if let Some(gateway) = &loss.gateway {
-                let counts = if counted.is_empty() { String::new() } else { format!(": {}", counted.join(", ")) };
+                let counts =
+                    if counted.is_empty() { String::new() } else { format!(": {}", counted.join(", ")) };
                 let words = format!("`{}` cannot be read{counts}", loss.signal);
                 self.report.silences.follows(gateway, &loss.why, words);
                 continue;
@@ -483,7 +497,9 @@ impl Watch<'_> {
                 Err(_) => {
                     told = true;
                     let most = SAFETY_PATIENCE.as_secs();
-                    self.system.say(&format!("safety: waiting for what was written to read back, {most} s at most\n"));
+                    self.system.say(&format!(
+                        "safety: waiting for what was written to read back, {most} s at most\n"
+                    ));
                 }
             }
         }

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the fixture is a process with files and a clock of its own")]
 
 mod apply;
+mod command_line;
 mod faults;
 mod fixture;
 mod guards;

@@ -13,7 +13,9 @@ use evl::sim::{DeviceSpec, GatewaySpec, Plant, small_plant};
 use tokio::time::Instant;
 
 use super::strange::{Strange, Way};
-use super::yard::{Host, co_profile, co_rule, ends, garage, garage_papers, inventory_text, papers, plan, usual, yard};
+use super::yard::{
+    Host, co_profile, co_rule, ends, garage, garage_papers, inventory_text, papers, plan, usual, yard,
+};
 
 /// Register of the sensor.
 const AIR: u16 = 10;
@@ -56,7 +58,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn all_dead_gateways_are_named_within_a_second_once_each() {
-    for way in [None, Some(Way::Mute), Some(Way::Closes), Some(Way::Http), Some(Way::Huge), Some(Way::Flood)] {
+    for way in [None, Some(Way::Mute), Some(Way::Closes), Some(Way::Http), Some(Way::Huge), Some(Way::Flood)]
+    {
         let (sim, roof, plant) = field(1).await;
         let (roof, plant) = match way {
             None => (nobody(), nobody()),
@@ -79,7 +82,11 @@ async fn all_dead_gateways_are_named_within_a_second_once_each() {
             let begins = format!("the gateway `{gateway}` at 127.0.0.1:");
             report.findings.iter().find(|finding| finding.message.starts_with(&begins)).unwrap()
         };
-        assert!(of("plant").notes.contains(&"`charger`, `pack` take no part".to_owned()), "{:?}", of("plant"));
+        assert!(
+            of("plant").notes.contains(&"`charger`, `pack` take no part".to_owned()),
+            "{:?}",
+            of("plant")
+        );
         let lost = "`garage_co.ppm` cannot be read: `co_alarm` counts as active";
         assert!(of("plant").notes.contains(&lost.to_owned()), "{:?}", of("plant"));
         let safety = "`co_alarm` commands `solar`, which is not known to obey";
@@ -126,7 +133,11 @@ async fn safety_is_tried_beside_the_rest_until_the_gateway_answers() {
     host.just_before("intent", move || dead.store(false, Ordering::Relaxed));
     let report = host.apply(&papers, &plan(&papers, 1, &usual())).await;
     assert_eq!(report.exit_code(), ExitCode::Partial, "{} {:?}", report.words(), report.findings);
-    assert_eq!(sim.power("solar").unwrap().to_string(), "0", "disconnected although it did not answer at first");
+    assert_eq!(
+        sim.power("solar").unwrap().to_string(),
+        "0",
+        "disconnected although it did not answer at first"
+    );
     assert_eq!(sim.power("charger").unwrap().to_string(), "-11.04", "the rest goes on");
     assert!(report.safety.iter().any(|device| device.device == "solar"), "{}", report.words());
     let journal = host.journal();
@@ -156,8 +167,18 @@ async fn a_gateway_that_dies_under_way_is_told_once_and_soon() {
     host.just_before("intent", move || dead.store(true, Ordering::Relaxed));
     let (report, took) = timed(host.apply(&papers, &plan(&papers, 1, &usual()))).await;
     assert!(took < Duration::from_secs(6), "{took:?}");
-    assert_eq!(ends(&report), (ExitCode::Unknown, vec![codes::STATE_UNKNOWN]), "{} {:?}", report.words(), report.findings);
-    assert!(report.findings[0].message.starts_with("the gateway `plant` at 127.0.0.1:"), "{:?}", report.findings);
+    assert_eq!(
+        ends(&report),
+        (ExitCode::Unknown, vec![codes::STATE_UNKNOWN]),
+        "{} {:?}",
+        report.words(),
+        report.findings
+    );
+    assert!(
+        report.findings[0].message.starts_with("the gateway `plant` at 127.0.0.1:"),
+        "{:?}",
+        report.findings
+    );
     assert_eq!(sim.power("solar").unwrap().to_string(), "4.5", "the other gateway stands");
 }
 
@@ -213,7 +234,13 @@ async fn gateways_of_many_makes_are_written_and_read_back() {
         let papers = papers(yard(), &inventory_text(roof.port, plant.port));
         let host = Host::new();
         let (report, took) = timed(host.apply(&papers, &plan_of(&papers))).await;
-        assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{way:?}: {} {:?}", report.words(), report.findings);
+        assert_eq!(
+            ends(&report),
+            (ExitCode::Success, vec![]),
+            "{way:?}: {} {:?}",
+            report.words(),
+            report.findings
+        );
         assert!(took < Duration::from_secs(20), "{way:?}: {took:?}");
         assert_eq!(sim.power("solar").unwrap().to_string(), "4.5", "{way:?}");
         assert_eq!(sim.power("pack").unwrap().to_string(), "-2", "{way:?}");

@@ -1,0 +1,74 @@
+//! The verbs of the field as a user meets them: usage, clocks, signals.
+
+use std::path::Path;
+
+use evl::bundle::{Document, PlanDocument};
+use evl::cli;
+use evl::diag::ExitCode;
+use evl::ir::Site;
+use evl::runtime::load::Papers;
+use evl::system::MemorySystem;
+
+use super::yard::{inventory_text, papers, plan, usual, yard};
+
+/// The papers as files, in memory.
+fn desk(papers: &Papers, plan: &PlanDocument, inventory: &str) -> MemorySystem {
+    MemorySystem::new()
+        .file("site.bundle", String::from_utf8(papers.bundle.bytes()).unwrap())
+        .file("plan.json", String::from_utf8(plan.bytes()).unwrap())
+        .file("inventory/field.yaml", inventory)
+}
+
+fn run(system: &MemorySystem, line: &str) -> ExitCode {
+    cli::run(line.split_whitespace().map(std::ffi::OsString::from), system)
+}
+
+#[test]
+fn a_slip_on_the_command_line_ends_in_2_with_the_nearest_name() {
+    let text = inventory_text(1, 1);
+    let papers = papers(yard(), &text);
+    let plan = plan(&papers, 1, &usual());
+    let other = "did you mean";
+    for (line, words) in [
+        ("evl status --host pcc", "did you mean `pc`?"),
+        ("evl apply plan.json --host pcc", "did you mean `pc`?"),
+        ("evl release --all --host pcc", "did you mean `pc`?"),
+        ("evl release solr", "did you mean `solar`?"),
+        ("evl release nothing-like-it", "there are `charger`, `pack`, `solar`"),
+        ("evl reset co --as admin", "there is none"),
+    ] {
+        let system = desk(&papers, &plan, &text);
+        let exit = run(&system, line);
+        assert_eq!(exit, ExitCode::Failure, "{line}: {}", system.said());
+        assert!(system.said().starts_with("error[EVL0001]: "), "{line}: {}", system.said());
+        assert!(system.said().contains(words), "{line}: {} {other}", system.said());
+        assert!(!system.files().contains_key(Path::new("/.evl-state/journal.jsonl")), "{line}");
+    }
+}
+
+#[test]
+fn people_read_the_sites_clock() {
+    let mut site: Site = yard();
+    site.timezone = "America/New_York".to_owned();
+    let text = inventory_text(1, 1);
+    let papers = papers(site, &text);
+    let plan = plan(&papers, 1, &usual());
+    // the step of 12:00Z is that of 08:00 in New York
+    for (line, words) in [
+        (
+            "evl apply plan.json --now 2026-07-14T12:00:10Z --yes",
+            "Tue 2026-07-14 08:00 to Tue 2026-07-14 08:15",
+        ),
+        ("evl apply plan.json --now 2026-07-14T14:00:10Z --yes", "expired at Tue 2026-07-14 09:00"),
+    ] {
+        let system = desk(&papers, &plan, &text);
+        run(&system, line);
+        let all = format!("{}{}", system.printed(), system.said());
+        assert!(all.contains(words), "{line}: {all}");
+        assert!(!all.contains("12:00:00Z"), "{line}: {all}");
+    }
+    // programs read UTC
+    let system = desk(&papers, &plan, &text);
+    run(&system, "evl apply plan.json --now 2026-07-14T12:00:10Z --yes --json");
+    assert!(system.printed().contains("\"2026-07-14T12:00:00Z\""), "{}", system.printed());
+}
