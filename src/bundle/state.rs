@@ -10,7 +10,9 @@ use super::document::Names;
 use super::profile::Quantity;
 use crate::calendar::Instant;
 use crate::diag::{Code, Diagnostic, Diagnostics, Severity, codes};
-use crate::ir::{Attr, Device, Domain, SigRef, Signal, SignalSource, Site, Value, ZoneId};
+use crate::ir::{
+    Attr, Budget, BudgetQuantity, Device, Domain, SigRef, Signal, SignalSource, Site, Value, ZoneId,
+};
 use crate::quantity::{Rat, Type, Unit};
 
 /// What is known of a site at one instant.
@@ -53,7 +55,8 @@ pub struct State {
     /// Energy imported in the demand interval that is open, by tariff.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub interval: BTreeMap<String, Quantity>,
-    /// Used so far in the open period, by budget: `kWh` or `kg`; money without its unit (`"12.5"`).
+    /// Used so far in the open period, by budget: `kWh`, `kg` or the site's currency (`"12.5 USD"`, or
+    /// money without its unit: `"12.5"`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub used: BTreeMap<String, String>,
     /// Latches that are set.
@@ -238,9 +241,13 @@ impl State {
             .check(self.held.keys(), &mut out);
         self.check_units(&mut out);
         self.check_extent(&mut out);
-        for (budget, text) in &self.used {
-            if used_value(text).is_none() {
-                out.push(fault(format!("`used` of `{}` is no quantity: `{}`", shown(budget), shown(text))));
+        for budget in &site.budgets {
+            if let Some(text) = self.used.get(&budget.name)
+                && used_value(text, budget.quantity, &site.currency).is_none()
+            {
+                let unit = used_unit(budget.quantity, &site.currency);
+                let (name, text) = (shown(&budget.name), shown(text));
+                out.push(fault(format!("`used` of `{name}` is no number of {unit}: `{text}`")));
             }
         }
         self.check_signals(site, &mut out);
@@ -469,11 +476,13 @@ impl State {
     ///
     /// # Errors
     /// EVL1003 where the state does not give it.
-    pub fn used(&self, budget: &str) -> Result<Rat, Diagnostic> {
-        self.used.get(budget).and_then(|text| used_value(text)).ok_or_else(|| {
+    pub fn used(&self, site: &Site, budget: &Budget) -> Result<Rat, Diagnostic> {
+        let text = self.used.get(&budget.name);
+        text.and_then(|text| used_value(text, budget.quantity, &site.currency)).ok_or_else(|| {
+            let (name, unit) = (&budget.name, used_unit(budget.quantity, &site.currency));
             missing(
-                format!("the state does not say how much of budget `{budget}` is used in the open period"),
-                format!("add `\"used\": {{\"{budget}\": \"0 kWh\"}}`"),
+                format!("the state does not say how much of budget `{name}` is used in the open period"),
+                format!("add `\"used\": {{\"{name}\": \"0 {unit}\"}}`"),
             )
         })
     }
@@ -520,12 +529,29 @@ fn content(level: &Quantity, capacity: &Rat) -> Option<Rat> {
     }
 }
 
-fn used_value(text: &str) -> Option<Rat> {
+fn used_unit(quantity: BudgetQuantity, currency: &str) -> &str {
+    match quantity {
+        BudgetQuantity::Emissions => "kg",
+        BudgetQuantity::Cost => currency,
+        BudgetQuantity::Consumption | BudgetQuantity::Import | BudgetQuantity::Export => "kWh",
+    }
+}
+
+/// What is used of a budget, in the unit that it counts in.
+fn used_value(text: &str, quantity: BudgetQuantity, currency: &str) -> Option<Rat> {
     if let Ok(plain) = text.parse::<Rat>() {
         return Some(plain);
     }
-    let quantity: Quantity = text.parse().ok()?;
-    matches!(quantity.ty, Type::Energy | Type::Mass).then_some(quantity.value)
+    let wanted = match quantity {
+        BudgetQuantity::Emissions => Type::Mass,
+        BudgetQuantity::Cost => Type::Money,
+        BudgetQuantity::Consumption | BudgetQuantity::Import | BudgetQuantity::Export => Type::Energy,
+    };
+    if wanted == Type::Money {
+        return text.strip_suffix(currency)?.trim_end().parse().ok();
+    }
+    let found: Quantity = text.parse().ok()?;
+    (found.ty == wanted).then_some(found.value)
 }
 
 /// The name by which documents call a signal: of an array's member with its index,

@@ -165,3 +165,37 @@ fn a_state_is_checked_against_its_site() {
             .contains("`speed` is no attribute that is commanded")
     );
 }
+
+#[test]
+fn what_is_used_of_a_budget_is_in_its_own_unit() {
+    use crate::ir::*;
+    let mut site = crate::ir::testkit::site();
+    site.budgets.push(Budget {
+        id: BudgetId(0),
+        name: "spent".into(),
+        class: SAFETY,
+        owner: OWNER,
+        scope: Target::Site,
+        quantity: BudgetQuantity::Cost,
+        cap: "10".parse().unwrap(),
+        per: Period::Day,
+        span: crate::ir::testkit::span(9),
+        text: "cost of site at most 10 USD a day".into(),
+    });
+    let with = |site: &Site, text: &str| {
+        let json = format!(
+            r#"{{"schema":"evl.state/1","site":"testsite","at":"2026-07-14T00:00:00Z","used":{{"spent":"{text}"}}}}"#
+        );
+        let state = State::load(json.as_bytes(), site);
+        let used = state.map(|state| state.used(site, &site.budgets[0]).unwrap().to_string());
+        used.map_err(|findings| findings.iter().map(|f| f.message.clone()).collect::<Vec<_>>().join("; "))
+    };
+    for money in ["4.5 USD", "4.5"] {
+        assert_eq!(with(&site, money), Ok("4.5".into()));
+    }
+    assert_eq!(with(&site, "4 kWh"), Err("`used` of `spent` is no number of USD: `4 kWh`".into()));
+    assert_eq!(with(&site, "4 EUR"), Err("`used` of `spent` is no number of USD: `4 EUR`".into()));
+    site.budgets[0].quantity = BudgetQuantity::Emissions;
+    assert_eq!(with(&site, "2 kg"), Ok("2".into()));
+    assert!(with(&site, "2 kWh").is_err() && with(&site, "2 USD").is_err());
+}

@@ -33,7 +33,10 @@ struct Standing {
 #[derive(Debug)]
 pub(super) struct Authority {
     standings: Vec<Standing>,
+    /// What the guards of each rule read.
     reads: Vec<Vec<Read>>,
+    /// What the amounts of each rule's effects read, by the effect's place.
+    amounts: Vec<Vec<Vec<Read>>>,
 }
 
 /// What is to be done, for [`Authority::refusal`].
@@ -63,8 +66,9 @@ impl Authority {
             }
             standing
         });
-        let mut authority = Self { standings: standings.collect(), reads: Vec::new() };
+        let mut authority = Self { standings: standings.collect(), reads: Vec::new(), amounts: Vec::new() };
         authority.reads = site.rules.iter().map(|rule| authority.reads_of(site, rule)).collect();
+        authority.amounts = site.rules.iter().map(|rule| authority.read_by_effects(site, rule)).collect();
         authority
     }
 
@@ -96,21 +100,44 @@ impl Authority {
                 return Some(Refusal::Class);
             }
         }
-        let may_read = |named: Named, attr: &Attr| {
+        let reads = self.reads.get(rule.id.index()).map(Vec::as_slice).unwrap_or_default();
+        (!self.may_read(world, layout, rule, member, reads)).then_some(Refusal::MayNotRead)
+    }
+
+    /// Whether the author of a rule may read what the amounts of its effect at this place read.
+    pub(super) fn may_read_amounts(
+        &self,
+        world: &World<'_>,
+        layout: &Layout,
+        rule: &Rule,
+        member: Option<Device>,
+        place: u32,
+    ) -> bool {
+        let reads = self.amounts.get(rule.id.index()).and_then(|effects| effects.get(place as usize));
+        self.may_read(world, layout, rule, member, reads.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    fn may_read(
+        &self,
+        world: &World<'_>,
+        layout: &Layout,
+        rule: &Rule,
+        member: Option<Device>,
+        reads: &[Read],
+    ) -> bool {
+        let may = |named: Named, attr: &Attr| {
             let act = Act { verb: Verb::Read, attr: Some(attr), is_named: true, bounds: (None, None) };
             self.refusal(world, rule.owner, named, &act).is_none()
         };
-        let reads = self.reads.get(rule.id.index()).map(Vec::as_slice).unwrap_or_default();
-        let allowed = reads.iter().all(|read| match read {
+        reads.iter().all(|read| match read {
             Read::Never => false,
-            Read::Zone(zone, attr) => may_read(Named::Zone(*zone), attr),
-            Read::Bound(attr) => member.is_some_and(|device| may_read(Named::Device(device), attr)),
+            Read::Zone(zone, attr) => may(Named::Zone(*zone), attr),
+            Read::Bound(attr) => member.is_some_and(|device| may(Named::Device(device), attr)),
             Read::Devices(range, attr) => layout.units_of(*range).all(|at| {
                 let first = layout.units.get(at).and_then(first_device);
-                first.is_none_or(|device| may_read(Named::Device(device), attr))
+                first.is_none_or(|device| may(Named::Device(device), attr))
             }),
-        });
-        (!allowed).then_some(Refusal::MayNotRead)
+        })
     }
 
     /// Why the principal may not do this: default deny for all but the owner, and forbid beats
@@ -168,6 +195,18 @@ impl Authority {
             }
         }
         found
+    }
+
+    fn read_by_effects(&self, site: &Site, rule: &Rule) -> Vec<Vec<Read>> {
+        if self.is_free(rule.owner) {
+            return Vec::new();
+        }
+        let reads = |effect: &Effect| {
+            let mut found = Vec::new();
+            effect.kind.amounts().for_each(|lin| reads_of_lin(site, lin, None, &mut found));
+            found
+        };
+        rule.effects.iter().map(reads).collect()
     }
 }
 

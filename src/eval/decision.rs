@@ -251,7 +251,7 @@ pub enum Refusal {
     OutsideRange(usize),
     /// The `forbid` at this place of the site's list covers it.
     Forbidden(usize),
-    /// The guard reads what no `read` permit covers.
+    /// The guard, or the effect's own amount, reads what no `read` permit covers.
     MayNotRead,
     /// It would move a `life_safety` device away from its safe state.
     LifeSafety,

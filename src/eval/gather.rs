@@ -289,6 +289,10 @@ impl Asking<'_> {
         if self.evaluator.authority.is_free(self.rule.owner) {
             return None;
         }
+        let Evaluator { authority, layout, .. } = self.evaluator;
+        if !authority.may_read_amounts(self.world, layout, self.rule, self.instance.member, effect.index) {
+            return Some(Refusal::MayNotRead);
+        }
         let (attr, is_named) = about(effect);
         let act = Act { verb: effect.verb, attr, is_named, bounds: asked.bounds() };
         self.evaluator.authority.refusal(self.world, self.rule.owner, aim.named, &act)

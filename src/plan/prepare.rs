@@ -334,7 +334,7 @@ fn budgets(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
         scene.groups.push(members.clone());
         for (start, end) in steps::periods(known.calendar, budget.per, from, until) {
             let used = if start < from {
-                match known.state.used(&budget.name) {
+                match known.state.used(site, budget) {
                     Ok(used) => used.to_f64(),
                     Err(finding) => {
                         findings.push(finding);

@@ -271,7 +271,10 @@ impl<'a> Compiler<'a> {
 
     fn safety_reading(&mut self, rule: &Rule, id: SignalId) {
         let Some(signal) = self.site.signals.get(id.index()) else { return };
-        let Some(reading) = &signal.reading else { return };
+        let Some(reading) = &signal.reading else {
+            self.safety_weather(rule, id);
+            return;
+        };
         let from_feed = signal.feed.is_some();
         let polled = reading.max_age_s.is_some() && (from_feed || reading.poll_s.is_some());
         if polled {
@@ -299,6 +302,30 @@ impl<'a> Compiler<'a> {
         .label(place, "declared here")
         .because("without them nobody would notice that the reading is old");
         self.push(finding.help("add, for example, `poll 2 s, max_age 6 s` to its declaration"));
+    }
+}
+
+impl Compiler<'_> {
+    /// Weather that no feed gives is known to nobody, and nothing tells how old it is.
+    fn safety_weather(&mut self, rule: &Rule, id: SignalId) {
+        let Some(signal) = self.site.signals.get(id.index()) else { return };
+        let weather = match signal.source {
+            SignalSource::Aggregate { of, .. } => self.site.signals.get(of.index()),
+            _ => Some(signal),
+        };
+        let fed = signal.feed.is_some() || weather.is_none_or(|weather| weather.feed.is_some());
+        let is_weather = weather.is_some_and(|weather| weather.source == SignalSource::Weather);
+        if fed || !is_weather || self.weather_broken {
+            return;
+        }
+        let finding = Diagnostic::error(
+            codes::UNPOLLED_SAFETY_READING,
+            rule.when_span,
+            format!("the safety rule `{}` rests on `{}`, which no feed gives", rule.name, signal.name),
+        )
+        .label(signal.span, "declared here")
+        .because("nobody would notice that the value is old");
+        self.push(finding.help("add a `source` to the weather: a live feed with `max_age`, or a file"));
     }
 }
 

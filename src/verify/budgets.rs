@@ -31,7 +31,7 @@ pub(super) fn check(
             }
             asked += 1;
             let used = if begin < from {
-                match case.state.used(&budget.name) {
+                match case.state.used(case.site, budget) {
                     Ok(used) => used,
                     Err(missing) => {
                         out.push("used", Miss::plan(&budget.name, missing.message));

@@ -50,14 +50,14 @@ const CLASHES: &[(&str, &str, &str)] = &[
     (
         "a latch",
         "EVL0301",
-        "rule alarm in safety { when smoke.ppm > 70 until smoke.ppm < 35 then turn off pump }
-         rule wet in safety { when weather.temperature < 0 degC then set pump.power to 5 kW }",
+        "rule alarm in contract { when smoke.ppm > 70 until smoke.ppm < 35 then turn off pump }
+         rule wet in contract { when weather.temperature < 0 degC then set pump.power to 5 kW }",
     ),
     (
         "a lost reading",
         "EVL0301",
         "rule alarm in safety { when smoke.ppm > 1000 then turn off pump }
-         rule wet in safety { when weather.temperature < 0 degC then set pump.power to 5 kW }",
+         rule dear in safety { when price.import > 0.3 EUR/kWh then set pump.power to 5 kW }",
     ),
     (
         "a reading that has held",

@@ -87,7 +87,7 @@ fn report(
         },
         Refusal::Class => finding.because(format!("the declaration of `{author}` grants it other classes")),
         Refusal::MayNotRead => {
-            finding.because("its guard reads something for which its author has no `read` permit")
+            finding.because("it reads something for which its author has no `read` permit")
         }
         _ => finding.because("no permit covers it at this instant"),
     };

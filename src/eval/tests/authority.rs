@@ -179,6 +179,33 @@ fn s21_guards_read_the_rest_by_permit() {
 }
 
 #[test]
+fn s21_amounts_are_read_by_permit_too() {
+    let reading = |source: fn(FamilyId) -> SignalSource, may: bool| {
+        let (mut site, _) = tenants(3, set_to("21"), usual);
+        let degrees = Domain::Interval { lo: rat("290"), hi: rat("298") };
+        let signal = any_signal(&mut site, "x", degrees, source(FamilyId(0)));
+        let lin = Lin::of(only(signal));
+        site.rules[0].effects[0].kind = EffectKind::Bound {
+            attr: Attr::Setpoint,
+            lo: Some(lin.clone()),
+            hi: Some(lin),
+            share: Share::Each,
+            averaged_s: None,
+        };
+        if may {
+            let point = Some(Attr::Point("set".into()));
+            permit(&mut site, PrincipalId(1), Verb::Read, one(FamilyId(0)), point);
+        }
+        fate(&site, &noon().with(only(signal), number("294.15")))
+    };
+    assert_eq!(reading(|_| SignalSource::Weather, false), "294.15");
+    let sensor = |of| SignalSource::Sensor(of, "set".into());
+    assert_eq!(reading(sensor, false), "MayNotRead");
+    assert_eq!(reading(sensor, true), "294.15");
+    assert_eq!(reading(|_| SignalSource::Feed(FeedId(0)), true), "MayNotRead");
+}
+
+#[test]
 fn s21_emergency_permits_need_a_known_emergency() {
     let (mut site, _) = tenants(3, set_to("21"), |site, acme, lobby| {
         usual(site, acme, lobby);
