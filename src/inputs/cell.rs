@@ -3,10 +3,13 @@
 use crate::ir::{Domain, FeedColumn, SignalId, Site};
 use crate::quantity::{Rat, Type};
 
-/// Most digits behind the point, and the greatest exponent, of one cell.
-const MOST_PLACES: i32 = 18;
+/// Digits behind the point that are kept; further ones are rounded, half to even.
+const MOST_PLACES: i32 = 12;
 
-/// A decimal as written: `digits` x 10^-`places`.
+/// Digits of one cell that are read; those of the fraction beyond them weigh nothing.
+const MOST_DIGITS: u32 = 30;
+
+/// A decimal: `digits` x 10^-`places`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decimal {
     digits: i64,
@@ -14,7 +17,8 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// `-12.5`, `3`, `.5`, `1.2e-5`; `None` for anything else, NaN and infinities included.
+    /// `-12.5`, `3`, `.5`, `1.2e-5`, to 12 places and as many as 18 digits hold; `None` for anything
+    /// else, NaN, infinities and what has more than 18 digits before the point included.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (number, exponent) = match text.split_once(['e', 'E']) {
             None => (text, 0),
@@ -28,34 +32,87 @@ impl Decimal {
             [b'+', rest @ ..] => (false, rest),
             rest => (false, rest),
         };
-        let (mut digits, mut places, mut seen, mut point) = (0_i64, 0_i32, false, false);
-        for byte in number {
-            match byte {
-                b'0'..=b'9' => {
-                    digits = digits.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
-                    places += i32::from(point);
-                    seen = true;
-                }
-                b'.' if !point => point = true,
-                _ => return None,
+        // what is short needs no wide numbers: nearly all cells are
+        let (digits, places) = if number.len() <= 18 { short_digits(number)? } else { long_digits(number)? };
+        if exponent == 0 && places <= MOST_PLACES && digits < MOST {
+            let mut short = Self { digits: i64::try_from(digits).ok()?, places };
+            while short.places > 0 && short.digits % 10 == 0 {
+                short = Self { digits: short.digits / 10, places: short.places - 1 };
             }
+            short.digits = if negative { -short.digits } else { short.digits };
+            return Some(short);
         }
-        let mut places = places - exponent;
-        while places > 0 && digits % 10 == 0 {
+        let (mut digits, mut places) = (digits, places - exponent);
+        while places > 0 && digits != 0 && digits % 10 == 0 {
             digits /= 10;
             places -= 1;
         }
-        while places < 0 {
-            digits = digits.checked_mul(10)?;
+        while places < 0 && digits < MOST {
+            digits *= 10;
             places += 1;
         }
-        let digits = if negative { -digits } else { digits };
-        (seen && places <= MOST_PLACES).then_some(Self { digits, places })
+        let mut kept = places.min(MOST_PLACES);
+        while kept > 0 && rounded(digits, places - kept) >= MOST {
+            kept -= 1;
+        }
+        let digits = rounded(digits, places - kept);
+        let digits = i64::try_from(digits).ok().filter(|_| digits < MOST && kept >= 0)?;
+        Some(Self { digits: if negative { -digits } else { digits }, places: kept })
     }
 
     fn value(self) -> Option<Rat> {
         Rat::ratio(i128::from(self.digits), 10_i128.checked_pow(u32::try_from(self.places).ok()?)?)
     }
+}
+
+/// The digits of at most 18 bytes, and how many of them stand behind the point.
+fn short_digits(number: &[u8]) -> Option<(i128, i32)> {
+    let (mut digits, mut places, mut seen, mut point) = (0_i64, 0_i32, false, false);
+    for byte in number {
+        match byte {
+            b'0'..=b'9' => {
+                digits = digits * 10 + i64::from(byte - b'0');
+                places += i32::from(point);
+                seen = true;
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    seen.then_some((i128::from(digits), places))
+}
+
+/// The digits of any number of bytes: those of the fraction beyond [`MOST_DIGITS`] weigh nothing.
+fn long_digits(number: &[u8]) -> Option<(i128, i32)> {
+    let full = 10_i128.pow(MOST_DIGITS);
+    let (mut digits, mut places, mut seen, mut point) = (0_i128, 0_i32, false, false);
+    for byte in number {
+        match byte {
+            b'0'..=b'9' if digits < full => {
+                digits = digits * 10 + i128::from(byte - b'0');
+                places += i32::from(point);
+                seen = true;
+            }
+            b'0'..=b'9' if point => {}
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    seen.then_some((digits, places))
+}
+
+/// Whole numbers from here on are not held.
+const MOST: i128 = 10_i128.pow(18);
+
+/// A whole number without its last `places` digits, half to even.
+fn rounded(digits: i128, places: i32) -> i128 {
+    // more digits than there are leave nothing
+    let Some(by) = u32::try_from(places).ok().and_then(|p| 10_i128.checked_pow(p)) else {
+        return if places > 0 { 0 } else { digits };
+    };
+    let (whole, rest) = (digits / by, digits % by);
+    let up = (rest.abs() * 2).cmp(&by).then((whole % 2 != 0).cmp(&false));
+    if up.is_gt() { whole + digits.signum() } else { whole }
 }
 
 /// One column while it is read.
@@ -164,20 +221,25 @@ impl<'a> Column<'a> {
         Ok(())
     }
 
-    /// The cells in one unit: digits, and canonical = digits x unit + shift. `None` where they do
-    /// not fit.
+    /// The cells in one unit: digits, and canonical = digits x unit + shift. The unit is the finest that
+    /// any cell needs and the greatest has room for. `None` where they do not fit.
     pub(super) fn scaled(&self) -> Option<(Vec<i64>, Rat, Rat)> {
-        let places = self.cells.iter().map(|cell| cell.places).max().unwrap_or(0);
-        let digits: Option<Vec<i64>> = self.cells.iter().map(|cell| raised(*cell, places)).collect();
+        let raise =
+            |places| self.cells.iter().map(|cell| raised(*cell, places)).collect::<Option<Vec<i64>>>();
+        let needed = self.cells.iter().map(|cell| cell.places).max().unwrap_or(0);
+        let (places, digits) = (0..=needed).rev().find_map(|places| Some((places, raise(places)?)))?;
         let ten = 10_i128.checked_pow(u32::try_from(places).ok()?)?;
         let unit = self.declared.factor.checked_div(&Rat::ratio(ten, 1)?)?;
-        Some((digits?, unit, &self.declared.offset * &self.declared.factor))
+        Some((digits, unit, &self.declared.offset * &self.declared.factor))
     }
 }
 
+/// The digits of a cell with so many places; rounded where they are fewer than its own.
 fn raised(cell: Decimal, places: i32) -> Option<i64> {
-    let up = u32::try_from(places - cell.places).ok()?;
-    cell.digits.checked_mul(10_i64.checked_pow(up)?)
+    match u32::try_from(places - cell.places) {
+        Ok(up) => cell.digits.checked_mul(10_i64.checked_pow(up)?).filter(|d| i128::from(d.abs()) < MOST),
+        Err(_) => i64::try_from(rounded(i128::from(cell.digits), cell.places - places)).ok(),
+    }
 }
 
 fn not_above(a: Decimal, b: Decimal) -> bool {
@@ -197,19 +259,62 @@ fn short(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn decimal(text: &str) -> Option<String> {
+        Decimal::parse(text).and_then(Decimal::value).map(|value| value.to_string())
+    }
+
     #[test]
-    fn decimals() {
-        let value = |text: &str| Decimal::parse(text).and_then(Decimal::value).map(|v| v.to_string());
-        assert_eq!(value("0.51989").as_deref(), Some("0.51989"));
-        assert_eq!(value("-3").as_deref(), Some("-3"));
-        assert_eq!(value(".5").as_deref(), Some("0.5"));
-        assert_eq!(value("5e-05").as_deref(), Some("0.00005"));
-        assert_eq!(value("1.50E+3").as_deref(), Some("1500"));
-        assert_eq!(value("2453.223483146068").as_deref(), Some("2453.223483146068"));
-        for wrong in
-            ["", "-", ".", "nan", "NaN", "inf", "1,5", "1e99", "1.2.3", "0x1", "1 ", "12345678901234567890"]
-        {
-            assert_eq!(value(wrong), None, "{wrong}");
+    fn what_people_and_programs_write_is_read() {
+        let cases = [
+            ("-12.50", "-12.5"),
+            ("+3", "3"),
+            (".5", "0.5"),
+            ("7.", "7"),
+            ("1.2e-5", "0.000012"),
+            ("5E+3", "5000"),
+            ("2.2322111021323866e-05", "0.000022322111"),
+            ("0.0007258526014465152", "0.000725852601"),
+            ("0.13436424411240122", "0.134364244112"),
+            ("2.126489230024213075060532688123456789012345", "2.126489230024"),
+            ("123456789.123456789123", "123456789.123456789"),
+            ("1e-30", "0"),
+            ("0e40", "0"),
+            ("999999999999999999", "999999999999999999"),
+            ("2453.223483146068", "2453.223483146068"),
+            ("1.50E+3", "1500"),
+        ];
+        for (text, value) in cases {
+            assert_eq!(decimal(text).as_deref(), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_the_middle_goes_to_the_even_side() {
+        assert_eq!(decimal("0.0000000000005").as_deref(), Some("0"));
+        assert_eq!(decimal("0.0000000000015").as_deref(), Some("0.000000000002"));
+        assert_eq!(decimal("0.0000000000025").as_deref(), Some("0.000000000002"));
+        assert_eq!(decimal("-0.00000000000251").as_deref(), Some("-0.000000000003"));
+    }
+
+    #[test]
+    fn what_is_no_number_or_too_large_is_refused() {
+        let long = "9".repeat(40);
+        for text in [
+            "",
+            ".",
+            "-",
+            "nan",
+            "inf",
+            "1,5",
+            "1e30",
+            "1e99999999999",
+            "1.2.3",
+            "0x10",
+            "1 ",
+            "1000000000000000000",
+            &long,
+        ] {
+            assert_eq!(decimal(text), None, "{text}");
         }
     }
 }

@@ -60,10 +60,14 @@ impl<'a> Rows<'a> {
             let end = self.text.find('\n').unwrap_or(self.text.len());
             let span = Span::new(self.source, 0, u32::try_from(end).unwrap_or(u32::MAX));
             let all: Vec<&str> = names().take(20).collect();
+            let other = all.last().copied().unwrap_or("power");
             Box::new(
                 Diagnostic::error(codes::FEED, span, format!("the file has no column `{name}`"))
                     .label(declared, "declared here")
-                    .help(format!("its columns are {}", all.join(", "))),
+                    .help(format!(
+                        "its columns are {}; a feed reads the one of its own name unless it says `column \"{other}\"`",
+                        all.join(", ")
+                    )),
             )
         })
     }

@@ -174,7 +174,7 @@ fn clock_changes_are_never_guessed() {
 #[test]
 fn headers_and_empty_files() {
     insta::assert_snapshot!(faults(|_| (), ""), @"EVL0503 1:1 feed `office` needs a header line that names its columns (help: begin the file with a line such as `time,load`)");
-    insta::assert_snapshot!(faults(|_| (), "time,lod,temperature\n"), @"EVL0503 1:1 the file has no column `load` (help: its columns are time, lod, temperature)");
+    insta::assert_snapshot!(faults(|_| (), "time,lod,temperature\n"), @r#"EVL0503 1:1 the file has no column `load` (help: its columns are time, lod, temperature; a feed reads the one of its own name unless it says `column "temperature"`)"#);
     insta::assert_snapshot!(faults(|_| (), "time,load,temperature\n"), @"EVL0503 1:1 feed `office` has no rows");
 }
 

@@ -298,17 +298,14 @@ impl Round<'_, '_, '_> {
         let capacity = store.capacity.to_f64();
         let asked = match &store.end {
             End::AtLeast(x) | End::Exactly(x) => x.to_f64() * capacity,
-            End::ExactlyStart => begin,
-            End::Default => {
-                // the optimum may have chosen to pay for less
-                let last = self.values(&Attr::ChargeLevel).last().copied().unwrap_or(0.0) * capacity;
-                if last < begin - 1e-6 {
-                    return;
-                }
-                begin
-            }
+            End::ExactlyStart | End::Default => begin,
             End::Worth(_) | End::Free => return,
         };
+        // the optimum may have paid or given way for less
+        let last = self.values(&Attr::ChargeLevel).last().copied().unwrap_or(0.0) * capacity;
+        if last < asked - 1e-6 {
+            return;
+        }
         let scene = self.solved.model.scene;
         let (eta_c, eta_d) = (store.efficiency_charge.to_f64(), store.efficiency_discharge.to_f64());
         let mut missing = asked - level;

@@ -41,3 +41,33 @@ fn a_rule_against_export_holds_to_the_last_watt() {
     let rule = "rule none in contract { limit utility.export to 0 kW }\n";
     assert_eq!(exported(&(SITE.replace("EXPORT", "30") + rule)), 0.0);
 }
+
+/// A car that must have its energy leaves less for a store than its end asks: the store gives way, and
+/// rounding does not make good what the optimum gave up.
+#[test]
+fn rounding_does_not_make_good_what_gave_way() {
+    let policy = r#"
+edition 2026
+site yard {
+  timezone "UTC", currency EUR, step 60 min, horizon 3 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer utility : grid { on main, import up to 8 kW, export up to 8 kW, tariff flat }
+storage pack : battery {
+  on main, capacity 20 kWh, charge up to 3 kW, discharge up to 3 kW, efficiency 90 % / 90 %, end at least 40 %
+}
+consumer car : ev_charger { on main, demand 0 kW .. 11 kW }
+tariff flat { import 0.20 EUR/kWh, export 0.05 EUR/kWh }
+rule morning in comfort { deliver 18.5 kWh to car between 00:00 and 03:00 daily }
+"#;
+    let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: yard\n");
+    let state = r#"{"schema": "evl.state/1", "site": "yard", "at": "2026-03-02T00:00:00Z",
+        "levels": {"pack": "20 %"}}"#;
+    let plan = planned_in(&system, "2026-03-02T00:00:00Z", state);
+    let [breach] = plan.breaches.as_slice() else { panic!("{:#?}", plan.breaches) };
+    assert_eq!(breach.of, "pack", "{breach:#?}");
+    let imported = plan.derived.iter().find(|s| s.quantity == evl::bundle::Quantity::Import).unwrap();
+    // all that the grid can give goes to the car and what is left to the store, but for register steps
+    assert!(imported.values.iter().all(|kw| kw.to_f64() > 7.99), "{imported:#?}");
+}
