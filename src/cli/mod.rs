@@ -23,6 +23,8 @@ mod plan_devices;
 mod plan_text;
 #[cfg(feature = "solver")]
 mod policy;
+#[cfg(feature = "solver")]
+mod progress;
 #[cfg(feature = "runtime")]
 mod release;
 #[cfg(feature = "runtime")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::policy::Policy;
-use super::{output, usage};
+use super::{output, progress, usage};
 use crate::bundle::{Breach, Document, PlanDocument, State, Status};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, codes};
@@ -61,7 +61,9 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         Ok(from) => from,
         Err(finding) => return output::fail(system, *finding),
     };
-    policy.check(Some((from, from.plus(site.horizon_s))));
+    progress::shown(system, "checking the policy", |_| {
+        policy.check(Some((from, from.plus(site.horizon_s))));
+    });
     let bundle = policy.bundle();
     let inputs = policy.inputs.take();
     let (shown, mut outcome) = policy.outcome();
@@ -82,7 +84,10 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         }
     };
     let options = Options { time_limit_s: args.time_limit.map(f64::from), ..Options::from(from) };
-    let made = match plan::plan(&bundle, &inputs, &state, &options) {
+    let made = progress::shown(system, "planning", |progress| {
+        plan::plan_watched(&bundle, &inputs, &state, &options, progress)
+    });
+    let made = match made {
         Ok(made) => made,
         Err(failure) => {
             outcome.findings = failure.findings;

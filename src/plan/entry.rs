@@ -9,7 +9,7 @@ use super::model::Part;
 use super::prepare::{self, Known};
 use super::scene::Scene;
 use super::solve::{Failure, Solved, solve};
-use super::solver::{SolverOptions, Stop};
+use super::solver::{SolverOptions, Stop, Watch};
 use super::{
     bounds, decisions, document, effects, failsafe, forks, form, guard, measured, resting, rounding, steps,
     together, words,
@@ -86,6 +86,31 @@ pub fn plan(
     state: &State,
     options: &Options,
 ) -> Result<PlanDocument, PlanFailure> {
+    plan_watched(bundle, inputs, state, options, &Unwatched)
+}
+
+/// Nobody looks on, and no time passes.
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn elapsed_s(&self) -> f64 {
+        0.0
+    }
+
+    fn doing(&self, _what: &str) {}
+}
+
+/// Makes a plan while `watch` looks on; the time limit counts on its clock.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_watched(
+    bundle: &Bundle,
+    inputs: &Inputs,
+    state: &State,
+    options: &Options,
+    watch: &dyn Watch,
+) -> Result<PlanDocument, PlanFailure> {
     let site = &bundle.site;
     unhonoured(site)?;
     bounds::check(site)?;
@@ -107,6 +132,7 @@ pub fn plan(
         .help("choose `--from` and `horizon` within `valid`, or renew the policy")
         .into());
     }
+    watch.doing("building the model");
     let steps = steps::cut(site, &calendar, inputs, options.from, horizon)?;
     let on = inputs.on(site, &calendar, state, &steps)?;
     let known = Known { site, calendar: &calendar, inputs, state, steps, on };
@@ -116,7 +142,8 @@ pub fn plan(
     let gaps = gaps(site, &scene, study);
     // a manifest that lets the optimiser stop early says nothing of rounding
     let fine = gaps.money.min(FINE.max(FINE_SHARE * document::gross_needs(&scene)));
-    let solver = SolverOptions { time_limit: options.time_limit_s, ..SolverOptions::default() };
+    let solver =
+        SolverOptions { time_limit: options.time_limit_s, watch: Some(watch), ..SolverOptions::default() };
     let mut told = effects::Told::default();
     let mut settled = Settled::default();
     if !site.rules.is_empty() {
@@ -137,6 +164,7 @@ pub fn plan(
         if let Some(level) = money.and_then(|place| solved.climb.levels.get_mut(place)) {
             level.gap += settled.gap;
         }
+        watch.doing("rounding to registers and verifying");
         let commands = rounding::commands(&known, &solved);
         let assemble = |commands: &[rounding::Command]| {
             document::assemble(&document::Facts {
@@ -154,7 +182,9 @@ pub fn plan(
         let made = match assemble(&commands) {
             Ok(document) if lost(&document) <= fine => Ok(document),
             alone => {
-                match together::rounded(&solved, &commands, fine / 2.0).map(|commands| assemble(&commands)) {
+                match together::rounded(&solved, &commands, fine / 2.0, &solver)
+                    .map(|commands| assemble(&commands))
+                {
                     Some(Ok(together)) => match alone {
                         Ok(alone) if alone.money.plan_cost <= together.money.plan_cost => Ok(alone),
                         _ => Ok(together),
@@ -188,7 +218,7 @@ fn settle(
     rules: &Rules<'_>,
     scene: &Scene<'_>,
     gaps: Gaps,
-    solver: &SolverOptions,
+    solver: &SolverOptions<'_>,
 ) -> Result<Settled, PlanFailure> {
     if rules.indicators.is_empty() {
         return Ok(Settled::default());

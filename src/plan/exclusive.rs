@@ -17,14 +17,10 @@ pub(super) struct Pair {
     pub(super) b: Col,
 }
 
-/// Positions of the pairs, not yet split, whose sides both run at `x`.
-pub(super) fn clashes(pairs: &[Pair], split: &[usize], x: &[f64]) -> Vec<usize> {
+/// Whether both sides of a pair run at `x`.
+pub(super) fn clash(pair: &Pair, x: &[f64]) -> bool {
     let at = |c: Col| x.get(c.index()).copied().unwrap_or(0.0);
-    let done: std::collections::BTreeSet<usize> = split.iter().copied().collect();
-    (pairs.iter().enumerate())
-        .filter(|(place, pair)| at(pair.a).min(at(pair.b)) > BOTH && !done.contains(place))
-        .map(|(place, _)| place)
-        .collect()
+    at(pair.a).min(at(pair.b)) > BOTH
 }
 
 /// Adds the binary of a pair: `a <= A z`, `b <= B (1 - z)`.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::levels::Fall;
 use super::model::{Breach, Builder, Mode, Unit};
 use super::scene::{Owner, Scene};
-use super::solver::{Col, Outcome, Program, Session, Solution, SolverOptions};
+use super::solver::{Col, Outcome, Program, Session, Solution, SolverOptions, Stop};
 use crate::ir::{ClassId, Statement};
 
 /// What a relaxed statement may still miss and be called kept.
@@ -46,12 +46,17 @@ pub(super) fn explain(
     scene: &Scene<'_>,
     units: Vec<Unit>,
     class: Option<ClassId>,
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Result<Conflict, Fall> {
     let mut model = super::families::build(scene, Mode::Bare, units);
     let mut whole = model.program.clone();
     model.program.relax_integers();
-    if let Some(conflict) = among(&model, class, options) {
+    options.doing("looking for the statements that stand in each other's way");
+    let conflict = among(&model, class, options);
+    if options.is_over() {
+        return Err(Fall::Stopped(Stop::Time));
+    }
+    if let Some(conflict) = conflict {
         return Ok(conflict);
     }
     // parts of machines, or both directions at once, could do it: only whole ones cannot
@@ -63,11 +68,15 @@ pub(super) fn explain(
     }
     model.program = whole;
     let options = SolverOptions { nodes: NODES, share: 0.01, ..*options };
-    Ok(among(&model, class, &options).unwrap_or_default())
+    let conflict = among(&model, class, &options);
+    if options.is_over() {
+        return Err(Fall::Stopped(Stop::Time));
+    }
+    Ok(conflict.unwrap_or_default())
 }
 
 /// The conflict in a program; `None` where everything that counts can hold in it.
-fn among(model: &Builder<'_, '_>, class: Option<ClassId>, options: &SolverOptions) -> Option<Conflict> {
+fn among(model: &Builder<'_, '_>, class: Option<ClassId>, options: &SolverOptions<'_>) -> Option<Conflict> {
     let mut by: BTreeMap<Owner, Vec<Breach>> = BTreeMap::new();
     for breach in model.breaches.iter().filter(|b| !b.preference && !b.initial) {
         by.entry(breach.owner).or_default().push(breach.clone());
@@ -105,7 +114,7 @@ fn among(model: &Builder<'_, '_>, class: Option<ClassId>, options: &SolverOption
 
 /// The first step with which the core cannot hold: by bisection, for what holds over a stretch holds
 /// over any part of it.
-fn first_step(trial: &mut Trial<'_>, model: &Builder<'_, '_>, core: &[Owner]) -> Option<usize> {
+fn first_step(trial: &mut Trial<'_, '_>, model: &Builder<'_, '_>, core: &[Owner]) -> Option<usize> {
     let ends = |b: &Breach| b.step.or_else(|| model.finals.get(&b.col).copied());
     let (mut holds, mut fails) = (0, model.scene.len());
     while fails - holds > 1 {
@@ -130,7 +139,7 @@ fn alone(
     by: &BTreeMap<Owner, Vec<Breach>>,
     (counted, core): (&[Owner], &[Owner]),
     owner: Owner,
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Member {
     let breaches = by.get(&owner).map(Vec::as_slice).unwrap_or_default();
     let amount: Vec<(Col, f64)> = breaches.iter().map(|b| (b.col, b.weight)).collect();
@@ -176,18 +185,18 @@ fn rank(owner: Owner) -> u32 {
 }
 
 /// A program in which statements are kept or given up, one at a time; all given up at first.
-struct Trial<'b> {
-    session: Session,
+struct Trial<'b, 'w> {
+    session: Session<'w>,
     by: &'b BTreeMap<Owner, Vec<Breach>>,
     bounds: BTreeMap<Col, (f64, f64)>,
 }
 
-impl<'b> Trial<'b> {
+impl<'b, 'w> Trial<'b, 'w> {
     fn new(
         program: &Program,
         objective: &[(Col, f64)],
         by: &'b BTreeMap<Owner, Vec<Breach>>,
-        options: &SolverOptions,
+        options: &SolverOptions<'w>,
     ) -> Option<Self> {
         let session = Session::new(program, objective, options)?;
         let bounds = by.values().flatten().map(|b| (b.col, program.bounds(b.col))).collect();

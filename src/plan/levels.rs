@@ -5,7 +5,11 @@
 //! with integers is locked by one row on the objective; at the end the integers are fixed and all
 //! levels are done again as continuous programs.
 
-use super::exclusive::{self, Pair};
+use std::collections::BTreeSet;
+
+use super::dive::{Dive, dive};
+use super::exclusive::Pair;
+use super::lazy::{self, Lazy};
 use super::solver::{Col, Outcome, Program, Session, Solution, SolverOptions, Stop};
 
 /// Reduced costs beyond this put a column on the optimal face.
@@ -76,17 +80,23 @@ pub(super) fn climb(
     levels: &[Level],
     pairs: &[Pair],
     start: Option<&[f64]>,
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Result<Climb, Fall> {
     if program.is_contradictory() {
         return Err(Fall::Infeasible);
     }
+    let mut program = program.clone();
+    let read = levels.iter().flat_map(|level| level.objective.iter().map(|(col, _)| *col));
+    let semis = program.without_counts(read);
+    let lazies: Vec<Lazy> = (pairs.iter().map(|pair| Lazy::Pair(*pair)))
+        .chain(semis.iter().map(|semi| Lazy::Semi(*semi)))
+        .collect();
     let mut split: Vec<usize> = Vec::new();
-    // each round adds at least one binary, so there are at most `pairs.len() + 1` rounds
-    for _ in 0..=pairs.len() {
-        match attempt(program, levels, pairs, &mut split, start, options)? {
-            Some(climb) => return Ok(climb),
-            None => continue,
+    // each round adds at least one binary, so there are at most `lazies.len() + 1` rounds
+    for _ in 0..=lazies.len() {
+        if let Some(mut climb) = attempt(&program, levels, &lazies, &mut split, start, options)? {
+            lazy::complete(&semis, &mut climb.x);
+            return Ok(climb);
         }
     }
     Err(Fall::Stopped(Stop::Numerics))
@@ -97,16 +107,13 @@ pub(super) fn climb(
 fn attempt(
     original: &Program,
     levels: &[Level],
-    pairs: &[Pair],
+    lazies: &[Lazy],
     split: &mut Vec<usize>,
     start: Option<&[f64]>,
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Result<Option<Climb>, Fall> {
-    let mut program = original.clone();
-    for pair in split.iter().filter_map(|p| pairs.get(*p)) {
-        exclusive::split(&mut program, pair);
-    }
-    let mut living: Option<Session> = None;
+    let mut program = with_split(original, lazies, split);
+    let mut living: Option<Session<'_>> = None;
     let mut x: Vec<f64> = Vec::new();
     let mut gaps = Vec::new();
     let mut reached = Vec::new();
@@ -120,6 +127,11 @@ fn attempt(
             continue;
         }
         let options = SolverOptions { gap: level.gap, share: level.share, nodes: level.nodes, ..*options };
+        // the best point of this level that breaks nothing, and the best bound on all such points
+        let mut best: Option<Vec<f64>> = None;
+        let mut bound = f64::NEG_INFINITY;
+        let mut rounds = 0;
+        let mut dived = false;
         let solution = loop {
             let mut session = match living.take() {
                 Some(mut session) => {
@@ -136,14 +148,45 @@ fn attempt(
                 session.start_from(start);
             }
             if program.has_integers() {
-                match dive(&program, level, &options) {
-                    // as good as the relaxation: nothing is left to search for
-                    Dive::Proven(found) => outcome = Some(Outcome::Solved(found)),
-                    Dive::Found(start) => session.start_from(&start),
-                    Dive::Nothing if x.len() == program.cols() => session.start_from(&x),
-                    Dive::Nothing => {}
-                    Dive::Infeasible => outcome = Some(Outcome::Infeasible),
+                // a second dive would end where the first one did
+                if !dived {
+                    dived = true;
+                    let open = unsplit(lazies, split);
+                    let touched = match dive(&program, &open, level, DIVE, &options) {
+                        // as good as the relaxation: nothing is left to search for
+                        Dive::Proven(found) => {
+                            outcome = Some(Outcome::Solved(found));
+                            Vec::new()
+                        }
+                        Dive::Found(found, touched) => {
+                            best = Some(found);
+                            touched
+                        }
+                        Dive::Nothing(touched) => touched,
+                        Dive::Infeasible => {
+                            outcome = Some(Outcome::Infeasible);
+                            Vec::new()
+                        }
+                    };
+                    // what was broken on the way would be broken by the search as well
+                    if !touched.is_empty() && !by_rows {
+                        let touched: Vec<&Lazy> =
+                            touched.iter().filter_map(|p| open.get(*p).copied()).collect();
+                        for (place, lazy) in lazies.iter().enumerate() {
+                            if touched.iter().any(|t| std::ptr::eq(*t, lazy)) {
+                                lazy.split(&mut program, best.as_mut());
+                                split.push(place);
+                            }
+                        }
+                        session = load(&program, &level.objective, &options)?;
+                    }
                 }
+                match &best {
+                    Some(best) => session.start_from(best),
+                    None if x.len() == program.cols() => session.start_from(&x),
+                    None => {}
+                }
+                options.doing(&format!("searching among {} switched values", program.integers()));
             }
             let solution = match take(outcome.unwrap_or_else(|| session.solve()), number) {
                 // a binary added below locked levels may have no room: begin again with it
@@ -151,22 +194,52 @@ fn attempt(
                 // a lock as narrow as the solver's tolerance may shut everything out
                 Err(Fall::Infeasible) if number > 0 && ease < MOST_EASE => {
                     ease *= 10.0;
-                    program = locked_by_rows(original, levels, pairs, split, &values, ease);
+                    program = locked_by_rows(original, levels, lazies, split, &values, ease);
                     by_rows = true;
+                    (best, dived) = (None, false);
                     continue;
                 }
                 // the point found stands
                 Err(Fall::Infeasible) if number > 0 && !x.is_empty() => break 'levels,
+                Err(Fall::Stopped(Stop::Time)) => match best.take() {
+                    Some(best) => break given(best, level, bound, true),
+                    None if number > 0 && !x.is_empty() => {
+                        stopped = true;
+                        break 'levels;
+                    }
+                    None => return Err(Fall::Stopped(Stop::Time)),
+                },
                 other => other?,
             };
-            let clashes = exclusive::clashes(pairs, split, &solution.x);
+            bound = bound.max(solution.bound);
+            let mut clashes = lazy::broken(lazies, split, &solution.x);
             if clashes.is_empty() {
                 living = (!program.has_integers()).then_some(session);
                 break solution;
             }
+            // with the whole numbers found, what is broken may be mended within the gap
+            if program.has_integers()
+                && let Some(mended) = mended(&program, &unsplit(lazies, split), level, &solution, &options)
+                && best.as_ref().is_none_or(|best| level.value(&mended) < level.value(best))
+            {
+                best = Some(mended);
+            }
+            // whatever breaks nothing costs at least what this does
+            if let Some(best) = best.take_if(|best| {
+                let value = level.value(best);
+                options.is_over() || value - bound <= options.gap.max(options.share * value.abs()).max(1e-9)
+            }) {
+                break given(best, level, bound, options.is_over());
+            }
+            rounds += 1;
+            if rounds > if lazies.len() > FEW { ROUNDS } else { 1 } {
+                clashes = (0..lazies.len()).filter(|place| !split.contains(place)).collect();
+            } else if dived {
+                clashes = with_neighbours(lazies, split, &clashes);
+            }
             for place in clashes {
-                if let Some(pair) = pairs.get(place) {
-                    exclusive::split(&mut program, pair);
+                if let Some(lazy) = lazies.get(place) {
+                    lazy.split(&mut program, best.as_mut());
                     split.push(place);
                 }
             }
@@ -191,7 +264,7 @@ fn attempt(
         }
     }
     if program.has_integers() {
-        let (refined, again) = refine(original, levels, pairs, split, options, &x)?;
+        let (refined, again) = refine(original, levels, lazies, split, options, &x)?;
         x = refined;
         reached = again;
         for (level, gap) in reached.iter_mut().zip(gaps) {
@@ -208,6 +281,64 @@ fn attempt(
     Ok(Some(Climb { x, levels: reached, stopped }))
 }
 
+/// What is broken, with what would be broken next: the same power shortly before and after.
+fn with_neighbours(lazies: &[Lazy], split: &[usize], places: &[usize]) -> Vec<usize> {
+    let done: BTreeSet<usize> = split.iter().copied().collect();
+    let around = |place: &usize| place.saturating_sub(NEIGHBOURS)..=place.saturating_add(NEIGHBOURS);
+    let semi = |place: &usize| matches!(lazies.get(*place), Some(Lazy::Semi(_)));
+    let near: BTreeSet<usize> = places.iter().filter(|p| semi(p)).flat_map(around).filter(semi).collect();
+    near.union(&places.iter().copied().collect()).filter(|place| !done.contains(place)).copied().collect()
+}
+
+/// A point that breaks nothing, with the whole numbers of one that does.
+fn mended(
+    program: &Program,
+    lazies: &[&Lazy],
+    level: &Level,
+    near: &Solution,
+    options: &SolverOptions<'_>,
+) -> Option<Vec<f64>> {
+    let mut fixed = program.clone();
+    fixed.fix_integers(&near.x);
+    match dive(&fixed, lazies, level, MEND, options) {
+        Dive::Proven(solution) => Some(solution.x),
+        Dive::Found(x, _) => Some(x),
+        Dive::Nothing(_) | Dive::Infeasible => None,
+    }
+}
+
+/// What has no whole column yet.
+fn unsplit<'l>(lazies: &'l [Lazy], split: &[usize]) -> Vec<&'l Lazy> {
+    let done: BTreeSet<usize> = split.iter().copied().collect();
+    (lazies.iter().enumerate()).filter(|(place, _)| !done.contains(place)).map(|(_, lazy)| lazy).collect()
+}
+
+/// A point that breaks nothing, as a solution.
+fn given(x: Vec<f64>, level: &Level, bound: f64, stopped: bool) -> Solution {
+    let value = level.value(&x);
+    Solution { reduced: vec![0.0; x.len()], value, bound: bound.min(value), stopped, x }
+}
+
+/// Most continuous solves of the dive from a relaxation.
+const DIVE: usize = 120;
+/// Most continuous solves of the dive from a point with whole numbers.
+const MEND: usize = 30;
+
+/// How many steps before and after a broken one may be broken next.
+const NEIGHBOURS: usize = 3;
+
+/// Most rounds in which only what is broken gets its whole column; then everything does. So few that
+/// one search among all of them is quicker get one round.
+const ROUNDS: usize = 6;
+const FEW: usize = 5_000;
+
+/// The program with the whole columns known so far.
+fn with_split(original: &Program, lazies: &[Lazy], split: &[usize]) -> Program {
+    let mut program = original.clone();
+    split.iter().filter_map(|p| lazies.get(*p)).for_each(|lazy| lazy.split(&mut program, None));
+    program
+}
+
 /// How much wider than the narrowest the rows of locked levels may become. The integers are chosen
 /// within them; with those fixed all levels are minimised again in order.
 const MOST_EASE: f64 = 100.0;
@@ -216,15 +347,12 @@ const MOST_EASE: f64 = 100.0;
 fn locked_by_rows(
     original: &Program,
     levels: &[Level],
-    pairs: &[Pair],
+    lazies: &[Lazy],
     split: &[usize],
     values: &[(usize, f64)],
     ease: f64,
 ) -> Program {
-    let mut program = original.clone();
-    for pair in split.iter().filter_map(|p| pairs.get(*p)) {
-        exclusive::split(&mut program, pair);
-    }
+    let mut program = with_split(original, lazies, split);
     for (number, value) in values {
         let Some(level) = levels.get(*number) else { continue };
         let room = level.within.map_or(0.0, |share| share * value.abs()) + ease * slack_of(*value);
@@ -233,75 +361,8 @@ fn locked_by_rows(
     program
 }
 
-/// What diving came to.
-enum Dive {
-    /// A whole point within the gap of the relaxation.
-    Proven(Solution),
-    /// A whole point.
-    Found(Vec<f64>),
-    /// None was met.
-    Nothing,
-    /// Not even the relaxation has a point.
-    Infeasible,
-}
-
-/// Rounds the relaxation down a path of continuous solves, each from the last one's basis. Cheap,
-/// repeatable, and often already within the gap.
-fn dive(program: &Program, level: &Level, options: &SolverOptions) -> Dive {
-    let mut relaxed = program.clone();
-    relaxed.relax_integers();
-    let Some(mut session) = Session::new(&relaxed, &level.objective, options) else { return Dive::Nothing };
-    let mut now = match session.solve() {
-        Outcome::Solved(solution) => solution,
-        Outcome::Infeasible => return Dive::Infeasible,
-        _ => return Dive::Nothing,
-    };
-    let bound = now.value;
-    let whole: Vec<Col> = (0..program.cols())
-        .map(|i| Col(u32::try_from(i).unwrap_or(u32::MAX)))
-        .filter(|c| program.is_integer(*c))
-        .collect();
-    for _ in 0..DIVES {
-        let at = |c: Col, x: &[f64]| x.get(c.index()).copied().unwrap_or(0.0);
-        let mut open: Vec<(f64, Col)> = (whole.iter())
-            .map(|c| ((at(*c, &now.x) - at(*c, &now.x).round()).abs(), *c))
-            .filter(|(away, _)| *away > 1e-7)
-            .collect();
-        if open.is_empty() {
-            let gap = options.gap.max(options.share * now.value.abs()).max(1e-9);
-            if now.value - bound <= gap {
-                return Dive::Proven(Solution { bound, ..now });
-            }
-            return Dive::Found(now.x);
-        }
-        open.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let batch = open.len().div_ceil(4);
-        open.truncate(batch);
-        let mut next = None;
-        for up in [false, true] {
-            for (_, col) in &open {
-                let x = at(*col, &now.x);
-                let value = if up { x.ceil() } else { x.round() };
-                session.set_bounds(*col, value, value);
-            }
-            if let Outcome::Solved(solution) = session.solve() {
-                next = Some(solution);
-                break;
-            }
-        }
-        match next {
-            Some(solution) => now = solution,
-            None => return Dive::Nothing,
-        }
-    }
-    Dive::Nothing
-}
-
-/// Most continuous solves of one dive.
-const DIVES: usize = 40;
-
 /// Locks a level; `true` where the living session no longer holds the program.
-fn lock(program: &mut Program, living: Option<&mut Session>, level: &Level, solution: &Solution) -> bool {
+fn lock(program: &mut Program, living: Option<&mut Session<'_>>, level: &Level, solution: &Solution) -> bool {
     if let Some(share) = level.within {
         let numerics = if program.has_integers() {
             slack_of(solution.value)
@@ -337,36 +398,37 @@ fn lock(program: &mut Program, living: Option<&mut Session>, level: &Level, solu
 
 /// With the integers fixed, all levels again as continuous programs with face locks.
 ///
-/// Pairs without a binary stay free to choose their direction as long as no clash comes back, so
-/// that the tie-break can gather what the search had scattered.
+/// What runs of switched powers stays as the search left it. Pairs without a binary stay free to choose
+/// their direction as long as no clash comes back, so that the tie-break can gather what the search had
+/// scattered.
 fn refine(
     original: &Program,
     levels: &[Level],
-    pairs: &[Pair],
+    lazies: &[Lazy],
     split: &[usize],
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
     x: &[f64],
 ) -> Result<(Vec<f64>, Vec<Reached>), Fall> {
-    let mut program = original.clone();
-    for pair in split.iter().filter_map(|p| pairs.get(*p)) {
-        exclusive::split(&mut program, pair);
-    }
+    options.doing("choosing among equally good plans");
+    let mut program = with_split(original, lazies, split);
     program.fix_integers(x);
     let mut settled = split.to_vec();
+    for (place, lazy) in lazies.iter().enumerate() {
+        if matches!(lazy, Lazy::Semi(_)) {
+            lazy.pin(&mut program, x);
+            settled.push(place);
+        }
+    }
     for _ in 0..REFINEMENTS {
         let refined = descend(program.clone(), levels, options, x)?;
-        let clashes = exclusive::clashes(pairs, &settled, &refined.0);
+        let clashes = lazy::broken(lazies, &settled, &refined.0);
         if clashes.is_empty() {
             return Ok(refined);
         }
-        exclusive::pin(&mut program, clashes.iter().filter_map(|place| pairs.get(*place)), x);
+        clashes.iter().filter_map(|place| lazies.get(*place)).for_each(|lazy| lazy.pin(&mut program, x));
         settled.extend(clashes);
     }
-    let rest: Vec<&Pair> = (pairs.iter().enumerate())
-        .filter(|(place, _)| !settled.contains(place))
-        .map(|(_, pair)| pair)
-        .collect();
-    exclusive::pin(&mut program, rest, x);
+    unsplit(lazies, &settled).iter().for_each(|lazy| lazy.pin(&mut program, x));
     descend(program, levels, options, x)
 }
 
@@ -377,11 +439,11 @@ const REFINEMENTS: usize = 3;
 fn descend(
     mut program: Program,
     levels: &[Level],
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
     x: &[f64],
 ) -> Result<(Vec<f64>, Vec<Reached>), Fall> {
     let original = program.clone();
-    let mut living: Option<Session> = None;
+    let mut living: Option<Session<'_>> = None;
     let mut reached: Vec<Reached> = Vec::new();
     let mut point = x.to_vec();
     let mut by_rows = false;
@@ -404,7 +466,7 @@ fn descend(
             session = load(&program, &level.objective, options)?;
             outcome = session.solve();
         }
-        if matches!(outcome, Outcome::Infeasible) {
+        if matches!(outcome, Outcome::Infeasible | Outcome::Failed(Stop::Time)) {
             // what the search for whole numbers found within its own tolerance stands as it is
             let value = level.value(&point);
             reached.push(Reached { value, gap: 0.0, reduced: vec![0.0; point.len()] });
@@ -428,7 +490,11 @@ fn descend(
     Ok((point, reached))
 }
 
-fn load(program: &Program, objective: &[(Col, f64)], options: &SolverOptions) -> Result<Session, Fall> {
+fn load<'w>(
+    program: &Program,
+    objective: &[(Col, f64)],
+    options: &SolverOptions<'w>,
+) -> Result<Session<'w>, Fall> {
     Session::new(program, objective, options).ok_or(Fall::Stopped(Stop::Numerics))
 }
 

@@ -9,6 +9,7 @@ mod chain;
 mod cycle;
 mod decisions;
 mod demands;
+mod dive;
 mod document;
 mod dues;
 mod effects;
@@ -55,9 +56,11 @@ mod zone;
 mod known;
 #[cfg(test)]
 mod laws;
+mod lazy;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Options, PlanFailure, plan};
+pub use entry::{Options, PlanFailure, plan, plan_watched};
+pub use solver::Watch;

@@ -101,8 +101,7 @@ fn power_of(b: &mut Builder<'_, '_>, on: super::solver::Col, lo: f64, hi: f64, c
         return Aff { terms: if hi == 0.0 { Vec::new() } else { vec![(on, hi)] }, constant: 0.0 };
     }
     let power = b.program.col(lo.min(0.0), hi * count);
-    b.program.at_most([(power, 1.0), (on, -hi)], 0.0);
-    b.program.at_least([(power, 1.0), (on, -lo)], 0.0);
+    b.program.semi(power, on, lo, hi);
     Aff::of(power)
 }
 

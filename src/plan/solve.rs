@@ -48,7 +48,7 @@ pub(super) enum Failure {
 pub(super) fn solve<'s, 'a>(
     scene: &'s Scene<'a>,
     gaps: Gaps,
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Result<Solved<'s, 'a>, Failure> {
     let units = aggregate::units(scene);
     match attempt(scene, Mode::Hard, units.clone(), gaps, options) {
@@ -76,7 +76,7 @@ fn attempt<'s, 'a>(
     mode: Mode,
     units: Vec<Unit>,
     gaps: Gaps,
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Result<Solved<'s, 'a>, Fall> {
     let mut model = families::build(scene, mode, units);
     if !gaps.switched && model.program.has_integers() {
@@ -105,7 +105,7 @@ fn alone(
     scene: &Scene<'_>,
     units: &[Unit],
     class: ClassId,
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Result<bool, Failure> {
     let mut model = families::build(scene, Mode::Alone, units.to_vec());
     let gaps = Gaps { money: 0.0, tie_break: false, switched: true };
@@ -121,7 +121,12 @@ fn alone(
     vehicle::explain(scene, units, class, (&model, &reached), options).map_err(failure)
 }
 
-fn conflict(scene: &Scene<'_>, units: Vec<Unit>, class: Option<ClassId>, options: &SolverOptions) -> Failure {
+fn conflict(
+    scene: &Scene<'_>,
+    units: Vec<Unit>,
+    class: Option<ClassId>,
+    options: &SolverOptions<'_>,
+) -> Failure {
     match infeasible::explain(scene, units, class, options) {
         Ok(conflict) => Failure::Infeasible(conflict),
         Err(fall) => failure(fall),

@@ -29,7 +29,12 @@ struct Whole {
 
 /// The commands of a solution, rounded together to within `gap` currency of the optimum's money;
 /// `None` where no such point is found, or the problem is too large to look for it.
-pub(super) fn rounded(solved: &Solved<'_, '_>, alone: &[Command], gap: f64) -> Option<Vec<Command>> {
+pub(super) fn rounded(
+    solved: &Solved<'_, '_>,
+    alone: &[Command],
+    gap: f64,
+    options: &SolverOptions<'_>,
+) -> Option<Vec<Command>> {
     let (model, x) = (&solved.model, &solved.climb.x);
     let mut program = model.program.clone();
     program.fix_integers(x);
@@ -44,7 +49,7 @@ pub(super) fn rounded(solved: &Solved<'_, '_>, alone: &[Command], gap: f64) -> O
             return None;
         }
     }
-    let options = SolverOptions { gap, nodes: NODES, ..SolverOptions::default() };
+    let options = SolverOptions { gap, nodes: NODES, share: 0.0, ..*options };
     let Outcome::Solved(found) = Session::new(&work.program, &work.objective, &options)?.solve() else {
         return None;
     };
@@ -168,7 +173,7 @@ mod tests {
         let solved = run(&scene).unwrap();
         let units: Vec<usize> = cars.iter().map(|car| solved.model.unit_of[car]).collect();
         let alone: Vec<Command> = units.iter().map(|u| whole(&solved, *u, Attr::Power, "0.3")).collect();
-        let made = rounded(&solved, &alone, 0.0).unwrap();
+        let made = rounded(&solved, &alone, 0.0, &SolverOptions::default()).unwrap();
         for t in 0..2 {
             assert!(made.iter().map(|c| kw(c, t)).sum::<f64>() <= 1.8 + 1e-9, "{made:#?}");
         }
@@ -201,7 +206,7 @@ mod tests {
             whole(&solved, unit(b), Attr::Discharge, "0.25"),
             whole(&solved, unit(c), Attr::Discharge, "0.01"),
         ];
-        let made = rounded(&solved, &alone, 0.0).unwrap();
+        let made = rounded(&solved, &alone, 0.0, &SolverOptions::default()).unwrap();
         for t in 0..2 {
             let given: f64 = made.iter().map(|c| kw(c, t)).sum();
             assert!(given >= 0.8 - 1e-9, "{made:#?}");

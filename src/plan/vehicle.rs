@@ -100,7 +100,7 @@ pub(super) fn explain(
     units: &[Unit],
     class: ClassId,
     (model, missed): (&Builder<'_, '_>, &Climb),
-    options: &SolverOptions,
+    options: &SolverOptions<'_>,
 ) -> Result<bool, Fall> {
     if class == SAFETY {
         return Ok(false);
@@ -138,7 +138,12 @@ fn given(model: &Builder<'_, '_>, climb: &Climb, due: &Due) -> f64 {
 }
 
 /// The least breach of a class's obligations with physics alone.
-fn least(scene: &Scene<'_>, units: &[Unit], class: ClassId, options: &SolverOptions) -> Result<f64, Fall> {
+fn least(
+    scene: &Scene<'_>,
+    units: &[Unit],
+    class: ClassId,
+    options: &SolverOptions<'_>,
+) -> Result<f64, Fall> {
     let mut model = families::build(scene, Mode::Alone, units.to_vec());
     let obligation: Vec<_> = (model.breaches.iter())
         .filter(|b| !b.preference && scene.dues.iter().any(|due| due.owner == b.owner))

@@ -11,6 +11,23 @@ impl Col {
     }
 }
 
+/// A power that is nothing, or that of some of `count` equal machines of which each takes `lo..hi`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::plan) struct Semi {
+    /// The power.
+    pub(in crate::plan) power: Col,
+    /// Least of one machine.
+    pub(in crate::plan) lo: f64,
+    /// Greatest of one machine.
+    pub(in crate::plan) hi: f64,
+    /// How many run.
+    pub(in crate::plan) on: Col,
+    /// Columns of `power - hi on` and `power - lo on`.
+    pub(in crate::plan) slacks: [Col; 2],
+    /// The first of the two rows that say so.
+    row: usize,
+}
+
 /// A program whose rows are all equalities; see the room's page for why.
 #[derive(Debug, Clone, Default)]
 pub(in crate::plan) struct Program {
@@ -22,6 +39,8 @@ pub(in crate::plan) struct Program {
     pub(super) starts: Vec<usize>,
     pub(super) terms: Vec<(Col, f64)>,
     pub(super) integers: usize,
+    /// Powers with a gap above zero.
+    semis: Vec<Semi>,
     contradictory: bool,
 }
 
@@ -39,6 +58,11 @@ impl Program {
     /// Whether any column must be whole.
     pub(in crate::plan) fn has_integers(&self) -> bool {
         self.integers > 0
+    }
+
+    /// How many columns must be whole.
+    pub(in crate::plan) fn integers(&self) -> usize {
+        self.integers
     }
 
     /// Whether this column must be whole.
@@ -105,6 +129,60 @@ impl Program {
         lower: f64,
     ) -> Col {
         self.between(terms, lower, f64::INFINITY)
+    }
+
+    /// A power that is nothing, or that of `on` machines of which each takes `lo..hi`.
+    pub(in crate::plan) fn semi(&mut self, power: Col, on: Col, lo: f64, hi: f64) {
+        let row = self.rows();
+        let above = self.at_most([(power, 1.0), (on, -hi)], 0.0);
+        let below = self.at_least([(power, 1.0), (on, -lo)], 0.0);
+        self.semis.push(Semi { power, lo, hi, on, slacks: [above, below], row });
+    }
+
+    /// Takes out the counts of machines that nothing but their own powers' rows reads, neither another
+    /// row nor `used`: what is left allows each such power everything up to its greatest value. Returns
+    /// what was taken out.
+    pub(in crate::plan) fn without_counts(&mut self, used: impl IntoIterator<Item = Col>) -> Vec<Semi> {
+        let mut times = vec![0_u32; self.cols()];
+        for col in self.terms.iter().map(|(col, _)| *col).chain(used) {
+            if let Some(count) = times.get_mut(col.index()) {
+                *count += 1;
+            }
+        }
+        let read = |col: Col, most: u32| times.get(col.index()).is_some_and(|count| *count <= most);
+        let alone = |semi: &Semi| {
+            let [above, below] = semi.slacks;
+            let whole = self.is_integer(semi.on) && self.bounds(semi.on).0 <= 0.0;
+            whole && read(semi.on, 2) && read(above, 1) && read(below, 1)
+        };
+        let taken: Vec<Semi> = self.semis.iter().filter(|semi| alone(semi)).copied().collect();
+        let mut rows = taken.iter().flat_map(|semi| [semi.row, semi.row + 1]).peekable();
+        let mut kept = Self { starts: vec![0], ..Self::default() };
+        for r in 0..self.rows() {
+            if rows.next_if_eq(&r).is_some() {
+                continue;
+            }
+            let (terms, rhs) = self.row(r);
+            kept.terms.extend_from_slice(terms);
+            kept.starts.push(kept.terms.len());
+            kept.rhs.push(rhs);
+        }
+        (self.terms, self.starts, self.rhs) = (kept.terms, kept.starts, kept.rhs);
+        self.semis.clear();
+        for semi in &taken {
+            // as many machines run as the greatest power needs
+            let (_, most) = self.bounds(semi.on);
+            let (lower, upper) = self.bounds(semi.power);
+            self.set_bounds(semi.power, lower, upper.min(most * semi.hi));
+            for col in semi.slacks.into_iter().chain([semi.on]) {
+                self.set_bounds(col, 0.0, 0.0);
+            }
+            if let Some(flag) = self.integer.get_mut(semi.on.index()) {
+                *flag = false;
+            }
+            self.integers -= 1;
+        }
+        taken
     }
 
     /// Bounds of a column.

@@ -44,7 +44,10 @@ pub(in crate::plan) struct Solution {
 }
 
 /// A loaded program.
-pub(in crate::plan) struct Session {
+pub(in crate::plan) struct Session<'w> {
+    options: SolverOptions<'w>,
+    /// Seconds that this model has been solved for: its own clock goes on from there.
+    spent_s: f64,
     model: Option<Model>,
     /// The solver's columns; fewer than the program's where slacks are rows' bounds.
     handles: Vec<highs::Col>,
@@ -61,7 +64,6 @@ pub(in crate::plan) struct Session {
 /// A program with integers, to be loaded again where it changes.
 struct Whole {
     program: Program,
-    options: SolverOptions,
     changed: bool,
 }
 
@@ -74,12 +76,12 @@ struct Folded {
     rhs: f64,
 }
 
-impl Session {
+impl<'w> Session<'w> {
     /// Loads a program with an objective to be minimised; `None` where the solver refuses it.
     pub(in crate::plan) fn new(
         program: &Program,
         objective: &[(Col, f64)],
-        options: &SolverOptions,
+        options: &SolverOptions<'w>,
     ) -> Option<Self> {
         let n = program.cols();
         let mut costs = vec![0.0; n];
@@ -128,16 +130,14 @@ impl Session {
         let mut model = problem.try_optimise(Sense::Minimise).ok()?;
         fixed_options(&mut model, options, program.has_integers())?;
         Some(Self {
+            options: *options,
+            spent_s: 0.0,
             model: Some(model),
             handles: handles(n - folded.len()),
             costs,
             integers: program.has_integers(),
             solved_before: false,
-            whole: program.has_integers().then(|| Whole {
-                program: program.clone(),
-                options: *options,
-                changed: false,
-            }),
+            whole: program.has_integers().then(|| Whole { program: program.clone(), changed: false }),
             folded: folded.into_iter().map(|(_, slack)| slack).collect(),
         })
     }
@@ -182,7 +182,7 @@ impl Session {
         let objective: Vec<(Col, f64)> = (self.costs.iter().enumerate())
             .map(|(i, cost)| (Col(u32::try_from(i).unwrap_or(u32::MAX)), *cost))
             .collect();
-        match Self::new(&whole.program, &objective, &whole.options) {
+        match Self::new(&whole.program, &objective, &self.options) {
             Some(again) => *self = again,
             None => self.model = None,
         }
@@ -205,11 +205,19 @@ impl Session {
     /// Solves; a second solve starts from the last basis.
     pub(in crate::plan) fn solve(&mut self) -> Outcome {
         self.refresh();
+        let left = self.options.left_s();
+        if left.is_some_and(|left| left <= 0.0) {
+            return Outcome::Failed(Stop::Time);
+        }
         let Some(mut model) = self.model.take() else { return Outcome::Failed(Stop::Numerics) };
         if self.solved_before && !self.integers && model.try_set_option("presolve", "off").is_err() {
             return Outcome::Failed(Stop::Numerics);
         }
         self.solved_before = true;
+        if left.is_some_and(|left| model.try_set_option("time_limit", self.spent_s + left).is_err()) {
+            return Outcome::Failed(Stop::Numerics);
+        }
+        let begun = self.options.watch.map(super::Watch::elapsed_s);
         let Ok(solved) = model.try_solve() else { return Outcome::Failed(Stop::Numerics) };
         let status = solved.status();
         let outcome = match status {
@@ -236,6 +244,9 @@ impl Session {
             _ => Outcome::Failed(Stop::Numerics),
         };
         self.model = Some(solved.into());
+        if let (Some(watch), Some(begun)) = (self.options.watch, begun) {
+            self.spent_s += watch.elapsed_s() - begun;
+        }
         outcome
     }
 
@@ -299,7 +310,7 @@ fn slacks(program: &Program, starts: &[usize], costs: &[f64]) -> Vec<(usize, Fol
 /// HiGHS' word for a point that satisfies the program.
 const FEASIBLE_POINT: i32 = 2;
 
-fn fixed_options(model: &mut Model, options: &SolverOptions, integers: bool) -> Option<()> {
+fn fixed_options(model: &mut Model, options: &SolverOptions<'_>, integers: bool) -> Option<()> {
     model.try_set_option("threads", 1).ok()?;
     model.try_set_option("random_seed", 0).ok()?;
     model.try_set_option("parallel", "off").ok()?;
@@ -313,9 +324,6 @@ fn fixed_options(model: &mut Model, options: &SolverOptions, integers: bool) -> 
         model.try_set_option("mip_rel_gap", options.share.max(0.0)).ok()?;
         model.try_set_option("mip_max_nodes", options.nodes).ok()?;
         model.try_set_option("mip_abs_gap", options.gap.max(0.0)).ok()?;
-    }
-    if let Some(limit) = options.time_limit {
-        model.try_set_option("time_limit", limit).ok()?;
     }
     Some(())
 }
