@@ -115,7 +115,14 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
 fn told(mut document: PlanDocument, told: crate::verify::Told) -> PlanDocument {
     document.money.breach = told.breaches.iter().filter_map(|b| b.money.clone()).sum();
     money::close(&mut document.money);
-    PlanDocument { breaches: told.breaches, overrides: told.overrides, void: told.void, ..document }
+    PlanDocument {
+        breaches: told.breaches,
+        overrides: told.overrides,
+        void: told.void,
+        assumptions: told.assumptions,
+        reasons: told.reasons,
+        ..document
+    }
 }
 
 /// The optimum's own cost, unrounded, currency.

@@ -6,10 +6,10 @@ use super::distance::between;
 use super::ledger::{Breached, Duty, Ledger, When};
 use super::miss::Misses;
 use super::simulate::{Run, Trajectory};
-use crate::bundle::register_step;
+use crate::bundle::{Step, register_step};
 use crate::calendar::Calendar;
 use crate::inputs::price_pieces;
-use crate::ir::{Attr, ClassId, Consumer, End, Family, Model, Price, SAFETY, SigRef, Statement, Store};
+use crate::ir::{Attr, ClassId, Consumer, End, Family, Model, Price, SAFETY, SigRef, Statement, Store, Tariff};
 use crate::quantity::Rat;
 
 /// Asks all of it; how much that was.
@@ -184,19 +184,25 @@ fn nearest(case: &Case<'_>, family: &Family, store: &Store) -> Rat {
 /// What each kWh less than at the beginning costs: the horizon's highest import price over the charging
 /// efficiency (planner.md 13).
 pub(super) fn shortfall_price(case: &Case<'_>, calendar: &Calendar, store: &Store) -> Rat {
-    let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Rat::ZERO };
-    let mut highest = Rat::ZERO;
-    for tariff in &case.site.tariffs {
-        let most = match &tariff.import {
-            Price::Feed(signal, _) => {
-                case.given.means(&SigRef::Only(*signal)).and_then(|means| means.iter().max().cloned())
-            }
-            Price::Periods { .. } => price_pieces(calendar, tariff, false, first.start, last.end)
-                .and_then(|pieces| case.steps.iter().filter_map(|step| pieces.at(step.start)).max().cloned()),
-        };
-        highest = Rat::max_of(&highest, &most.unwrap_or_default());
-    }
+    let tariffs = case.site.tariffs.iter();
+    let highest = tariffs.filter_map(|tariff| import_prices(case, calendar, tariff).into_iter().max()).max();
+    let highest = Rat::max_of(&highest.unwrap_or_default(), &Rat::ZERO);
     highest.checked_div(&store.efficiency_charge).unwrap_or_default()
+}
+
+/// What a tariff asks for imported energy in each step, currency/kWh.
+pub(super) fn import_prices(case: &Case<'_>, calendar: &Calendar, tariff: &Tariff) -> Vec<Rat> {
+    let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Vec::new() };
+    match &tariff.import {
+        Price::Feed(signal, _) => {
+            case.given.means(&SigRef::Only(*signal)).map(<[Rat]>::to_vec).unwrap_or_default()
+        }
+        Price::Periods { .. } => {
+            let pieces = price_pieces(calendar, tariff, false, first.start, last.end);
+            let at = |step: &Step| pieces.as_ref().and_then(|p| p.at(step.start)).cloned();
+            case.steps.iter().map(|step| at(step).unwrap_or_default()).collect()
+        }
+    }
 }
 
 /// Zones that were outside their physical range at the beginning and come back.

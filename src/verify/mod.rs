@@ -28,6 +28,7 @@ pub mod prefix;
 mod rules;
 mod simulate;
 mod state;
+mod stated;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -15,8 +15,15 @@ use crate::eval::{Asked, Decision, EffectRef, Instance};
 use crate::ir::{Attr, ClassId, Device, Effect, EffectKind, MemberRange, Model, Rule, Statement, Target};
 use crate::quantity::Rat;
 
-/// One device's due in one window.
-struct Due<'d> {
+/// Something due of a device in some steps.
+pub(super) struct Due {
+    pub(super) statement: Statement,
+    pub(super) device: Device,
+    pub(super) steps: std::ops::Range<usize>,
+}
+
+/// What one device owes in one window.
+struct Owed<'d> {
     statement: Statement,
     duty: Duty,
     device: Device,
@@ -86,6 +93,8 @@ pub(super) struct Work<'w, 'a> {
     pub(super) decisions: &'w Decisions<'a>,
     /// Dues that ask nothing.
     pub(super) void: Vec<Void>,
+    /// All others.
+    pub(super) dues: Vec<Due>,
     /// When an effect last fired on a device, for `at most every`.
     fired: BTreeMap<(EffectRef, Device), Instant>,
 }
@@ -115,7 +124,7 @@ impl<'w, 'a> Work<'w, 'a> {
         trajectory: &'w Trajectory,
         decisions: &'w Decisions<'a>,
     ) -> Self {
-        Self { case, calendar, trajectory, decisions, void: Vec::new(), fired: BTreeMap::new() }
+        Self { case, calendar, trajectory, decisions, void: Vec::new(), dues: Vec::new(), fired: BTreeMap::new() }
     }
 
     /// Every `deliver` and `run`, owed or preferred; how many there were.
@@ -222,11 +231,14 @@ impl<'w, 'a> Work<'w, 'a> {
             self.void(effect(by), device, window, "it ran too short a time before");
             return false;
         }
-        let due = Due { statement: effect(by), duty, device, window, asked, done };
+        let due = Owed { statement: effect(by), duty, device, window, asked, done };
         if one(case, self.trajectory, &due, ledger, out) == Met::Void {
             self.void(effect(by), device, window, "no vehicle is there");
             return false;
         }
+        let (from, until) = horizon(case);
+        let steps = steps_in(case, window.0.max(from), window.1.min(until));
+        self.dues.push(Due { statement: effect(by), device, steps });
         true
     }
 
@@ -272,7 +284,7 @@ enum Met {
 fn one(
     case: &Case<'_>,
     trajectory: &Trajectory,
-    due: &Due<'_>,
+    due: &Owed<'_>,
     ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) -> Met {
@@ -386,7 +398,7 @@ fn has_sessions(case: &Case<'_>, device: Device) -> bool {
     matches!(case.site.family(device.family).map(|f| &f.model), Some(Model::Consumer(c)) if c.sessions.is_some())
 }
 
-/// The energy that vehicles want by departure, owed in the lowest class as far as the stay allows;
+/// The energy that vehicles want by departure, owed in the lowest class;
 /// how many there were.
 pub(super) fn sessions(
     case: &Case<'_>,
@@ -408,10 +420,8 @@ pub(super) fn sessions(
         let most = greatest(case, device);
         let most = stay.power.as_ref().map_or(most.clone(), |p| Rat::min_of(p, &most));
         let beyond = hours(stay.departure.since(until));
-        let here: i64 = steps.clone().filter_map(|s| case.steps.get(s)).map(|s| s.seconds()).sum();
+        // what does not fit into the stay is missing all the same
         let wanted = stay.room.as_ref().map_or(stay.energy.clone(), |room| Rat::min_of(room, &stay.energy));
-        let possible = &most * &(hours(here) + &beyond);
-        let wanted = Rat::min_of(&wanted, &possible);
         let now = &wanted - &(&most * &beyond);
         let Some(given) = energy(case, trajectory, device, steps.clone()) else { continue };
         // a register step over an hour is as near as a whole vehicle's energy can be asked

@@ -10,8 +10,8 @@ use super::ledger::{Breached, Duty, Ledger, When, effect, facts, unit as unit_of
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
-use super::{budgets, declared, flows, means, obligations, overrides};
-use crate::bundle::{Breach, Override, PlanDocument, Void};
+use super::{budgets, declared, flows, means, obligations, overrides, stated};
+use crate::bundle::{Breach, Override, PlanDocument, Reason, Void};
 use crate::calendar::Calendar;
 use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, IntervalSet, Status, Unit};
 use crate::ir::{Attr, ClassId, Device, MemberRange, Model, Site, Statement, ZoneId};
@@ -26,6 +26,10 @@ pub struct Told {
     pub overrides: Vec<Override>,
     /// Obligations that ask nothing.
     pub void: Vec<Void>,
+    /// What is taken for granted beside single values.
+    pub assumptions: Vec<String>,
+    /// Those of the plan's reasons that are true.
+    pub reasons: Vec<Reason>,
 }
 
 /// Checks everything that rules, comfort and budgets ask; how many statements that were, and what the
@@ -43,8 +47,9 @@ pub(super) fn check(
     asked += budgets::check(case, calendar, trajectory, &mut ledger, out);
     asked += obligations::sessions(case, trajectory, &mut ledger, out);
     asked += declared::check(case, calendar, trajectory, &mut ledger, out);
-    if !case.site.rules.is_empty() {
-        let decisions = decide(case, calendar, trajectory);
+    let decisions = (!case.site.rules.is_empty()).then(|| decide(case, calendar, trajectory));
+    let mut dues = Vec::new();
+    if let Some(decisions) = &decisions {
         for (step, decision) in decisions.steps.iter().enumerate() {
             asked += decision.outcomes.len() + decision.totals.len() + decision.preferences.len();
             resolved(case, trajectory, decision, step, &mut ledger, out);
@@ -52,14 +57,17 @@ pub(super) fn check(
             wishes(case, trajectory, decision, step, &mut ledger, out);
         }
         means::check(case, calendar, trajectory, &decisions.steps, &mut ledger, out);
-        let mut dues = obligations::Work::new(case, calendar, trajectory, &decisions);
-        asked += dues.check(&mut ledger, out);
-        told.void = dues.void;
+        let mut work = obligations::Work::new(case, calendar, trajectory, decisions);
+        asked += work.check(&mut ledger, out);
+        (told.void, dues) = (work.void, work.dues);
         told.overrides = overrides::of(case.site, &decisions.steps);
-        flows::check(case, plan, trajectory, &decisions.steps, &mut ledger, out);
-    } else {
-        flows::check(case, plan, trajectory, &[], &mut ledger, out);
     }
+    let decisions = decisions.as_ref().map(|d| d.steps.as_slice()).unwrap_or_default();
+    flows::check(case, plan, trajectory, decisions, &mut ledger, out);
+    let facts = stated::Facts { case, calendar, trajectory, decisions, dues: &dues };
+    told.assumptions = stated::assumptions(&facts, plan.study);
+    stated::compare(&told.assumptions, plan, out);
+    told.reasons = stated::reasons(&facts, plan, out);
     overrides::compare(&told.overrides, plan, out);
     void(&told.void, plan, out);
     told.breaches = ledger.close(out);

@@ -39,6 +39,7 @@ fn honest_of((bundle, mut plan): (Bundle, PlanDocument)) -> (Bundle, PlanDocumen
     plan.breaches = verdict.told.breaches;
     plan.void = verdict.told.void;
     plan.overrides = verdict.told.overrides;
+    plan.assumptions = verdict.told.assumptions;
     let money: Rat = plan.breaches.iter().filter_map(|b| b.money.clone()).sum();
     plan.money.plan_cost = &plan.money.plan_cost + &money;
     plan.money.breach = money;

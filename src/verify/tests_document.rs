@@ -46,7 +46,7 @@ pub(super) fn document(s: &Setup) -> (Bundle, PlanDocument) {
     sums.bill = &(&decided + &incurred) + &sums.fixed;
     sums.plan_cost = &(&(&decided + &sums.fuel) + &sums.wear) - &sums.end_value;
     sums.decided = decided;
-    let plan = PlanDocument {
+    let mut plan = PlanDocument {
         schema: PlanDocument::SCHEMA.into(),
         tool: tool(),
         site: s.site.name.clone(),
@@ -87,6 +87,7 @@ pub(super) fn document(s: &Setup) -> (Bundle, PlanDocument) {
         study: false,
         id: Hash::default(),
     };
+    plan.assumptions = verify(&bundle, &plan.clone().seal()).told.assumptions;
     (bundle, plan.seal())
 }
 

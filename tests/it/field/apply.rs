@@ -247,7 +247,7 @@ async fn an_overtaken_plan_is_refused_and_the_accepted_one_is_not() {
     assert_eq!(host.apply(&papers, &new).await.exit_code(), ExitCode::Success);
     assert_eq!(ends(&host.apply(&papers, &old).await), (ExitCode::Findings, vec![codes::OLD_SEQUENCE]));
     let mut twin = plan(&papers, 2, &commands);
-    twin.assumptions.push("another plan of the same sequence".to_owned());
+    twin.tool.push_str(" of another build");
     assert_eq!(
         ends(&host.apply(&papers, &twin.seal()).await),
         (ExitCode::Findings, vec![codes::OLD_SEQUENCE])

@@ -20,7 +20,7 @@ use evl::runtime::apply::{Options, apply};
 use evl::runtime::load::Papers;
 use evl::runtime::report::Report;
 use evl::system::{Access, Entry, FileError, Kind, Lock, RealSystem, Stream, System};
-use evl::verify::{Case, simulate};
+use evl::verify::{Case, simulate, verify};
 
 /// First instant of every plan here: 2026-07-14T12:00:00Z.
 pub(super) const FROM: Instant = Instant(1_784_030_400);
@@ -325,6 +325,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         };
         document.derived = simulate(&case).map(|trajectory| trajectory.series(site)).unwrap_or_default();
     }
+    document.assumptions = verify(&papers.bundle, &document.clone().seal()).told.assumptions;
     document.seal()
 }
 

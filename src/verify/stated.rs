@@ -1,0 +1,342 @@
+//! What a plan says in words: what it takes for granted, and why each value is what it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Case;
+use super::declared::{import_prices, shortfall_price};
+use super::miss::{Miss, Misses};
+use super::obligations::Due;
+use super::simulate::Trajectory;
+use crate::bundle::{Names, PlanDocument, Reason, StatementRef, register_step};
+use crate::calendar::Calendar;
+use crate::eval::{Asked, Decision, Demand, Unit};
+use crate::ir::{Attr, Device, End, Family, MemberRange, Model, Need, Statement};
+use crate::quantity::Rat;
+
+/// What was asked of a plan, by which its words are judged.
+pub(super) struct Facts<'f, 'a> {
+    pub(super) case: &'f Case<'a>,
+    pub(super) calendar: &'f Calendar,
+    pub(super) trajectory: &'f Trajectory,
+    pub(super) decisions: &'f [Decision],
+    /// Deliveries, runs and vehicles' wants, in their steps.
+    pub(super) dues: &'f [Due],
+}
+
+/// Everything that is taken for granted beside single values.
+pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
+    let site = facts.case.site;
+    let mut found = short_stays(facts);
+    for (family, default, _) in resting(facts).into_iter().filter(|(family, ..)| takes(family)) {
+        found.push(format!("nothing needs `{}`: it stays at {default} kW unless a rule moves it", family.name));
+    }
+    for family in &site.families {
+        if let Model::Store(store) = &family.model
+            && store.end == End::Default
+        {
+            let price = shortfall_price(facts.case, facts.calendar, store).to_f64();
+            found.push(format!(
+                "`{}` ends with at least its level at the start; each kWh less is priced at {price:.4} {}/kWh, the horizon's highest import price over its charging efficiency",
+                family.name, site.currency
+            ));
+        }
+    }
+    let supplied = |decision: &Decision| {
+        let wished = |asked: &Asked| matches!(asked, Asked::Supply { .. });
+        !decision.origins.is_empty() || decision.preferences.iter().any(|wish| wished(&wish.asked))
+    };
+    if facts.decisions.iter().any(supplied) {
+        found.push("origins on a shared bus are accounting: electrons are not told apart".to_owned());
+    }
+    if study {
+        found.push("a study beyond 7 days is never applied: its levels end with the site's goals, and among equal plans none is preferred".to_owned());
+    }
+    found
+}
+
+fn takes(family: &Family) -> bool {
+    family.hull(&Attr::Power).is_some_and(|(_, most)| most.is_positive())
+}
+
+/// Stays into which the energy wanted does not fit.
+fn short_stays(facts: &Facts<'_, '_>) -> Vec<String> {
+    let case = facts.case;
+    let names = Names::new(case.site);
+    let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for stay in case.sessions {
+        let Some(device) = names.device(&stay.device) else { continue };
+        let Some(family) = case.site.family(device.family) else { continue };
+        let most = family.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
+        let power = stay.power.as_ref().map_or(most.clone(), |power| Rat::min_of(power, &most));
+        let hours = |seconds: i64| Rat::ratio(i128::from(seconds.max(0)), 3600).unwrap_or_default();
+        let from = stay.arrival.max(first.start);
+        let inside = |s: &&crate::bundle::Step| from <= s.start && s.end <= stay.departure.min(last.end);
+        let here: Rat = case.steps.iter().filter(inside).map(|step| step.hours()).sum();
+        if here.is_zero() {
+            continue;
+        }
+        let wanted = stay.room.as_ref().map_or(stay.energy.clone(), |room| Rat::min_of(room, &stay.energy));
+        let beyond = hours(stay.departure.since(last.end));
+        let possible = &(&commandable(family, &power) * &here) + &(&power * &beyond);
+        if wanted > possible {
+            found.push((
+                device,
+                format!(
+                    "the stay at `{}` from {} is too short: {:.3} kWh of {:.3} kWh fit into it",
+                    stay.device,
+                    facts.calendar.show(stay.arrival),
+                    possible.to_f64(),
+                    wanted.to_f64()
+                ),
+            ));
+        }
+    }
+    found.sort_by_key(|(device, _)| *device);
+    found.into_iter().map(|(_, words)| words).collect()
+}
+
+/// Greatest power that a charger can be commanded for a vehicle that takes at most `power`, kW.
+fn commandable(family: &Family, power: &Rat) -> Rat {
+    let step = register_step(family, &Attr::Power);
+    let pieces = family.ranges.get(&Attr::Power).map(Vec::as_slice).unwrap_or_default();
+    let whole = |most: &Rat| most.checked_div(&step).map_or(most.clone(), |steps| &steps.floor() * &step);
+    let tops = pieces.iter().filter(|(lo, _)| lo <= power).filter_map(|(lo, hi)| {
+        let top = if lo == hi { hi.clone() } else { whole(&Rat::min_of(hi, power)) };
+        (top >= *lo).then_some(top)
+    });
+    tops.max().unwrap_or_default()
+}
+
+/// Families with members that nothing asks anything of, their default power, and those members.
+fn resting<'a>(facts: &Facts<'_, 'a>) -> Vec<(&'a Family, Rat, BTreeSet<Device>)> {
+    let asked = asked_for(facts);
+    let mut found = Vec::new();
+    for family in &facts.case.site.families {
+        let Model::Consumer(consumer) = &family.model else { continue };
+        let served = consumer.need != Need::None || consumer.heats.is_some() || consumer.cools.is_some();
+        if served || consumer.sessions.is_some() {
+            continue;
+        }
+        let rest: BTreeSet<Device> = family.all().devices().filter(|d| !asked.contains(d)).collect();
+        if !rest.is_empty() {
+            found.push((family, consumer.default_power.clone().unwrap_or_default(), rest));
+        }
+    }
+    found
+}
+
+/// Devices of which something asks that they take anything.
+fn asked_for(facts: &Facts<'_, '_>) -> BTreeSet<Device> {
+    let mut asked: BTreeSet<Device> = facts.dues.iter().map(|due| due.device).collect();
+    let positive = |lo: &Option<Rat>| lo.as_ref().is_some_and(Rat::is_positive);
+    for decision in facts.decisions {
+        for total in decision.totals_in_force().filter(|total| positive(&total.lo)) {
+            asked.extend(total.members.iter().flat_map(|m| m.devices()));
+        }
+        // a mean of one device is a total of one
+        for outcome in decision.outcomes.iter().filter(|o| o.averaged_s.is_some()) {
+            if let (Demand::Bound { lo, .. }, Unit::Devices(range)) = (&outcome.demand, outcome.unit)
+                && positive(lo)
+            {
+                asked.extend(range.devices());
+            }
+        }
+        for wish in &decision.preferences {
+            let more = match &wish.asked {
+                Asked::Total { lo, .. } | Asked::Demand(Demand::Bound { lo, .. }) => positive(lo),
+                Asked::Demand(Demand::Choice { set, .. }) => set.min().is_some_and(Rat::is_positive),
+                Asked::Demand(Demand::Switch(true)) => true,
+                _ => false,
+            };
+            if more {
+                asked.extend(wish.units.iter().filter_map(super::rules::devices).flat_map(|m| m.devices()));
+            }
+        }
+    }
+    asked
+}
+
+/// The plan takes these for granted, and nothing else.
+pub(super) fn compare(right: &[String], plan: &PlanDocument, out: &mut Misses) {
+    let mut missing: Vec<&String> = right.iter().collect();
+    for said in &plan.assumptions {
+        match missing.iter().position(|right| *right == said) {
+            Some(place) => {
+                missing.remove(place);
+            }
+            None => {
+                let message = format!("the plan assumes what does not follow from its policy: {said}");
+                out.push("assumption", Miss::said("plan", message));
+            }
+        }
+    }
+    for right in missing {
+        let message = format!("the plan does not say what it assumes: {right}");
+        out.push("assumption", Miss::said("plan", message));
+    }
+}
+
+/// The reasons that are true; each other one is a miss.
+pub(super) fn reasons(facts: &Facts<'_, '_>, plan: &PlanDocument, out: &mut Misses) -> Vec<Reason> {
+    let judge = Judge::new(facts, plan);
+    let mut seen: BTreeMap<(&str, &Attr), BTreeSet<u32>> = BTreeMap::new();
+    let mut right = Vec::new();
+    for reason in &plan.reasons {
+        let steps = seen.entry((&reason.device, &reason.attr)).or_default();
+        let wrong = if (reason.first..=reason.last.min(judge.last())).any(|step| !steps.insert(step)) {
+            Some("it is given twice".to_owned())
+        } else {
+            judge.against(reason)
+        };
+        match wrong {
+            None => right.push(reason.clone()),
+            Some(why) => {
+                let (device, attr) = (&reason.device, reason.attr.name());
+                let message = format!("the plan's reason for `{device}.{attr}` is wrong: {why}");
+                let step = usize::try_from(reason.first).unwrap_or(usize::MAX);
+                let step = (step < facts.case.steps.len()).then_some(step);
+                out.push("reason", Miss { step, ..Miss::said(device.clone(), message) });
+            }
+        }
+    }
+    right
+}
+
+/// What reasons are judged by.
+struct Judge<'j, 'f, 'a> {
+    facts: &'j Facts<'f, 'a>,
+    names: Names<'a>,
+    plan: &'j PlanDocument,
+    /// Effects that say something in each step.
+    active: Vec<BTreeSet<Statement>>,
+    /// Import price of the first tariff in each step.
+    prices: Option<Vec<Rat>>,
+    resting: BTreeSet<Device>,
+}
+
+impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
+    fn new(facts: &'j Facts<'f, 'a>, plan: &'j PlanDocument) -> Self {
+        let case = facts.case;
+        let mut active: Vec<BTreeSet<Statement>> = vec![BTreeSet::new(); case.steps.len()];
+        for (decision, here) in facts.decisions.iter().zip(&mut active) {
+            let outcomes = decision.outcomes.iter().map(|o| o.effect);
+            let totals = decision.totals.iter().map(|t| t.effect);
+            let wishes = decision.preferences.iter().map(|p| p.effect);
+            let origins = decision.origins.iter().flat_map(|o| o.by.iter().copied());
+            let all = outcomes.chain(totals).chain(wishes).chain(origins);
+            here.extend(all.map(super::ledger::effect));
+        }
+        for due in facts.dues {
+            for here in active.get_mut(due.steps.clone()).into_iter().flatten() {
+                here.insert(due.statement);
+            }
+        }
+        let prices = case.site.tariffs.first().map(|t| import_prices(case, facts.calendar, t));
+        let resting = resting(facts).into_iter().flat_map(|(.., devices)| devices).collect();
+        Self { facts, names: Names::new(case.site), plan, active, prices, resting }
+    }
+
+    fn last(&self) -> u32 {
+        u32::try_from(self.facts.case.steps.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// What is wrong with a reason.
+    fn against(&self, reason: &Reason) -> Option<String> {
+        if reason.first > reason.last || reason.last > self.last() {
+            return Some(format!("there are no steps {} to {}", reason.first, reason.last));
+        }
+        if !self.commanded(reason) {
+            return Some("nothing commands it".to_owned());
+        }
+        for stated in &reason.statements {
+            if *stated != StatementRef::of(self.facts.case.site, stated.statement) || stated.name.is_empty() {
+                return Some(format!("`{}` is no statement of its policy as it says", stated.name));
+            }
+            for step in reason.first..=reason.last {
+                if !self.speaks(stated.statement, step) {
+                    return Some(format!("`{}` asks nothing at step {step}", stated.name));
+                }
+            }
+        }
+        (!self.words(reason)).then(|| format!("it says \"{}\"", reason.text))
+    }
+
+    fn commanded(&self, reason: &Reason) -> bool {
+        if self.plan.command(&reason.device, &reason.attr).is_some() {
+            return true;
+        }
+        let Some(device) = self.names.device(&reason.device) else { return false };
+        let family = self.facts.case.site.family(device.family);
+        self.plan.groups.iter().any(|group| {
+            let inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&device.index);
+            let named = family.is_some_and(|family| family.name == group.family);
+            named && group.attr == reason.attr && group.members.iter().any(inside)
+        })
+    }
+
+    /// Whether a statement asks anything in a step.
+    fn speaks(&self, statement: Statement, step: u32) -> bool {
+        let step = usize::try_from(step).unwrap_or(usize::MAX);
+        match statement {
+            Statement::Effect(..) => self.active.get(step).is_some_and(|here| here.contains(&statement)),
+            // a declaration always holds
+            _ => true,
+        }
+    }
+
+    /// Whether the words are those of the statements, or of what the plan does where none decides.
+    fn words(&self, reason: &Reason) -> bool {
+        let text = reason.text.as_str();
+        if !reason.statements.is_empty() {
+            let names: Vec<String> = reason.statements.iter().map(|s| format!("`{}`", s.name)).collect();
+            return text == format!("{} decides", names.join(", "));
+        }
+        if let Some(device) = self.names.device(&reason.device)
+            && self.resting.contains(&device)
+        {
+            return text == "nothing asks anything of it: it stays at its default";
+        }
+        let steps = || (reason.first..=reason.last).filter_map(|step| usize::try_from(step).ok());
+        let device = self.names.device(&reason.device);
+        let family = device.and_then(|d| self.facts.case.site.family(d.family));
+        if let Some(Family { model: Model::Renewable { .. }, .. }) = family {
+            return match text {
+                "everything it gives is used" => steps().all(|step| self.spares(device, step) != Some(true)),
+                other => other == "taking more would cost money",
+            };
+        }
+        let idle = || steps().all(|step| self.stands(device, &reason.attr, step) != Some(false));
+        let Some(prices) = &self.prices else {
+            return text == "the cheapest way" || (text == "idle" && idle());
+        };
+        let currency = &self.facts.case.site.currency;
+        let priced = |words: &str| {
+            steps().all(|step| {
+                let price = prices.get(step).map_or(0.0, Rat::to_f64);
+                text == format!("{words} at {price:.4} {currency}/kWh")
+            })
+        };
+        priced("the cheapest way") || (priced("idle: nothing is gained") && idle())
+    }
+
+    /// Whether a device has power by less than one step of its register.
+    fn stands(&self, device: Option<Device>, attr: &Attr, step: usize) -> Option<bool> {
+        let device = device?;
+        let one = [MemberRange { family: device.family, first: device.index, last: device.index }];
+        let attr = if *attr == Attr::On { &Attr::Power } else { attr };
+        let power = super::rules::sum(self.facts.case, self.facts.trajectory, &one, attr, step)?;
+        let near = register_step(self.facts.case.site.family(device.family)?, attr);
+        Some(power.lo().abs() <= near && power.hi().abs() <= near)
+    }
+
+    /// Whether more than one step of its register is left of what a producer could give.
+    fn spares(&self, device: Option<Device>, step: usize) -> Option<bool> {
+        let device = device?;
+        let run = self.facts.trajectory.run_of(device)?;
+        let left = run.available.as_ref()?.get(step)?.minus(run.power(&Attr::Power, step)).ok()?;
+        let count = Rat::int(i64::try_from(run.unit.count).unwrap_or(i64::MAX));
+        let near = register_step(self.facts.case.site.family(device.family)?, &Attr::Power);
+        Some(left.lo() > &near * &count)
+    }
+}
