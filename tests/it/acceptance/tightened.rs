@@ -59,7 +59,7 @@ storage pack : battery {
 }
 consumer car : ev_charger { on main, demand 0 kW .. 11 kW }
 tariff flat { import 0.20 EUR/kWh, export 0.05 EUR/kWh }
-rule morning in comfort { deliver 18.5 kWh to car between 00:00 and 03:00 daily }
+rule morning in comfort { deliver 22.5 kWh to car between 00:00 and 03:00 daily }
 "#;
     let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: yard\n");
     let state = r#"{"schema": "evl.state/1", "site": "yard", "at": "2026-03-02T00:00:00Z",
