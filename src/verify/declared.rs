@@ -9,7 +9,9 @@ use super::simulate::{Run, Trajectory};
 use crate::bundle::{Step, register_step};
 use crate::calendar::Calendar;
 use crate::inputs::price_pieces;
-use crate::ir::{Attr, ClassId, Consumer, End, Family, Model, Price, SAFETY, SigRef, Statement, Store, Tariff};
+use crate::ir::{
+    Attr, ClassId, Consumer, End, Family, Model, Price, SAFETY, SigRef, Statement, Store, Tariff,
+};
 use crate::quantity::Rat;
 
 /// Asks all of it; how much that was.

@@ -124,7 +124,15 @@ impl<'w, 'a> Work<'w, 'a> {
         trajectory: &'w Trajectory,
         decisions: &'w Decisions<'a>,
     ) -> Self {
-        Self { case, calendar, trajectory, decisions, void: Vec::new(), dues: Vec::new(), fired: BTreeMap::new() }
+        Self {
+            case,
+            calendar,
+            trajectory,
+            decisions,
+            void: Vec::new(),
+            dues: Vec::new(),
+            fired: BTreeMap::new(),
+        }
     }
 
     /// Every `deliver` and `run`, owed or preferred; how many there were.

@@ -28,7 +28,10 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     let site = facts.case.site;
     let mut found = short_stays(facts);
     for (family, default, _) in resting(facts).into_iter().filter(|(family, ..)| takes(family)) {
-        found.push(format!("nothing needs `{}`: it stays at {default} kW unless a rule moves it", family.name));
+        found.push(format!(
+            "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
+            family.name
+        ));
     }
     for family in &site.families {
         if let Model::Store(store) = &family.model
