@@ -46,6 +46,9 @@ pub struct State {
     /// Obligations by rule, then by device: what is done in the window that is open.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub done: BTreeMap<String, BTreeMap<String, Done>>,
+    /// Chargers: given to the vehicle that is there since it came, at the terminals.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub charged: BTreeMap<String, Quantity>,
     /// Present commands by device, then by attribute (`power`, `charge`, `discharge`, `setpoint`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commands: BTreeMap<String, BTreeMap<String, Quantity>>,
@@ -128,6 +131,7 @@ impl State {
             temperatures: BTreeMap::new(),
             on: BTreeMap::new(),
             done: BTreeMap::new(),
+            charged: BTreeMap::new(),
             commands: BTreeMap::new(),
             peaks: BTreeMap::new(),
             interval: BTreeMap::new(),
@@ -259,7 +263,8 @@ impl State {
         let known = Known::new("device", site.families.iter().map(|f| f.name.as_str()));
         let zones = Known::new("device or zone", site.zones.iter().map(|z| z.name.as_str()));
         let done = self.done.values().flat_map(BTreeMap::keys);
-        let used = self.levels.keys().chain(self.on.keys()).chain(done).chain(self.excluded.iter());
+        let used = self.levels.keys().chain(self.on.keys()).chain(done).chain(self.charged.keys());
+        let used = used.chain(self.excluded.iter());
         for name in used.filter(|name| names.device(name).is_none()) {
             known.refuse(name, out);
         }
@@ -279,6 +284,12 @@ impl State {
             let content = content(level, &store.capacity);
             if content.is_some_and(|kwh| kwh.is_negative() || kwh > store.capacity) {
                 out.push(fault(format!("the level of `{name}`, {level}, is not between 0 and its capacity")));
+            }
+        }
+        for name in self.charged.keys() {
+            let device = names.device(name);
+            if device.is_some_and(|device| !takes_vehicles(site, device)) {
+                out.push(fault(format!("the state says what a vehicle got at `{name}`, where none comes")));
             }
         }
         for (name, attrs) in &self.commands {
@@ -317,6 +328,9 @@ impl State {
                     expect(format!("the time done for `{}`", shown(rule)), ran, &[Type::Duration]);
                 }
             }
+        }
+        for (name, energy) in &self.charged {
+            expect(format!("what the vehicle at `{}` got", shown(name)), energy, &[Type::Energy]);
         }
         for (name, attrs) in &self.commands {
             for (attr, value) in attrs {
@@ -357,7 +371,13 @@ impl State {
             let parts = devices.values().flat_map(|done| done.energy.iter().chain(&done.ran));
             parts.map(move |part| (format!("what is done for `{}`", shown(rule)), part))
         });
-        for (what, found) in peaks.chain(done).filter(|(_, found)| found.value.is_negative()) {
+        let charged = self.charged.iter();
+        let charged = charged.map(|(name, kwh)| (format!("what the vehicle at `{}` got", shown(name)), kwh));
+        let interval = self.interval.iter();
+        let interval = interval.map(|(name, kwh)| (format!("the open interval of `{}`", shown(name)), kwh));
+        for (what, found) in
+            peaks.chain(done).chain(charged).chain(interval).filter(|(_, found)| found.value.is_negative())
+        {
             out.push(fault(format!("{what}, {found}, is below zero")));
         }
     }
@@ -438,6 +458,54 @@ impl State {
         })
     }
 
+    /// Given to the vehicle at a charger since it came, kWh.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn charged(&self, site: &Site, device: Device) -> Result<Rat, Diagnostic> {
+        let name = site.device_name(device);
+        self.charged.get(&name).map(|kwh| kwh.value.clone()).ok_or_else(|| {
+            missing(
+                format!("the state does not say how much the vehicle at `{name}` got since it came"),
+                format!("add `\"charged\": {{\"{name}\": \"0 kWh\"}}`"),
+            )
+        })
+    }
+
+    /// Energy delivered for a rule in its open window, kWh.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn delivered(&self, site: &Site, rule: crate::ir::RuleId, device: Device) -> Result<Rat, Diagnostic> {
+        let done = self.done(site, rule, device).energy;
+        done.map(|kwh| kwh.value).ok_or_else(|| self.not_done(site, (rule, device), ("energy", "0 kWh")))
+    }
+
+    /// How long a device ran for a rule in its open window, s.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn ran(&self, site: &Site, rule: crate::ir::RuleId, device: Device) -> Result<Rat, Diagnostic> {
+        let done = self.done(site, rule, device).ran;
+        done.map(|time| time.value).ok_or_else(|| self.not_done(site, (rule, device), ("ran", "0 min")))
+    }
+
+    fn not_done(
+        &self,
+        site: &Site,
+        (rule, device): (crate::ir::RuleId, Device),
+        (part, none): (&str, &str),
+    ) -> Diagnostic {
+        let rule = site.rule(rule).map_or("", |r| r.name.as_str());
+        let name = site.device_name(device);
+        missing(
+            format!(
+                "the state does not say how much of rule `{rule}` is done at `{name}` in the open window"
+            ),
+            format!("add `\"done\": {{\"{rule}\": {{\"{name}\": {{\"{part}\": \"{none}\"}}}}}}`"),
+        )
+    }
+
     /// What is done for an obligation in its open window; nothing where the state says nothing.
     #[must_use]
     pub fn done(&self, site: &Site, rule: crate::ir::RuleId, device: Device) -> Done {
@@ -450,6 +518,23 @@ impl State {
     pub fn command(&self, site: &Site, device: Device, attr: &Attr) -> Option<Rat> {
         let by = self.commands.get(&site.device_name(device))?;
         by.get(attr.name()).map(|q| q.value.clone())
+    }
+
+    /// Present power of a device, kW: none where it is off, else what it is commanded.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn power(&self, site: &Site, device: Device) -> Result<Rat, Diagnostic> {
+        let name = site.device_name(device);
+        if self.on.get(&name).is_some_and(|switched| !switched.on) {
+            return Ok(Rat::ZERO);
+        }
+        self.command(site, device, &Attr::Power).ok_or_else(|| {
+            missing(
+                format!("the state lacks the present power of `{name}`, from which it ramps"),
+                format!("add `\"commands\": {{\"{name}\": {{\"power\": \"0 kW\"}}}}`, or that it is off"),
+            )
+        })
     }
 
     /// This month's peak so far under a demand charge, kW.
@@ -466,10 +551,17 @@ impl State {
         })
     }
 
-    /// Imported so far in the demand interval that is open, kWh; 0 where the state says nothing.
-    #[must_use]
-    pub fn interval_energy(&self, tariff: &str) -> Rat {
-        self.interval.get(tariff).map(|q| q.value.clone()).unwrap_or_default()
+    /// Imported so far in the demand interval that is open, kWh.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn interval_energy(&self, tariff: &str) -> Result<Rat, Diagnostic> {
+        self.interval.get(tariff).map(|q| q.value.clone()).ok_or_else(|| {
+            missing(
+                format!("the state lacks what was imported in the open demand interval of tariff `{tariff}`"),
+                format!("add `\"interval\": {{\"{tariff}\": \"0 kWh\"}}`"),
+            )
+        })
     }
 
     /// Used so far of a budget in its open period: kWh, kg or currency.
@@ -519,6 +611,11 @@ fn store_of(site: &Site, device: Device) -> Option<&crate::ir::Store> {
         crate::ir::Model::Store(store) => Some(store),
         _ => None,
     }
+}
+
+fn takes_vehicles(site: &Site, device: Device) -> bool {
+    let model = site.family(device.family).map(|family| &family.model);
+    matches!(model, Some(crate::ir::Model::Consumer(consumer)) if consumer.sessions.is_some())
 }
 
 fn content(level: &Quantity, capacity: &Rat) -> Option<Rat> {

@@ -95,6 +95,7 @@ fn a_full_state_fits_and_uses_every_key() {
         "levels": {"pack": "50 %"}, "temperatures": {"offices": "21 degC"},
         "on": {"boiler": {"on": true, "since": "2026-07-13T22:00:00Z"}},
         "done": {"commute": {"charger[3]": {"energy": "12 kWh", "ran": "30 min", "owed": true}}},
+        "charged": {"charger[3]": "7 kWh"},
         "commands": {"pack": {"charge": "2 kW"}}, "peaks": {"b19": {"any": "98 kW"}},
         "interval": {"b19": "1.2 kWh"}, "used": {"daily": "12 kWh"}, "latches": ["co_alarm"],
         "held": {"filter": "2026-07-13T23:30:00Z"},

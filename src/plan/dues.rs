@@ -11,6 +11,7 @@ use super::prepare::Known;
 use super::scene::{Due, DueKind, Owner, Scene, Short, Stay};
 use crate::bundle::{Done, Void};
 use crate::calendar::Instant;
+use crate::diag::Diagnostic;
 use crate::eval::{Asked, Decision, EffectRef, Instance, Unit};
 use crate::ir::{Attr, Device, Effect, EffectKind, Rule, SAFETY, Statement, Target};
 use crate::quantity::Rat;
@@ -99,16 +100,21 @@ impl Work<'_, '_, '_> {
         let mut short = None;
         let (kind, whole) = match owed.asked {
             Asked::Deliver(energy) => {
-                let so_far = done.energy.as_ref().map_or(0.0, |q| q.value.to_f64());
+                let meets = |s: &&Stay| s.steps.start < steps.end && steps.start < s.steps.end;
+                let stays = self.scene.stays.get(&owed.device);
+                let here: Option<Vec<Stay>> = stays.map(|all| all.iter().filter(meets).cloned().collect());
+                if here.as_ref().is_some_and(Vec::is_empty) {
+                    self.void(statement, owed, "no vehicle is there");
+                    return;
+                }
+                let so_far = if opens < from {
+                    self.said(known.state.delivered(known.site, rule.id, owed.device)).to_f64()
+                } else {
+                    0.0
+                };
                 let mut energy_left = (energy.to_f64() - so_far).max(0.0);
-                if let Some(stays) = self.scene.stays.get(&owed.device) {
-                    let here: Vec<_> = (stays.iter())
-                        .filter(|s| s.steps.start < steps.end && steps.start < s.steps.end)
-                        .collect();
-                    if here.is_empty() {
-                        self.void(statement, owed, "no vehicle is there");
-                        return;
-                    }
+                if let Some(here) = here {
+                    let here: Vec<_> = here.iter().collect();
                     let room: f64 = here.iter().map(|s| s.room).sum();
                     energy_left = energy_left.min(room);
                     beyond = self.staying(owed.device, closes);
@@ -123,10 +129,25 @@ impl Work<'_, '_, '_> {
                 (DueKind::Deliver(energy_left), energy.to_f64())
             }
             Asked::Run { for_s, uninterrupted } => {
-                let ran = done.ran.as_ref().map_or(0.0, |q| q.value.to_f64()) / 3600.0;
+                let mut ran = 0.0;
+                if opens < from {
+                    ran = self.said(known.state.ran(known.site, rule.id, owed.device)).to_f64() / 3600.0;
+                }
                 #[expect(clippy::cast_precision_loss, reason = "runs are far shorter than 2^53 s")]
-                let whole = *for_s as f64 / 3600.0;
-                let begun = *uninterrupted && ran > 0.0 && ran < whole;
+                let (whole, left) = (*for_s as f64 / 3600.0, closes.since(from) as f64 / 3600.0);
+                let mut begun = false;
+                if *uninterrupted && ran > 0.0 && ran < whole {
+                    let piece = self.unbroken(owed.device, ran, opens);
+                    begun = piece > 0.0;
+                    let hours = whole - piece;
+                    let owes = owed.wish.is_none() && owed.when.is_none() && rule.class != SAFETY;
+                    if piece < ran && hours > left + 1e-9 && owes {
+                        // it was interrupted, and nothing can make good what is then missing
+                        self.scene.shorts.push(Short { owner, missing: hours, whole });
+                        return;
+                    }
+                    ran = piece;
+                }
                 let hours = (whole - ran).max(0.0);
                 (DueKind::Run { hours, uninterrupted: *uninterrupted, begun }, whole)
             }
@@ -136,6 +157,31 @@ impl Work<'_, '_, '_> {
         // under a condition that the plan decides it is owed once that is settled
         self.scene.shorts.extend(short.filter(|_| when.is_none()));
         self.scene.dues.push(Due { owner, device, kind, steps, beyond, whole, wish, when });
+    }
+
+    /// What the state says; none, and an error, where it does not.
+    fn said(&mut self, found: Result<Rat, Diagnostic>) -> Rat {
+        found.unwrap_or_else(|finding| {
+            self.told.missing.push(finding);
+            Rat::ZERO
+        })
+    }
+
+    /// Hours of a run that the present moment continues, of `ran` in the window: none where the device
+    /// is off, and no more than since it was turned on.
+    fn unbroken(&mut self, device: Device, ran: f64, opens: Instant) -> f64 {
+        match self.known.state.switched(self.known.site, device) {
+            Ok(now) if now.on => {
+                #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
+                let since = self.known.from().since(now.since.max(opens)) as f64 / 3600.0;
+                ran.min(since.max(0.0))
+            }
+            Ok(_) => 0.0,
+            Err(finding) => {
+                self.told.missing.push(finding);
+                0.0
+            }
+        }
     }
 
     /// kWh that stays can carry until a window closes, after the plan too.

@@ -21,15 +21,20 @@ pub(super) struct Told {
     pub(super) overrides: Vec<Override>,
     /// Obligations that ask nothing.
     pub(super) void: Vec<Void>,
+    /// What the state does not say of obligations whose windows are open.
+    pub(super) missing: Diagnostics,
 }
 
 /// Puts the decisions of all steps into the scene, with what depends on guards that the plan decides.
+///
+/// # Errors
+/// EVL1003 for what the state does not say of obligations whose windows are open.
 pub(super) fn apply(
     known: &Known<'_>,
     scene: &mut Scene<'_>,
     decisions: &[Decision],
     overlays: &Overlays,
-) -> Told {
+) -> Result<Told, Diagnostics> {
     let mut told = Told::default();
     let mut work = Work { known, scene, overridden: BTreeMap::new() };
     let nothing = Overlay::default();
@@ -45,7 +50,7 @@ pub(super) fn apply(
     work.totals(decisions, overlays);
     told.overrides = work.overrides();
     super::dues::add(known, decisions, overlays, scene, &mut told);
-    told
+    if told.missing.is_empty() { Ok(told) } else { Err(told.missing) }
 }
 
 /// Statements whose meaning is settled but which no plan honours yet.

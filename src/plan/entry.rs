@@ -153,7 +153,7 @@ pub fn plan_watched(
         settled = settle(&known, &rules, &scene, gaps, &solver)?;
         let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
         measured::refuse_lost(&known, &decisions)?;
-        told = effects::apply(&known, &mut scene, &decisions, &Overlays::default());
+        told = effects::apply(&known, &mut scene, &decisions, &Overlays::default())?;
         guard::keep(&mut scene, &settled);
     }
     resting::rest(&known, &mut scene, &mut notes);
@@ -227,7 +227,7 @@ fn settle(
     let mut open = scene.clone();
     open.indicators.clone_from(&rules.indicators);
     open.forks.clone_from(&overlays.forks);
-    effects::apply(known, &mut open, &rules.all(&|_| false), &overlays);
+    effects::apply(known, &mut open, &rules.all(&|_| false), &overlays)?;
     resting::rest(known, &mut open, &mut Vec::new());
     let gaps = Gaps { tie_break: false, ..gaps };
     let solved = solve(&open, gaps, solver).map_err(|f| failure(known, f))?;

@@ -158,7 +158,7 @@ fn decided(
 }
 
 /// The value of a set nearest to `x`; `x` itself where the set is empty.
-fn nearest(pieces: &[(f64, f64)], x: f64) -> f64 {
+pub(super) fn nearest(pieces: &[(f64, f64)], x: f64) -> f64 {
     let mut best: Option<f64> = None;
     for (lo, hi) in pieces {
         let here = x.clamp(*lo, *hi);

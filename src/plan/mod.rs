@@ -36,6 +36,7 @@ mod prepare;
 mod reasons;
 mod renewable;
 mod resting;
+mod room;
 mod rounding;
 mod rules;
 mod scene;

@@ -136,8 +136,10 @@ fn demand(known: &Known<'_>, trajectory: &Trajectory, grid: Device, tariff: &Tar
                     continue;
                 }
                 let length = Rat::ratio(i128::from(finish.since(begin)), 3600).unwrap_or_default();
-                let mut energy =
-                    if begin < from { known.state.interval_energy(&tariff.name) } else { Rat::ZERO };
+                let mut energy = Rat::ZERO;
+                if begin < from {
+                    energy = known.state.interval_energy(&tariff.name).unwrap_or_default();
+                }
                 for t in known.within(begin, finish) {
                     if let Some(step) = known.steps.get(t) {
                         energy += &(&power(trajectory, grid, &Attr::Import, t) * &step.hours());

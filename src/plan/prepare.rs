@@ -53,7 +53,7 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     prices(known, &mut scene);
     present(known, &mut scene, &mut findings);
     bands(known, &mut scene);
-    stays(known, &mut scene, &mut notes);
+    stays(known, &mut scene, &mut notes, &mut findings);
     charges(known, &mut scene, &mut findings);
     budgets(known, &mut scene, &mut findings);
     excluded(known, &mut findings);
@@ -174,8 +174,11 @@ fn present(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
                     scene.running.insert(device, running);
                 }));
             }
-            if ramps && let Some(power) = known.state.command(site, device, &Attr::Power) {
-                scene.powers.insert(device, power.to_f64());
+            if ramps {
+                let power = known.state.power(site, device);
+                note(power.map(|power| {
+                    scene.powers.insert(device, power.to_f64());
+                }));
             }
         }
     }
@@ -206,7 +209,9 @@ fn bands(known: &Known<'_>, scene: &mut Scene<'_>) {
 
 /// Vehicles: a stay bounds presence and power; the energy wanted is owed in the lowest class, as far
 /// as the stay allows it.
-fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
+///
+/// What a vehicle got since it came is taken off both what it wants and its room.
+fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>, findings: &mut Diagnostics) {
     let site = known.site;
     let lowest = ClassId::at(site.classes.len().saturating_sub(1));
     for family in &site.families {
@@ -224,20 +229,29 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
                     continue;
                 }
                 let power = session.power.as_ref().map_or(most, |p| p.to_f64().min(most));
-                let room = session.room.as_ref().map_or(f64::INFINITY, crate::quantity::Rat::to_f64);
+                let mut given = crate::quantity::Rat::ZERO;
+                if session.arrival < known.from() {
+                    match known.state.charged(site, device) {
+                        Ok(kwh) => given = kwh,
+                        Err(finding) => findings.push(finding),
+                    }
+                }
+                let left = |kwh: &crate::quantity::Rat| (kwh - &given).to_f64().max(0.0);
+                let room = session.room.as_ref().map_or(f64::INFINITY, left);
                 let beyond = session.departure.since(known.until()).max(0);
                 let here: f64 = inside.clone().map(|t| scene.hours(t)).sum();
                 #[expect(clippy::cast_precision_loss, reason = "stays are far shorter than 2^53 s")]
                 let beyond = beyond as f64 / 3600.0;
                 // hours at the charger's full power that the vehicle's own power is worth
                 let later = if most > 0.0 { beyond * power / most } else { 0.0 };
-                let wanted = session.energy.to_f64().min(room);
+                let wanted = left(&session.energy).min(room);
+                let whole = session.energy.to_f64();
                 let possible = super::vehicle::greatest(family, power) * here + power * beyond;
                 if wanted > possible + 1e-6 {
                     scene.shorts.push(Short {
                         owner: Owner { statement: Statement::Device(family.id), class: Some(lowest) },
                         missing: wanted - possible,
-                        whole: wanted,
+                        whole,
                     });
                     notes.push(format!(
                         "the stay at `{name}` from {} is too short: {possible:.3} kWh of {wanted:.3} kWh fit into it",
@@ -251,7 +265,7 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
                         kind: DueKind::Deliver(wanted.min(possible)),
                         steps: inside.clone(),
                         beyond: later,
-                        whole: wanted,
+                        whole,
                         wish: None,
                         when: None,
                     });
@@ -266,6 +280,7 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
 fn charges(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics) {
     let site = known.site;
     let (from, until) = (known.from(), known.until());
+    let mut unknown = BTreeSet::new();
     for (grid, tariff) in grids(site) {
         for (place, charge) in tariff.demand.iter().enumerate() {
             for (month, (start, end)) in
@@ -293,11 +308,18 @@ fn charges(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
                     let length = finish.since(begin) as f64 / 3600.0;
                     let inside = known.within(begin, finish);
                     let steps: Vec<_> = inside.map(|t| (t, scene.hours(t) / length)).collect();
-                    let realised = if begin < from {
-                        known.state.interval_energy(&tariff.name).to_f64() / length
-                    } else {
-                        0.0
-                    };
+                    let mut realised = 0.0;
+                    if begin < from {
+                        match known.state.interval_energy(&tariff.name) {
+                            Ok(kwh) => realised = kwh.to_f64() / length,
+                            // one for all its charges
+                            Err(finding) if !unknown.contains(&tariff.id) => {
+                                unknown.insert(tariff.id);
+                                findings.push(finding);
+                            }
+                            Err(_) => {}
+                        }
+                    }
                     if !steps.is_empty() {
                         intervals.push((steps, realised));
                     }

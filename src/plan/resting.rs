@@ -1,8 +1,10 @@
 //! Consumers that nothing asks anything of: they stay at their default, never at zero by
-//! optimisation (planner.md 1).
+//! optimisation (planner.md 1). And the room of vehicles of which nobody says what fits in: what is
+//! asked for them (planner.md 6).
 
 use std::collections::BTreeSet;
 
+use super::load::nearest;
 use super::prepare::Known;
 use super::scene::{Scene, What};
 use crate::ir::{Attr, Device, Model, Need};
@@ -20,6 +22,7 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
             asked.extend(group.iter().map(|(device, _)| *device));
         }
     }
+    super::room::bound(scene, notes);
     for family in &known.site.families {
         let Model::Consumer(consumer) = &family.model else { continue };
         let served = consumer.need != Need::None || consumer.heats.is_some() || consumer.cools.is_some();
@@ -27,6 +30,9 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
             continue;
         }
         let default = consumer.default_power.as_ref().map_or(0.0, crate::quantity::Rat::to_f64);
+        // what cannot be at 0 kW stays at the least that it can
+        let first = family.all().devices().next();
+        let default = first.map_or(default, |first| nearest(&scene.physical(first, &Attr::Power), default));
         let mut resting = 0_u32;
         for device in family.all().devices().filter(|d| !asked.contains(d)) {
             scene.resting.insert(device, default);

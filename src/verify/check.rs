@@ -11,7 +11,7 @@ use super::physical;
 use super::rules::Told;
 use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
-use super::{Case, cuts, failsafe, rules};
+use super::{Case, carried, cuts, failsafe, rules};
 use crate::bundle::profile::Identity;
 use crate::bundle::{Bundle, Document, Names, PlanDocument, Series};
 use crate::calendar::{Calendar, Instant};
@@ -104,6 +104,7 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
     };
     let mut out = Misses::default();
     cuts::check(case, calendar, &mut out);
+    carried::intervals(case, calendar, &mut out);
     physical::check(case, &commands, &trajectory, &mut out);
     let units = units(case, &commands);
     let balancing = balancing(case, &commands, &units);

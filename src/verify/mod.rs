@@ -5,6 +5,7 @@
 //! outward, and a limit holds only where the whole interval obeys it.
 
 mod budgets;
+mod carried;
 mod check;
 mod cuts;
 mod decisions;

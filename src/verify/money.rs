@@ -285,8 +285,8 @@ fn intervals(
                 hi: Rat::ratio(hi, unit).unwrap_or_default(),
             };
             if begin < from {
-                let metered =
-                    case.state.interval_energy(&tariff.name).checked_div(&hours).unwrap_or_default();
+                let metered = case.state.interval_energy(&tariff.name).unwrap_or_default();
+                let metered = metered.checked_div(&hours).unwrap_or_default();
                 mean.lo += &metered;
                 mean.hi += &metered;
             }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::Case;
+use super::carried;
 use super::decisions::Decisions;
 use super::fix::Interval;
 use super::ledger::{Breached, Duty, Ledger, When, effect};
-use super::miss::Misses;
+use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
 use crate::bundle::{Done, Session, StatementRef, Void};
 use crate::calendar::{Calendar, Instant};
+use crate::diag::Diagnostic;
 use crate::eval::{Asked, Decision, EffectRef, Instance};
 use crate::ir::{Attr, ClassId, Device, Effect, EffectKind, MemberRange, Model, Rule, Statement, Target};
 use crate::quantity::Rat;
@@ -29,7 +31,6 @@ struct Owed<'d> {
     device: Device,
     window: (Instant, Instant),
     asked: &'d Asked,
-    done: Done,
 }
 
 fn horizon(case: &Case<'_>) -> (Instant, Instant) {
@@ -95,6 +96,8 @@ pub(super) struct Work<'w, 'a> {
     pub(super) void: Vec<Void>,
     /// All others.
     pub(super) dues: Vec<Due>,
+    /// What was asked within windows, kWh.
+    pub(super) wanted: Vec<super::carried::Wanted>,
     /// When an effect last fired on a device, for `at most every`.
     fired: BTreeMap<(EffectRef, Device), Instant>,
 }
@@ -131,6 +134,7 @@ impl<'w, 'a> Work<'w, 'a> {
             decisions,
             void: Vec::new(),
             dues: Vec::new(),
+            wanted: Vec::new(),
             fired: BTreeMap::new(),
         }
     }
@@ -239,8 +243,8 @@ impl<'w, 'a> Work<'w, 'a> {
             self.void(effect(by), device, window, "it ran too short a time before");
             return false;
         }
-        let due = Owed { statement: effect(by), duty, device, window, asked, done };
-        if one(case, self.trajectory, &due, ledger, out) == Met::Void {
+        let due = Owed { statement: effect(by), duty, device, window, asked };
+        if one(case, self.trajectory, &due, &mut self.wanted, ledger, out) == Met::Void {
             self.void(effect(by), device, window, "no vehicle is there");
             return false;
         }
@@ -293,6 +297,7 @@ fn one(
     case: &Case<'_>,
     trajectory: &Trajectory,
     due: &Owed<'_>,
+    wanted: &mut Vec<carried::Wanted>,
     ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) -> Met {
@@ -307,8 +312,7 @@ fn one(
     let mut duty = due.duty.clone();
     let (words, amount, unit) = match due.asked {
         Asked::Deliver(energy_owed) => {
-            let before = due.done.energy.as_ref().map(|q| q.value.clone()).unwrap_or_default();
-            let mut owed = energy_owed - &before;
+            let mut owed = energy_owed.clone();
             if has_sessions(case, due.device) {
                 let stays: Vec<&Session> = case
                     .sessions
@@ -318,11 +322,16 @@ fn one(
                 if stays.is_empty() {
                     return Met::Void;
                 }
+                owed -= &before(case, due, out);
                 if stays.iter().all(|s| s.room.is_some()) {
-                    let room: Rat = stays.iter().filter_map(|s| s.room.as_ref()).sum();
+                    let left = |s: &&Session| carried::left(case, due.device, s, s.room.as_ref()?, out);
+                    let room: Rat = stays.iter().filter_map(left).sum();
                     owed = Rat::min_of(&owed, &room);
                 }
+            } else {
+                owed -= &before(case, due, out);
             }
+            wanted.push(carried::Wanted::new(due.statement, due.device, due.window, &owed));
             owed -= &later(case, due.device, &name, closes);
             if !owed.is_positive() {
                 return Met::Counted;
@@ -339,7 +348,10 @@ fn one(
             (words, super::distance::between(Some(&owed), None, given), "kWh")
         }
         Asked::Run { for_s, uninterrupted } => {
-            let ran = due.done.ran.as_ref().map(|q| q.value.floor()).and_then(|v| v.to_i64()).unwrap_or(0);
+            let mut ran = before(case, due, out).floor().to_i64().unwrap_or(0);
+            if *uninterrupted && 0 < ran && ran < *for_s {
+                ran = unbroken(case, due, ran, out);
+            }
             let owed = for_s - ran;
             if owed <= 0 {
                 return Met::Counted;
@@ -361,6 +373,37 @@ fn one(
     let (statement, when) = (due.statement, When::Whole(first, last));
     ledger.breach(Breached { statement, duty, of: name, when, words, amount, unit }, out);
     Met::Counted
+}
+
+/// What was done of a due before the plan, in its own unit: the plan's state has to say it of a window
+/// that is open.
+fn before(case: &Case<'_>, due: &Owed<'_>, out: &mut Misses) -> Rat {
+    let (from, _) = horizon(case);
+    let Statement::Effect(rule, _) = due.statement else { return Rat::ZERO };
+    if due.window.0 >= from {
+        return Rat::ZERO;
+    }
+    let found = match due.asked {
+        Asked::Run { .. } => case.state.ran(case.site, rule, due.device),
+        _ => case.state.delivered(case.site, rule, due.device),
+    };
+    known(found, &case.site.device_name(due.device), out).unwrap_or_default()
+}
+
+/// A value of the state, or a miss.
+fn known<T>(found: Result<T, Diagnostic>, of: &str, out: &mut Misses) -> Option<T> {
+    found.map_err(|missing| out.push("state", Miss::plan(of, missing.message))).ok()
+}
+
+/// Seconds of a run, of `ran` in its window, that the first step goes on with: none where the device
+/// is off now, and no more than since it was turned on.
+fn unbroken(case: &Case<'_>, due: &Owed<'_>, ran: i64, out: &mut Misses) -> i64 {
+    let (from, _) = horizon(case);
+    let name = case.site.device_name(due.device);
+    match known(case.state.switched(case.site, due.device), &name, out) {
+        Some(now) if now.on => ran.min(from.since(now.since.max(due.window.0)).max(0)),
+        _ => 0,
+    }
 }
 
 /// Seconds that count: all, or the longest piece; a piece that was begun before goes on from the
@@ -430,6 +473,7 @@ pub(super) fn sessions(
         let beyond = hours(stay.departure.since(until));
         // what does not fit into the stay is missing all the same
         let wanted = stay.room.as_ref().map_or(stay.energy.clone(), |room| Rat::min_of(room, &stay.energy));
+        let Some(wanted) = carried::left(case, device, stay, &wanted, out) else { continue };
         let now = &wanted - &(&most * &beyond);
         let Some(given) = energy(case, trajectory, device, steps.clone()) else { continue };
         // a register step over an hour is as near as a whole vehicle's energy can be asked

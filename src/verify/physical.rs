@@ -179,8 +179,13 @@ impl Check<'_, '_> {
             }
         }
         let Some(ramp) = ramp else { return };
-        let present = self.case.state.command(self.case.site, self.run.unit.first(), &Attr::Power);
-        let mut last = present.and_then(|p| Interval::of(&p).ok());
+        let mut last = match self.case.state.power(self.case.site, self.run.unit.first()) {
+            Ok(power) => Interval::of(&power).ok(),
+            Err(missing) => {
+                out.push("power", Miss::plan(&self.name, missing.message));
+                None
+            }
+        };
         for (step, (value, length)) in values.iter().zip(self.case.steps).enumerate() {
             let most = Interval::of(&(ramp * &length.hours()));
             if let (Some(last), Ok(most)) = (last, most)
@@ -346,6 +351,9 @@ impl Check<'_, '_> {
         }
         for stay in stays {
             let Some(room) = &stay.room else { continue };
+            let Some(room) = super::carried::left(self.case, self.run.unit.first(), stay, room, out) else {
+                continue;
+            };
             let mut energy = Interval::ZERO;
             let mut last = 0;
             for (step, (value, length)) in self.values(&Attr::Power).iter().zip(self.case.steps).enumerate() {
@@ -355,7 +363,7 @@ impl Check<'_, '_> {
                     last = step;
                 }
             }
-            if Interval::of(room).is_ok_and(|room| !energy.at_most(room)) {
+            if Interval::of(&room).is_ok_and(|room| !energy.at_most(room)) {
                 let message = format!(
                     "`{}` gives {} kWh, the vehicle has room for {room} kWh",
                     self.name,

@@ -10,7 +10,7 @@ use super::ledger::{Breached, Duty, Ledger, When, effect, facts, unit as unit_of
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
-use super::{budgets, declared, flows, means, obligations, overrides, stated};
+use super::{budgets, carried, declared, flows, means, obligations, overrides, stated};
 use crate::bundle::{Breach, Override, PlanDocument, Reason, Void};
 use crate::calendar::Calendar;
 use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, IntervalSet, Status, Unit};
@@ -48,7 +48,7 @@ pub(super) fn check(
     asked += obligations::sessions(case, trajectory, &mut ledger, out);
     asked += declared::check(case, calendar, trajectory, &mut ledger, out);
     let decisions = (!case.site.rules.is_empty()).then(|| decide(case, calendar, trajectory));
-    let mut dues = Vec::new();
+    let (mut dues, mut wanted) = (Vec::new(), Vec::new());
     if let Some(decisions) = &decisions {
         for (step, decision) in decisions.steps.iter().enumerate() {
             asked += decision.outcomes.len() + decision.totals.len() + decision.preferences.len();
@@ -59,7 +59,7 @@ pub(super) fn check(
         means::check(case, calendar, trajectory, &decisions.steps, &mut ledger, out);
         let mut work = obligations::Work::new(case, calendar, trajectory, decisions);
         asked += work.check(&mut ledger, out);
-        (told.void, dues) = (work.void, work.dues);
+        (told.void, dues, wanted) = (work.void, work.dues, work.wanted);
         told.overrides = overrides::of(case.site, &decisions.steps);
     }
     let decisions = decisions.as_ref().map(|d| d.steps.as_slice()).unwrap_or_default();
@@ -68,6 +68,7 @@ pub(super) fn check(
     told.assumptions = stated::assumptions(&facts, plan.study);
     stated::compare(&told.assumptions, plan, out);
     told.reasons = stated::reasons(&facts, plan, out);
+    carried::rooms(case, trajectory, &wanted, out);
     overrides::compare(&told.overrides, plan, out);
     void(&told.void, plan, out);
     told.breaches = ledger.close(out);

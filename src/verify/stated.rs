@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Case;
 use super::declared::{import_prices, shortfall_price};
 use super::miss::{Miss, Misses};
 use super::obligations::Due;
 use super::simulate::Trajectory;
+use super::{Case, carried};
 use crate::bundle::{Names, PlanDocument, Reason, StatementRef, register_step};
 use crate::calendar::Calendar;
 use crate::eval::{Asked, Decision, Demand, Unit};
@@ -27,6 +27,7 @@ pub(super) struct Facts<'f, 'a> {
 pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     let site = facts.case.site;
     let mut found = short_stays(facts);
+    found.extend(carried::roomless(facts.case).into_iter().map(carried::words));
     for (family, default, _) in resting(facts).into_iter().filter(|(family, ..)| takes(family)) {
         found.push(format!(
             "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
@@ -80,6 +81,8 @@ fn short_stays(facts: &Facts<'_, '_>) -> Vec<String> {
             continue;
         }
         let wanted = stay.room.as_ref().map_or(stay.energy.clone(), |room| Rat::min_of(room, &stay.energy));
+        let mut known = Misses::default();
+        let Some(wanted) = carried::left(case, device, stay, &wanted, &mut known) else { continue };
         let beyond = hours(stay.departure.since(last.end));
         let possible = &(&commandable(family, &power) * &here) + &(&power * &beyond);
         if wanted > possible {
@@ -123,10 +126,18 @@ fn resting<'a>(facts: &Facts<'_, 'a>) -> Vec<(&'a Family, Rat, BTreeSet<Device>)
         }
         let rest: BTreeSet<Device> = family.all().devices().filter(|d| !asked.contains(d)).collect();
         if !rest.is_empty() {
-            found.push((family, consumer.default_power.clone().unwrap_or_default(), rest));
+            let default = consumer.default_power.clone().unwrap_or_default();
+            found.push((family, possible(family, &default), rest));
         }
     }
     found
+}
+
+/// The power nearest to one that a device can have: what cannot be at 0 kW is not taken to be.
+fn possible(family: &Family, power: &Rat) -> Rat {
+    let pieces = family.ranges.get(&Attr::Power).map(Vec::as_slice).unwrap_or_default();
+    let near = pieces.iter().map(|(lo, hi)| Rat::min_of(&Rat::max_of(power, lo), hi));
+    near.min_by_key(|near| (near - power).abs()).unwrap_or_else(|| power.clone())
 }
 
 /// Devices of which something asks that they take anything.

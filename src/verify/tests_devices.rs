@@ -62,7 +62,7 @@ fn a_vehicle_on_one_phase_loads_it_threefold() {
             energy: Rat::ZERO,
             power: None,
             phases: Some(phases),
-            room: None,
+            room: Some(Rat::int(3)),
         };
         words(&verify(&bundle, &PlanDocument { sessions: vec![stay], ..plan }.seal()))
     };

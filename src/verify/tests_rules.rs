@@ -182,7 +182,7 @@ fn a_vehicle_that_leaves_is_given_nothing_later() {
             energy: Rat::ZERO,
             power: None,
             phases: None,
-            room: None,
+            room: Some(crate::quantity::Rat::int(100)),
         };
         words(&verify(&bundle, &PlanDocument { sessions: vec![stay], ..plan.clone() }.seal()))
     };

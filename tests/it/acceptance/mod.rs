@@ -2,6 +2,7 @@
 //! policy; the shared data become ordinary feeds and a state.
 
 mod bench;
+mod carried;
 mod emhass;
 pub(crate) mod examples;
 mod guards;

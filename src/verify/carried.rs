@@ -1,0 +1,181 @@
+//! What a plan carries on from its state: the open demand interval, and the vehicles that are there.
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use super::fix::Interval;
+use super::miss::{Miss, Misses};
+use super::simulate::Trajectory;
+use crate::bundle::{Session, register_step};
+use crate::calendar::{Calendar, Instant};
+use crate::ir::{Attr, Device, EffectKind, Family, Model, Site, Statement, Target};
+use crate::quantity::Rat;
+
+/// What a plan that begins inside a demand interval has to know of it.
+pub(super) fn intervals(case: &Case<'_>, calendar: &Calendar, out: &mut Misses) {
+    let Some(first) = case.steps.first() else { return };
+    for family in &case.site.families {
+        let Model::Grid { tariff: Some(tariff), .. } = &family.model else { continue };
+        let Some(tariff) = case.site.tariffs.get(tariff.index()) else { continue };
+        let reading = first.start.0 + i64::from(calendar.offset(first.start));
+        let begin = first.start.plus(-reading.rem_euclid(tariff.interval_s.max(1)));
+        let counts = tariff.demand.iter().any(|charge| calendar.contains(&charge.during, begin));
+        if begin < first.start
+            && counts
+            && let Err(missing) = case.state.interval_energy(&tariff.name)
+        {
+            out.push("state", Miss::plan(&tariff.name, missing.message));
+        }
+    }
+}
+
+/// What is left of an energy that a stay asks for or has room for, kWh; `None`, and a miss, where the
+/// vehicle was there before the plan and nobody says what it got.
+pub(super) fn left(
+    case: &Case<'_>,
+    device: Device,
+    stay: &Session,
+    energy: &Rat,
+    out: &mut Misses,
+) -> Option<Rat> {
+    if case.steps.first().is_none_or(|first| first.start <= stay.arrival) {
+        return Some(energy.clone());
+    }
+    match case.state.charged(case.site, device) {
+        Ok(got) => Some(Rat::max_of(&(energy - &got), &Rat::ZERO)),
+        Err(missing) => {
+            out.push("state", Miss::plan(&stay.device, missing.message));
+            None
+        }
+    }
+}
+
+/// What a statement asks of a device within a window.
+pub(super) struct Wanted {
+    statement: Statement,
+    device: Device,
+    window: (Instant, Instant),
+    energy: Rat,
+}
+
+impl Wanted {
+    /// Of this many kWh.
+    pub(super) fn new(
+        statement: Statement,
+        device: Device,
+        window: (Instant, Instant),
+        energy: &Rat,
+    ) -> Self {
+        Self { statement, device, window, energy: Rat::max_of(energy, &Rat::ZERO) }
+    }
+}
+
+/// A vehicle of which nobody says what fits in gets what it wants, or what a rule asks for it if that
+/// is more, and no more but what the charger cannot be commanded more finely. Where a rule asks power
+/// itself, only the stay bounds it.
+pub(super) fn rooms(case: &Case<'_>, trajectory: &Trajectory, asked: &[Wanted], out: &mut Misses) {
+    let names = crate::bundle::Names::new(case.site);
+    for stay in case.sessions.iter().filter(|stay| stay.room.is_none()) {
+        let Some(device) = names.device(&stay.device) else { continue };
+        let Some(family) = case.site.family(device.family) else { continue };
+        if asks_power(case.site, device) {
+            continue;
+        }
+        let Some(wants) = left(case, device, stay, &stay.energy, out) else { continue };
+        let mut by: BTreeMap<Statement, Rat> = BTreeMap::new();
+        for one in asked.iter().filter(|one| one.device == device) {
+            if one.window.0 < stay.departure && stay.arrival < one.window.1 {
+                *by.entry(one.statement).or_default() += &one.energy;
+            }
+        }
+        let most = by.values().fold(wants, |most, energy| Rat::max_of(&most, energy));
+        let there = |start: Instant, end: Instant| stay.arrival <= start && end <= stay.departure;
+        let (mut given, mut longest, mut last) = (Interval::ZERO, 0, 0);
+        for (step, length) in case.steps.iter().enumerate().filter(|(_, s)| there(s.start, s.end)) {
+            let power = trajectory.run_of(device).map_or(Interval::ZERO, |run| run.power(&Attr::Power, step));
+            given = given.plus(power.times(&length.hours()).unwrap_or_default()).unwrap_or_default();
+            longest = longest.max(length.seconds());
+            last = step;
+        }
+        let bound = &most + &grain(family, longest, &most);
+        if given.lo() > bound {
+            let message = format!(
+                "`{}` gives {} kWh to a vehicle of which only {} kWh are asked",
+                stay.device,
+                given.recorded(),
+                most.to_decimal(6)
+            );
+            let miss = Miss::at(last, &stay.device, message);
+            out.push("room", miss.by(Statement::Device(device.family), family.span));
+        }
+    }
+}
+
+/// Two steps of what a charger can be commanded, kWh: its register's, or its least piece of energy.
+fn grain(family: &Family, longest_s: i64, energy: &Rat) -> Rat {
+    let Model::Consumer(consumer) = &family.model else { return Rat::ZERO };
+    let hours = |seconds: i64| Rat::ratio(i128::from(seconds.max(0)), 3600).unwrap_or_default();
+    let fine = &register_step(family, &Attr::Power) * &hours(longest_s);
+    let on = hours(longest_s.max(consumer.min_up_s));
+    let pieces = family.ranges.get(&Attr::Power).map(Vec::as_slice).unwrap_or_default();
+    let Some((lo, hi)) = pieces.iter().find(|(_, hi)| hi.is_positive()) else { return fine };
+    let gaps = consumer.on_off || &(lo + lo) > hi;
+    let coarse = match (consumer.on_off, gaps) {
+        (true, _) => hi * &on,
+        (_, true) => lo * &on,
+        _ => Rat::max_of(&(&(lo * &on) - energy), &Rat::ZERO),
+    };
+    let one = Rat::max_of(&fine, &coarse);
+    &one + &one
+}
+
+/// Whether a rule asks power of a device itself.
+fn asks_power(site: &Site, device: Device) -> bool {
+    let positive = |lin: &crate::ir::Lin| lin.as_constant().is_none_or(Rat::is_positive);
+    for rule in &site.rules {
+        for effect in &rule.effects {
+            let members = match (&effect.target, rule.for_each.and_then(|group| site.group(group))) {
+                (Target::Bound, Some(group)) => group.members.clone(),
+                (target, _) => site.target_members(target),
+            };
+            let asks = match &effect.kind {
+                EffectKind::Switch(on) => *on,
+                EffectKind::Bound { attr: Attr::Power, lo, .. } => lo.as_ref().is_some_and(positive),
+                EffectKind::Choice { attr: Attr::Power, pieces } => {
+                    pieces.iter().all(|(lo, _)| lo.is_positive())
+                }
+                EffectKind::Run { .. } => true,
+                _ => false,
+            };
+            if asks && members.iter().any(|range| range.contains(device)) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Declarations at which vehicles are of which nobody says what fits in, and nothing but what is asked
+/// for them bounds what they get.
+pub(super) fn roomless<'a>(case: &Case<'a>) -> Vec<&'a Family> {
+    let names = crate::bundle::Names::new(case.site);
+    let mut found: Vec<&Family> = Vec::new();
+    for stay in case.sessions.iter().filter(|stay| stay.room.is_none()) {
+        let Some(device) = names.device(&stay.device) else { continue };
+        let inside = |step: &crate::bundle::Step| stay.arrival <= step.start && step.end <= stay.departure;
+        if !asks_power(case.site, device) && case.steps.iter().any(inside) {
+            found.extend(case.site.family(device.family));
+        }
+    }
+    found.sort_by_key(|family| family.id);
+    found.dedup_by_key(|family| family.id);
+    found
+}
+
+/// The same as an assumption.
+pub(super) fn words(family: &Family) -> String {
+    format!(
+        "nobody says how much fits into vehicles at `{}`: they get what they want or rules deliver, and no more",
+        family.name
+    )
+}
