@@ -227,6 +227,19 @@ fn atoms_of(way: &Way) -> Vec<(u32, bool)> {
     way.bits.iter().filter_map(atom).collect()
 }
 
+/// Whether every range of an alternative reaches into what is declared of its number.
+fn in_domains(ground: &Ground, way: &Way) -> bool {
+    way.nums.iter().all(|(num, range)| {
+        let Num::Signal(signal, _) = num else { return true };
+        let Some(Domain::Interval { lo, hi }) = ground.site.signal(*signal).map(|s| &s.domain) else {
+            return true;
+        };
+        let above = matches!(&range.lo, Some((least, open)) if least > hi || (least == hi && *open));
+        let below = matches!(&range.hi, Some((most, open)) if most < lo || (most == lo && *open));
+        !above && !below
+    })
+}
+
 /// Whether two alternatives can hold together, as far as ranges and times say.
 pub(crate) fn meet(ground: &Ground, a: &Way, b: &Way) -> bool {
     if a.excludes(b) {
@@ -251,7 +264,7 @@ pub(crate) fn meet(ground: &Ground, a: &Way, b: &Way) -> bool {
 /// never compared.
 pub(crate) fn meeting(ground: &Ground, conditions: impl Iterator<Item = Formula>) -> Vec<(usize, usize)> {
     let from = ground.atoms.valid().0;
-    let possible = |way: &Way| instant(ground, &atoms_of(way), from).is_some();
+    let possible = |way: &Way| in_domains(ground, way) && instant(ground, &atoms_of(way), from).is_some();
     let all: Vec<Option<Vec<Way>>> = conditions
         .map(|condition| ways(&condition).map(|ways| ways.into_iter().filter(&possible).collect()))
         .collect();
@@ -308,7 +321,7 @@ pub(crate) fn together(ground: &Ground, statements: &[Formula]) -> Answer {
     let expanded = statements.iter().try_fold(vec![Way::default()], |ways, f| expand(f, true, ways));
     let Some(mut ways) = expanded else { return Answer::Unknown };
     let from = ground.atoms.valid().0;
-    ways.retain(|way| instant(ground, &atoms_of(way), from).is_some());
+    ways.retain(|way| in_domains(ground, way) && instant(ground, &atoms_of(way), from).is_some());
     if ways.is_empty() {
         return Answer::Unsat;
     }

@@ -44,6 +44,10 @@ pub struct CheckInputs {
     pub findings: Vec<Diagnostic>,
     /// Bound on the effort of one question, in the solver's units; `None`: the default.
     pub effort: Option<u32>,
+    /// Ask nothing about the network as a whole: a part of it could not be read.
+    pub without_network: bool,
+    /// Ask nothing about tariffs: one could not be read.
+    pub without_prices: bool,
 }
 
 /// What `check` found, and what its silence means.
@@ -73,10 +77,14 @@ pub fn check(site: &Site, inputs: &CheckInputs) -> Report {
         }
     };
     let mut world = encode::World::new(site, &calendar);
-    report.findings.extend(questions::tariff_partition::ask(&mut world));
+    if !inputs.without_prices {
+        report.findings.extend(questions::tariff_partition::ask(&mut world));
+    }
     report.findings.extend(questions::empty_schedule::ask(&mut world));
-    report.findings.extend(questions::no_path::ask(site));
-    report.findings.extend(questions::fail_safe::ask(site));
+    if !inputs.without_network {
+        report.findings.extend(questions::no_path::ask(site));
+        report.findings.extend(questions::fail_safe::ask(site));
+    }
     let prepared = prepare(site, world, inputs);
     report.findings.extend(prepared.refused.iter().cloned());
     let (ground, index) = (&prepared.ground, &prepared.index);

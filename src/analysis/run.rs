@@ -10,8 +10,9 @@ use super::ask::{Asker, Ground};
 use super::index::Index;
 use super::questions::contradiction::Found;
 use super::questions::{
-    MAX_FINDINGS, beyond_device, budget, contradiction, dead_rule, not_permitted, opposed, origins,
-    subject_name, total,
+    MAX_FINDINGS, beyond_device, budget,
+    contradiction::{self, MOST_COUNTED},
+    dead_rule, not_permitted, opposed, origins, subject_name, total,
 };
 use crate::diag::{Diagnostic, codes};
 
@@ -124,30 +125,33 @@ fn answer(ground: &Ground, index: &Index, cluster: &Cluster) -> Answers {
 fn merged(ground: &Ground, found: Vec<Found>) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = Vec::new();
     let mut seen: BTreeMap<_, (usize, BTreeSet<_>)> = BTreeMap::new();
-    // by subject and kind: how many, and the last that is shown
-    let mut counts: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+    // by subject and kind: how many are shown, the last of them, and how many are not
+    let mut counts: BTreeMap<_, (usize, usize, usize)> = BTreeMap::new();
     for one in found {
         let undecided = one.finding.code == codes::OPEN_QUESTION;
         let key = (one.finding.code, one.effects.clone());
-        if let Some((_, on)) = seen.get_mut(&key) {
-            on.insert(one.subject);
-            continue;
-        }
         let count = counts.entry((one.subject, undecided)).or_default();
-        count.0 += 1;
-        if count.0 > MAX_FINDINGS {
-            if let Some(last) = findings.get_mut(count.1) {
-                let name = subject_name(ground.site, one.subject);
-                let what = if undecided { "questions about" } else { "clashes on" };
-                last.notes.retain(|note| !note.ends_with("not shown"));
-                let more = count.0 - MAX_FINDINGS;
-                last.notes.push(format!("{more} more {what} `{name}` are not shown"));
-            }
-            continue;
+        if let Some((at, on)) = seen.get_mut(&key) {
+            on.insert(one.subject);
+            count.1 = *at;
+        } else if one.counted || count.0 >= MAX_FINDINGS {
+            count.2 += 1;
+        } else {
+            count.0 += 1;
+            count.1 = findings.len();
+            seen.insert(key, (findings.len(), BTreeSet::from([one.subject])));
+            findings.push(one.finding);
         }
-        count.1 = findings.len();
-        seen.insert(key, (findings.len(), BTreeSet::from([one.subject])));
-        findings.push(one.finding);
+    }
+    for ((subject, undecided), (_, last, more)) in counts {
+        if more > 0
+            && let Some(last) = findings.get_mut(last)
+        {
+            let name = subject_name(ground.site, subject);
+            let what = if undecided { "questions about" } else { "clashes on" };
+            let least = if more >= MOST_COUNTED { "at least " } else { "" };
+            last.notes.push(format!("{least}{more} more {what} `{name}` are not shown"));
+        }
     }
     for (at, on) in seen.into_values() {
         if let Some(finding) = findings.get_mut(at)

@@ -17,6 +17,7 @@ mod civil;
 mod daily;
 mod instant;
 mod obligation;
+mod pieces;
 mod show;
 mod sun;
 mod zone;
@@ -238,6 +239,25 @@ impl Calendar {
         let mut pieces = Vec::new();
         if from >= to {
             return pieces;
+        }
+        // joined piece by piece: asking the whole at the ends of every part would take the square of
+        // their number
+        let of = |part: &Sched| self.windows(part, from, to);
+        match sched {
+            Sched::Or(parts) => return pieces::joined(parts.iter().flat_map(of).collect()),
+            Sched::And(parts) => {
+                return parts
+                    .iter()
+                    .map(of)
+                    .reduce(|a, b| pieces::common(&a, &b))
+                    .unwrap_or(vec![(from, to)]);
+            }
+            Sched::Except(all, without) => {
+                return pieces::common(&of(all), &pieces::rest(&of(without), from, to));
+            }
+            Sched::Not(part) => return pieces::rest(&of(part), from, to),
+            Sched::Named(id) => return self.named.get(id.index()).map_or(pieces, of),
+            Sched::Always | Sched::Days(_) | Sched::Window { .. } | Sched::Dated(..) => {}
         }
         let mut open = self.contains(sched, from).then_some(from);
         for at in self.boundaries(sched, from.plus(1), to) {

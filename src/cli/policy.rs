@@ -25,7 +25,7 @@ pub(super) struct Policy<'s> {
     pub(super) compiled: Option<(Site, Calendar)>,
     /// where there are errors, what can be checked all the same, with the number of statements
     /// that are left out
-    partial: Option<((Site, Calendar), usize)>,
+    partial: Option<((Site, Calendar), sema::Left)>,
     /// the feeds, once read
     pub(super) inputs: Option<Inputs>,
     findings: Diagnostics,
@@ -50,9 +50,9 @@ impl<'s> Policy<'s> {
                 None
             }
         });
-        let partial = partial.and_then(|sema::Partial { site, left_out }| {
+        let partial = partial.and_then(|sema::Partial { site, left }| {
             let calendar = Calendar::new(&site).ok()?;
-            Some(((site, calendar), left_out))
+            Some(((site, calendar), left))
         });
         let counts = vec![("files".to_owned(), repository.files.len() as u64)];
         let shown = shown(&repository, system);
@@ -71,7 +71,12 @@ impl<'s> Policy<'s> {
         let Some((site, calendar)) = self.compiled.as_ref().or(partial) else { return };
         match inputs::load(&mut self.repository, site, calendar, span) {
             Ok(inputs) => self.inputs = Some(inputs),
-            Err(faults) => self.findings.extend(faults),
+            Err(faults) => self.findings.extend(faults.into_iter().map(|fault| match fault.help {
+                None if fault.code == codes::FEED => {
+                    fault.help("correct the file, or what the feed declares of it")
+                }
+                _ => fault,
+            })),
         }
     }
 
@@ -82,14 +87,21 @@ impl<'s> Policy<'s> {
         let span = span.unwrap_or_else(|| calendar.valid());
         self.read(span);
         let Some((site, _)) = self.checked() else { return };
-        let report = analysis::check(site, &CheckInputs::default());
+        let left = self.partial.as_ref().map(|(_, left)| *left).unwrap_or_default();
+        let inputs = CheckInputs {
+            without_network: left.network,
+            without_prices: left.prices,
+            ..CheckInputs::default()
+        };
+        let report = analysis::check(site, &inputs);
         self.findings.extend(report.findings);
         self.counts.push(("rules".to_owned(), report.rules as u64));
         self.counts.push(("questions".to_owned(), report.questions));
         self.rests_on = report.rests_on;
-        if let Some((_, left_out)) = self.partial.as_ref().filter(|(_, left_out)| *left_out > 0) {
-            let what = super::output::counted(*left_out as u64, "statement", "statements");
-            self.rests_on.push(format!("{what} with errors left out: nothing was asked about them"));
+        if left.statements > 0 {
+            let what = super::output::counted(left.statements as u64, "statement", "statements");
+            let line = "with errors, or resting on such, left out: nothing was asked about them";
+            self.rests_on.push(format!("{what} {line}"));
         }
     }
 

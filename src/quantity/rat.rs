@@ -180,6 +180,15 @@ impl Rat {
         }
     }
 
+    /// Binary digits of the numerator or the denominator, whichever is longer; 64 at least.
+    #[must_use]
+    pub fn bits(&self) -> u64 {
+        match &self.0 {
+            Repr::Small(..) => 64,
+            Repr::Big(big) => big.numer().bits().max(big.denom().bits()).max(64),
+        }
+    }
+
     /// Whether it is zero.
     #[must_use]
     pub fn is_zero(&self) -> bool {

@@ -19,6 +19,9 @@ use crate::system::{CSV_CAP, FileError, FileFault, Kind, POLICY_CAP, RepoRoot, R
 
 pub use manifest::{MANIFEST, Manifest, Waiver, date};
 
+/// Faults of an inventory that are shown; the others are counted.
+const MOST_PROBLEMS: usize = 50;
+
 /// Policy files that one site may have.
 const MOST_FILES: usize = 20_000;
 
@@ -461,7 +464,13 @@ impl<'s> Repository<'s> {
         let Some(last) = last else { return };
         let problems = self.inventory.problems();
         let places = if problems.is_empty() { BTreeMap::new() } else { self.inventory_places() };
-        for problem in problems {
+        let more = problems.len().saturating_sub(MOST_PROBLEMS);
+        if more > 0 {
+            let words = format!("the inventory has {more} more faults");
+            let finding = Diagnostic::error(codes::INVENTORY, Span::file(last), words);
+            self.findings.push(finding.help("correct the first ones and run again"));
+        }
+        for problem in problems.into_iter().take(MOST_PROBLEMS) {
             let name = problem.at.split('.').nth(1).unwrap_or_default();
             let span = places.get(name).copied().unwrap_or(Span::file(last));
             self.findings.push(

@@ -37,6 +37,9 @@ pub(super) struct Num {
     pub(super) level: bool,
 }
 
+/// Longest numerator or denominator of a computed constant: some 300 decimal digits.
+const MOST_BITS: u64 = 1_000;
+
 impl Num {
     pub(super) fn constant(constant: Constant) -> Self {
         Self {
@@ -215,7 +218,8 @@ impl Compiler<'_> {
                     };
                     let step = Rat::max_of(&sum.step, &value.step);
                     let kelvin = sum.kelvin && value.kelvin;
-                    (Num { lin, ty, kelvin, step, level: false }, place.to(at))
+                    let num = Num { lin, ty, kelvin, step, level: false };
+                    (self.of_bounded_length(num, place.to(at))?, place.to(at))
                 }
             });
         }
@@ -272,11 +276,28 @@ impl Compiler<'_> {
             total = Some(match total {
                 None => (value, at),
                 Some((product, place)) => {
-                    (self.multiply(product, value, op, (place, at, span))?, place.to(at))
+                    let num = self.multiply(product, value, op, (place, at, span))?;
+                    (self.of_bounded_length(num, place.to(at))?, place.to(at))
                 }
             });
         }
         total.map(|(num, _)| num)
+    }
+
+    /// Numbers stay exact, so that every operation may add digits: their number is bounded.
+    fn of_bounded_length(&mut self, num: Num, span: Span) -> Option<Num> {
+        let lin = &num.lin;
+        let coefficients = lin.terms.iter().map(|(of, _)| of).chain(lin.sums.iter().map(|(of, _)| of));
+        if std::iter::once(&lin.constant).chain(coefficients).all(|number| number.bits() <= MOST_BITS) {
+            return Some(num);
+        }
+        let finding = Diagnostic::error(
+            codes::LONG_NUMBER,
+            span,
+            "this amounts to a number with more than 300 digits, which are all kept",
+        );
+        self.push(finding.help("write numbers with fewer digits, or multiply and divide fewer of them"));
+        None
     }
 
     /// A factor; a bare unit (`kW * h`) counts as one of it.
@@ -325,7 +346,9 @@ impl Compiler<'_> {
             )
             .label(first, side(a.ty))
             .label(second, side(b.ty));
-            self.push(finding);
+            self.push(finding.help(
+                "an amount times a number is of its kind; a rate times a time is an amount: `kW * h`, `USD/kWh * kWh`",
+            ));
             return None;
         };
         let num = match (op, constant_a, constant_b) {

@@ -7,6 +7,9 @@ use crate::bundle::inventory;
 use crate::diag::{Diagnostic, Severity, Span, codes};
 use crate::ir::{Control, Family};
 
+/// Entries for nothing declared that are shown; the others are counted.
+const MOST_UNDECLARED: usize = 50;
+
 /// Findings of one kind for one declaration; the rest is counted.
 #[derive(Default)]
 struct Found {
@@ -45,9 +48,10 @@ impl Compiler<'_> {
         let place = |name: &str| places.get(name).copied().or(whole);
         // what seems to be missing may be what could not be read
         let complete = !self.names.has_broken() && !self.has_unread_statements();
+        let mut undeclared = 0;
         for name in inventory.gateways.keys() {
             if complete && !matches!(self.names.get(name), Some(Entity::Gateway(_))) {
-                self.undeclared("gateway", name, place(name));
+                self.undeclared("gateway", name, place(name), &mut undeclared);
             }
         }
         let mut found: Vec<(Found, Found)> = Vec::new();
@@ -55,7 +59,7 @@ impl Compiler<'_> {
         for (name, entry) in &inventory.devices {
             let Some((at, family)) = self.listed(name) else {
                 if complete && !self.is_declared(name) {
-                    self.undeclared("device", name, place(name));
+                    self.undeclared("device", name, place(name), &mut undeclared);
                 }
                 continue;
             };
@@ -83,6 +87,13 @@ impl Compiler<'_> {
                         ))
                 });
             }
+        }
+        if undeclared > MOST_UNDECLARED {
+            let words = format!(
+                "the inventory has {} more entries that the policy does not declare",
+                undeclared - MOST_UNDECLARED
+            );
+            self.push(at_place(whole)(codes::INVENTORY, words).help("declare them, or remove them"));
         }
         for (elsewhere, untried) in found {
             self.findings.extend(elsewhere.end());
@@ -129,7 +140,11 @@ impl Compiler<'_> {
         matches!(self.names.get(split(name).0), Some(Entity::Broken))
     }
 
-    fn undeclared(&mut self, what: &str, name: &str, place: Option<Span>) {
+    fn undeclared(&mut self, what: &str, name: &str, place: Option<Span>, count: &mut usize) {
+        *count += 1;
+        if *count > MOST_UNDECLARED {
+            return;
+        }
         let finding = at_place(place)(codes::INVENTORY, format!("the policy declares no {what} `{name}`"));
         let (head, index) = split(name);
         let near = if self.suggestions < 100 {

@@ -54,8 +54,7 @@ use crate::repo::Repository;
 
 use collect::Statements;
 use names::Names;
-use partial::Leaves;
-pub use partial::Partial;
+pub use partial::{Left, Partial};
 
 /// Declared devices, counting the members of arrays.
 const MOST_DEVICES: u64 = 10_000_000;
@@ -84,13 +83,15 @@ pub fn compile(repository: &Repository<'_>) -> Compiled {
     let mut findings = repository.findings.clone();
     let statements = module::load(repository, &mut sources, &mut findings);
     let mut compiler = Compiler::new(repository, &sources, &statements, findings);
-    let leaves = (!repository.unread && !statements.overflown).then(|| compiler.run(&statements));
+    let whole = !repository.unread && !statements.overflown;
+    if whole {
+        compiler.run(&statements);
+    }
     let Compiler { site, mut findings, .. } = compiler;
     findings.sort(&sources);
     let (site, partial) = if findings.has_errors() {
-        let inventory = &repository.inventory_sources;
-        let rest = |leaves| partial::without_errors(site, &leaves, &findings, &sources, inventory);
-        (None, leaves.and_then(rest))
+        let rest = || partial::without_errors(site, &statements, &findings, &sources, repository);
+        (None, whole.then(rest).flatten())
     } else {
         (Some(site), None)
     };
@@ -164,7 +165,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn run(&mut self, statements: &'a Statements) -> Leaves {
+    fn run(&mut self, statements: &'a Statements) {
         let declared = self.collect(statements);
         self.site_statement(&declared);
         self.principals(&declared);
@@ -191,7 +192,6 @@ impl<'a> Compiler<'a> {
         self.test_statements(&declared);
         self.objective_statement(&declared);
         self.decide_statements(&declared);
-        Leaves::of(&declared)
     }
 
     fn push(&mut self, finding: Diagnostic) {
@@ -249,7 +249,8 @@ impl<'a> Compiler<'a> {
     /// Reports a word that nothing declares.
     fn unknown(&mut self, word: &str, span: Span, what: &str) {
         let mut finding =
-            Diagnostic::error(codes::UNKNOWN_NAME, span, format!("{what} `{word}` is not declared"));
+            Diagnostic::error(codes::UNKNOWN_NAME, span, format!("{what} `{word}` is not declared"))
+                .help("declare it, or import the module that does");
         if self.suggestions < 100 {
             self.suggestions += 1;
             if let Some(near) = self.names.near(word) {
@@ -257,8 +258,6 @@ impl<'a> Compiler<'a> {
                 if let Some(place) = self.names.place(near) {
                     finding = finding.label(place, format!("`{near}` is declared here"));
                 }
-            } else {
-                finding = finding.help("declare it, or import the module that does");
             }
         }
         self.push(finding);

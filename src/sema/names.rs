@@ -113,9 +113,13 @@ impl Names {
         self.map.values().any(|(entity, _)| *entity == Entity::Broken)
     }
 
-    /// A declared word near to this one.
+    /// A declared word near to this one, or what a module brought under it.
     pub(super) fn near(&self, word: &str) -> Option<&str> {
-        crate::diag::nearest(word, self.map.keys().map(String::as_str))
+        let brought = || {
+            let ends = |name: &&str| name.rsplit_once('.').is_some_and(|(_, last)| last == word);
+            self.map.keys().map(String::as_str).find(ends)
+        };
+        crate::diag::nearest(word, self.map.keys().map(String::as_str)).or_else(brought)
     }
 
     /// A declared feed near to this word.

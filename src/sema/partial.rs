@@ -1,78 +1,163 @@
 //! What can still be checked of a policy with errors: everything but the statements that have them,
-//! where nothing else depends on those.
+//! and those that rest on such.
 //!
-//! Rules, budgets, tests and proofs are leaves: no other statement means anything else without
-//! them. The inventory is one too: it says where devices are, not what they may do. An error in a declaration, an assumption or a permit changes the meaning of others, and
-//! then nothing is said beyond it.
+//! What rests on what is seen by name: a statement that says a word which a broken one declares may
+//! mean something else. Where an error changes the meaning of everything (the site, the weather, an
+//! assumption, a module), nothing is said beyond it.
 
-use crate::ast;
-use crate::diag::{Diagnostics, Severity, SourceId, SourceMap, Span};
+use std::collections::BTreeSet;
+
+use super::collect::Statements;
+use crate::diag::{Diagnostics, Severity, SourceMap, Span, codes};
 use crate::ir;
+use crate::repo::{MANIFEST, Repository};
 
-use super::collect::{Declared, Owned};
+/// Longest chain of declarations through which an error is followed.
+const LONGEST_CHAIN: usize = 64;
 
 /// A policy without its broken statements.
 #[derive(Debug)]
 pub struct Partial {
     /// The policy; rules with errors are there, always active and without effects.
     pub site: ir::Site,
-    /// Statements that were left out.
-    pub left_out: usize,
+    /// What is missing from it.
+    pub left: Left,
 }
 
-/// Where the leaves stand.
-#[derive(Debug, Default)]
-pub(super) struct Leaves {
-    rules: Vec<Span>,
-    budgets: Vec<Span>,
-    others: Vec<Span>,
+/// What is left out of a policy with errors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Statements.
+    pub statements: usize,
+    /// Who feeds whom, as a whole.
+    pub network: bool,
+    /// What energy costs.
+    pub prices: bool,
 }
 
-impl Leaves {
-    pub(super) fn of(declared: &Declared<'_>) -> Self {
-        fn spans<T>(all: &[Owned<'_, T>]) -> Vec<Span> {
-            all.iter().map(|owned| owned.span).collect()
+/// One statement as text.
+struct Statement<'t> {
+    span: Span,
+    keyword: &'t str,
+    text: &'t str,
+    /// Has an error, or rests on a statement that has one.
+    out: bool,
+}
+
+impl<'t> Statement<'t> {
+    fn words(&self) -> impl Iterator<Item = &'t str> + use<'t> {
+        words(self.text)
+    }
+
+    /// The words that it declares.
+    fn declares(&self) -> Vec<&'t str> {
+        match self.keyword {
+            "role" | "mode" => self.words().collect(),
+            // energy has a price through every tariff
+            "tariff" => vec!["price"],
+            // what stands on a bus or behind a gateway is what it is without them
+            "bus" | "link" | "gateway" => Vec::new(),
+            _ => self.words().nth(1).into_iter().collect(),
         }
-        let mut others = spans(&declared.tests);
-        others.extend(spans::<ast::Prove>(&declared.proofs));
-        Self { rules: spans(&declared.rules), budgets: spans(&declared.budgets), others }
+    }
+
+    fn is_device(&self) -> bool {
+        matches!(self.keyword, "producer" | "consumer" | "storage" | "control" | "slot")
     }
 }
 
-fn holds(outer: Span, inner: Span) -> bool {
-    outer.source == inner.source && outer.start <= inner.start && inner.end <= outer.end
+/// Words outside of comments and quotes, as far as a line shows them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(|line| line.split_once("//").map_or(line, |(before, _)| before))
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
 }
 
-/// The policy without the leaves that have errors; `None` where an error lies elsewhere.
+/// The policy without what has errors or rests on them; `None` where an error touches everything.
 pub(super) fn without_errors(
     mut site: ir::Site,
-    leaves: &Leaves,
+    statements: &Statements,
     findings: &Diagnostics,
     sources: &SourceMap,
-    inventory: &[SourceId],
+    repository: &Repository<'_>,
 ) -> Option<Partial> {
-    let (mut rules, mut budgets) = (vec![false; leaves.rules.len()], vec![false; leaves.budgets.len()]);
-    let mut lost = 0;
+    let mut all: Vec<Statement<'_>> = statements
+        .list
+        .iter()
+        // what modules bring stands in their own texts
+        .filter(|statement| (statement.item.span.source.0 as usize) < repository.files.len())
+        .map(|statement| {
+            let text = sources.slice(statement.item.span);
+            let keyword = words(text).next().unwrap_or("");
+            Statement { span: statement.item.span, keyword, text, out: false }
+        })
+        .collect();
+    all.sort_by_key(|statement| (statement.span.source, statement.span.start));
+    let (mut left, mut permissions) = (Left::default(), true);
+    let mut tainted: BTreeSet<&str> = BTreeSet::new();
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
         let span = finding.span()?;
-        if inventory.contains(&span.source) {
-            continue;
-        }
-        let mark = |spans: &[Span], broken: &mut Vec<bool>| {
-            let at = spans.iter().position(|outer| holds(*outer, span));
-            at.and_then(|at| broken.get_mut(at)).map(|flag| *flag = true).is_some()
-        };
-        let inside = mark(&leaves.rules, &mut rules) || mark(&leaves.budgets, &mut budgets);
-        if inside || leaves.others.iter().any(|outer| holds(*outer, span)) {
-            continue;
-        }
-        if !finding.code.to_string().starts_with("EVL00") || !is_lost_leaf(span, sources) {
+        let Some(at) = holding(&all, span) else {
+            if harmless(span, finding.code, sources, repository) {
+                continue;
+            }
             return None;
+        };
+        let statement = all.get_mut(at)?;
+        statement.out = true;
+        match statement.keyword {
+            // nothing else means anything else without these
+            "rule" | "budget" | "test" | "prove" | "admit" | "conform" | "objective" | "decide" => {}
+            "permit" | "forbid" | "tenant" | "vendor" | "role" => permissions = false,
+            "bus" | "link" | "gateway" => left.network = true,
+            "tariff" => left.prices = true,
+            "zone" | "group" | "schedule" | "feed" | "event" | "mode" => {}
+            _ if statement.is_device() => left.network = true,
+            _ => return None,
         }
-        lost += 1;
+        tainted.extend(statement.declares());
     }
-    for (rule, broken) in site.rules.iter_mut().zip(&rules) {
-        if *broken {
+    let mut settled = false;
+    for _ in 0..LONGEST_CHAIN {
+        let devices = all.iter().any(|statement| statement.out && statement.is_device());
+        settled = true;
+        for statement in all.iter_mut().filter(|statement| !statement.out) {
+            let rests = statement.words().any(|word| {
+                tainted.contains(word) || (devices && matches!(word, "where" | "device" | "devices" | "any"))
+            });
+            if !rests {
+                continue;
+            }
+            match statement.keyword {
+                // networks are asked about as a whole or not at all
+                "bus" | "link" | "gateway" | "permit" | "forbid" | "tenant" | "vendor" | "role"
+                | "tariff" => {}
+                "site" => settled &= !tainted.insert("emergency"),
+                "assume" | "weather" | "priorities" | "module" => return None,
+                _ => {
+                    statement.out = true;
+                    tainted.extend(statement.declares());
+                    settled = false;
+                }
+            }
+        }
+        if settled {
+            break;
+        }
+    }
+    if !settled {
+        return None;
+    }
+    left.network |= all.iter().any(|statement| statement.out && statement.is_device());
+    // what a module's text says rests on its arguments, which are not looked into
+    let is_out =
+        |span: Span| holding(&all, span).and_then(|at| all.get(at)).map_or(!tainted.is_empty(), |s| s.out);
+    left.statements = all.iter().filter(|statement| statement.out).count();
+    for rule in &mut site.rules {
+        let foreign = !permissions && rule.owner != ir::OWNER;
+        if foreign || is_out(rule.span) {
+            left.statements += usize::from(holding(&all, rule.span).is_none() || !is_out(rule.span));
             rule.when = ir::Guard::Const(true);
             rule.until = None;
             rule.memory = ir::Memory::None;
@@ -80,21 +165,40 @@ pub(super) fn without_errors(
             rule.effects.clear();
         }
     }
-    let mut broken = budgets.iter();
-    site.budgets.retain(|_| !broken.next().copied().unwrap_or(false));
+    // what is wrong with a feed has been said; its file is not looked for
+    for feed in site.feeds.iter_mut().filter(|feed| is_out(feed.span)) {
+        feed.origin = ir::FeedOrigin::Live { max_age_s: None, fallback: None };
+    }
+    if left.network || left.prices {
+        site.budgets.clear();
+    }
+    site.budgets.retain(|budget| !is_out(budget.span));
+    if !permissions {
+        site.permits.clear();
+    }
     site.tests.clear();
-    let left_out = lost + rules.iter().chain(&budgets).filter(|broken| **broken).count();
-    Some(Partial { site, left_out })
+    Some(Partial { site, left })
 }
 
-/// Whether the statement that was lost to a syntax error is a leaf: the last line at or before the
-/// error that begins a statement says so.
-fn is_lost_leaf(span: Span, sources: &SourceMap) -> bool {
-    let Some(text) = sources.get(span.source).map(crate::diag::SourceFile::text) else { return false };
-    let before = text.get(..span.start as usize).unwrap_or_default();
-    let line = text.get(before.rfind('\n').map_or(0, |at| at + 1)..).and_then(|rest| rest.lines().next());
-    let begins = |line: &&str| line.starts_with(|c: char| c.is_ascii_alphabetic());
-    let first = line.into_iter().chain(before.lines().rev()).find(begins);
-    let word = first.and_then(|line| line.split_whitespace().next());
-    matches!(word, Some("rule" | "budget" | "test" | "prove"))
+/// The place of the statement that holds a span.
+fn holding(all: &[Statement<'_>], span: Span) -> Option<usize> {
+    let after = all.partition_point(|s| (s.span.source, s.span.start) <= (span.source, span.start));
+    let at = after.checked_sub(1)?;
+    all.get(at).filter(|s| s.span.source == span.source && span.end <= s.span.end).map(|_| at)
+}
+
+/// Whether an error outside of all statements changes nothing that is asked: where devices are, and
+/// how findings are shown.
+fn harmless(span: Span, code: crate::diag::Code, sources: &SourceMap, repository: &Repository<'_>) -> bool {
+    if repository.inventory_sources.contains(&span.source) || code == codes::WAIVER {
+        return true;
+    }
+    if sources.path(span.source) != MANIFEST {
+        return false;
+    }
+    let text = repository.text(span.source);
+    let before = text.get(..(span.start as usize).saturating_add(1)).unwrap_or(&text);
+    let key = before.lines().rev().find(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()));
+    let key = key.and_then(|line| line.split_once(':')).map_or("", |(key, _)| key);
+    matches!(key, "lints" | "waivers" | "max_gap" | "max_change")
 }

@@ -134,7 +134,13 @@ impl Unit {
                     let Some(layout) = sunspec::model(*model).and_then(|m| m.point(place)) else { continue };
                     let Some(start) = starts.get(model) else { continue };
                     if let Some(factor) = layout.scale_factor.and_then(|f| sunspec::model(*model)?.point(f)) {
-                        let exponent = exponent_of(point.step.as_ref());
+                        let exponent = match &point.step {
+                            None if layout.size == 1 && point.unit.as_deref() == Some("W") => {
+                                let most = self.spec.ratings.get("max_power").cloned();
+                                watts_exponent(&most.unwrap_or_else(|| self.rated()))
+                            }
+                            step => exponent_of(step.as_ref()),
+                        };
                         self.holding.insert(start + factor.offset, exponent.to_be_bytes_word());
                         self.context.exponents.insert(name.clone(), exponent);
                     }
@@ -480,6 +486,15 @@ fn value_point(profile: &Profile) -> Option<String> {
 fn exponent_of(step: Option<&Rat>) -> i16 {
     let Some(step) = step else { return 0 };
     (-10..=10).find(|exponent| Context::ten_to(*exponent).as_ref() == Some(step)).unwrap_or(0)
+}
+
+/// The power of ten by which one signed register holds a rating in kW and a fifth more, as watts.
+fn watts_exponent(rated: &Rat) -> i16 {
+    let watts = rated * &Rat::int(1_200);
+    let fits = |exponent: &i16| {
+        Context::ten_to(*exponent).is_some_and(|ten| watts <= &ten * &Rat::int(i64::from(i16::MAX)))
+    };
+    (0..=6).find(fits).unwrap_or(6)
 }
 
 trait AsWord {

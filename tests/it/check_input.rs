@@ -181,7 +181,32 @@ rule wide in comfort { set pump.power to 20 kW }
         check(&system, "site");
         assert!(system.printed().contains("left out"), "{statement}: {}", system.printed());
     }
-    // what others mean may hang on a declaration: nothing more is said
+    // declarations, permits and tests: what does not rest on them is checked all the same
+    for (statements, code) in [
+        ("consumer fan : fan { on main, demand 0 kWh .. 3 kW }", "EVL0201"),
+        (
+            "consumer fan : fan { on main, demand 0 kWh .. 3 kW }\nrule more in comfort { set fan.power to 20 kW }",
+            "EVL0201",
+        ),
+        ("group idle = pmup\nrule more in comfort { turn off idle }", "EVL0101"),
+        (
+            "schedule odd = daily 08:00..25:00\nrule more in comfort { during odd then turn on pump }",
+            "EVL0204",
+        ),
+        ("tenant t { classes economy }\npermit tenant t to limit pmup.power", "EVL0101"),
+        ("bus side { ac 400 kV, 3 phase, limit 3 kWh }", "EVL0201"),
+        ("mode day | night | day", "EVL0102"),
+        ("objective minimise costs", "EVL0101"),
+    ] {
+        let (exit, codes) = found(statements);
+        let others: Vec<&String> = codes.iter().filter(|code| clashes.contains(&code.as_str())).collect();
+        assert_eq!((exit, others.len()), (1, 2), "{statements}: {codes:?}");
+        assert!(codes.len() == 3 && codes.iter().any(|found| found == code), "{statements}: {codes:?}");
+    }
+    let listed = with("").file("site/evl.yaml", "waivers: [{code: EVL0401, until: 2020-01-01, reason: x}]\n");
+    let (exit, codes) = check(&listed, "site");
+    assert!(exit == 1 && clashes.iter().all(|code| codes.contains(&(*code).to_owned())), "{codes:?}");
+    // an assumption bounds what others mean: nothing more is said
     let (exit, codes) = found("assume pump.power < 3 kWh");
     assert!(exit == 1 && codes.iter().all(|code| !clashes.contains(&code.as_str())), "{codes:?}");
 }

@@ -31,7 +31,7 @@ pub(crate) fn ask(ground: &Ground, dossier: &Dossier, asker: &mut Asker) -> Vec<
             Answer::Unknown => open(span_of(ground.site, act), "whether the device can do this"),
             Answer::Sat => report(ground, dossier, act, &statements, asker),
         };
-        found.push(Found { effects: vec![(act.rule.0, act.effect)], subject: dossier.subject, finding });
+        found.push(Found::new(vec![(act.rule.0, act.effect)], dossier.subject, finding));
     }
     found
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{least, mismatch, open, says, sets, span_of, subject_name, with_witness};
+use super::{MAX_FINDINGS, least, mismatch, open, says, sets, span_of, subject_name, with_witness};
 use crate::analysis::ask::{Asker, Ground};
 use crate::analysis::encode::Subject;
 use crate::analysis::formula::Formula;
@@ -25,9 +25,21 @@ pub(crate) struct Found {
     pub(crate) effects: Vec<(u32, u32)>,
     /// On what.
     pub(crate) subject: Subject,
-    /// The finding.
+    /// The finding; without a situation where it is only counted.
     pub(crate) finding: Diagnostic,
+    /// One of many on this subject: only counted.
+    pub(crate) counted: bool,
 }
+
+impl Found {
+    /// A clash that is shown.
+    pub(crate) const fn new(effects: Vec<(u32, u32)>, subject: Subject, finding: Diagnostic) -> Self {
+        Self { effects, subject, finding, counted: false }
+    }
+}
+
+/// Most clashes of one device that are counted beyond those that are shown.
+pub(crate) const MOST_COUNTED: usize = 500;
 
 /// Asks the questions of one device or zone.
 pub(crate) fn ask(ground: &Ground, dossier: &Dossier, asker: &mut Asker) -> Vec<Found> {
@@ -40,7 +52,10 @@ pub(crate) fn ask(ground: &Ground, dossier: &Dossier, asker: &mut Asker) -> Vec<
     let mut found = Vec::new();
     for acts in classes.values() {
         pairs(ground, dossier, acts, asker, &mut found);
-        larger(ground, dossier, acts, asker, &mut found);
+        // with so many to mend first, sets of three and more can wait
+        if found.len() < MAX_FINDINGS {
+            larger(ground, dossier, acts, asker, &mut found);
+        }
     }
     found
 }
@@ -65,7 +80,7 @@ fn larger(
         // where other effects always act, the evaluator may name another least set, which is
         // listed here too
         if let Some(finding) = report(ground, dossier, codes::CONTRADICTION, &only, &statements, asker) {
-            found.push(Found { effects: effects(&set), subject, finding });
+            found.push(Found::new(effects(&set), subject, finding));
         }
     }
     let Some((first, _)) = acts.first() else { return };
@@ -76,7 +91,7 @@ fn larger(
     };
     let about = format!("{about} `{}`", subject_name(ground.site, subject));
     let finding = open(span_of(ground.site, first), &about);
-    found.push(Found { effects: effects(acts), subject, finding });
+    found.push(Found::new(effects(acts), subject, finding));
 }
 
 /// Where the pair leaves nothing, and where it does so by forcing both directions.
@@ -115,20 +130,24 @@ fn pairs(
                     continue;
                 }
                 let statements = [a.acts(), b.acts(), condition];
+                let effects = vec![(a.rule.0, a.effect), (b.rule.0, b.effect)];
                 match asker.together(&statements) {
                     Answer::Unsat => {}
-                    Answer::Unknown => found.push(Found {
-                        effects: vec![(a.rule.0, a.effect), (b.rule.0, b.effect)],
-                        subject: dossier.subject,
-                        finding: open(span_of(ground.site, a), &about(ground, &[a, b])),
-                    }),
+                    Answer::Unknown => {
+                        let finding = open(span_of(ground.site, a), &about(ground, &[a, b]));
+                        found.push(Found::new(effects, dossier.subject, finding));
+                    }
+                    Answer::Sat if found.len() >= MAX_FINDINGS => {
+                        let finding = Diagnostic::error(code, span_of(ground.site, a), "one of many clashes");
+                        let one = Found::new(effects, dossier.subject, finding);
+                        found.push(Found { counted: true, ..one });
+                        if found.len() >= MAX_FINDINGS + MOST_COUNTED {
+                            return;
+                        }
+                    }
                     Answer::Sat => {
                         let finding = report(ground, dossier, code, &[a, b], &statements, asker);
-                        found.extend(finding.map(|finding| Found {
-                            effects: vec![(a.rule.0, a.effect), (b.rule.0, b.effect)],
-                            subject: dossier.subject,
-                            finding,
-                        }));
+                        found.extend(finding.map(|finding| Found::new(effects, dossier.subject, finding)));
                     }
                 }
             }

@@ -191,16 +191,25 @@ fn at_fail_safe(site: &Site, family: &Family) -> Option<(Rat, Rat)> {
     }
 }
 
+/// The links of each bus but one, with the bus at their other end.
+fn neighbours<'s>(site: &'s Site, without: Option<&Link>) -> BTreeMap<BusId, Vec<(&'s Link, BusId)>> {
+    let mut all: BTreeMap<BusId, Vec<(&Link, BusId)>> = BTreeMap::new();
+    for link in site.links.iter().filter(|link| without.is_none_or(|without| link.id != without.id)) {
+        all.entry(link.from).or_default().push((link, link.to));
+        all.entry(link.to).or_default().push((link, link.from));
+    }
+    all
+}
+
 /// Buses that hang together with a bus, without crossing a link.
 fn side(site: &Site, from: BusId, without: Option<&Link>) -> BTreeSet<BusId> {
+    let neighbours = neighbours(site, without);
     let mut seen = BTreeSet::from([from]);
     let mut open = vec![from];
     while let Some(bus) = open.pop() {
-        for link in site.links.iter().filter(|link| without.is_none_or(|without| link.id != without.id)) {
-            for (a, b) in [(link.from, link.to), (link.to, link.from)] {
-                if a == bus && seen.insert(b) {
-                    open.push(b);
-                }
+        for (_, far) in neighbours.get(&bus).into_iter().flatten() {
+            if seen.insert(*far) {
+                open.push(*far);
             }
         }
     }
@@ -223,22 +232,25 @@ fn has_grid(site: &Site, side: &BTreeSet<BusId>) -> bool {
 fn seen_from(site: &Site, nets: &[Net], bus: BusId, without: Option<&Link>) -> (Rat, Rat) {
     // buses in the order in which they are reached, each with the link that leads to it
     let mut order: Vec<(BusId, Option<(&Link, BusId)>)> = vec![(bus, None)];
+    let neighbours = neighbours(site, without);
     let mut seen = BTreeSet::from([bus]);
     let mut at = 0;
     while let Some((here, _)) = order.get(at).copied() {
-        for link in site.links.iter().filter(|link| without.is_none_or(|without| link.id != without.id)) {
-            for (near, far) in [(link.from, link.to), (link.to, link.from)] {
-                if near == here && seen.insert(far) {
-                    order.push((far, Some((link, near))));
-                }
+        for (link, far) in neighbours.get(&here).into_iter().flatten() {
+            if seen.insert(*far) {
+                order.push((*far, Some((link, here))));
             }
         }
         at += 1;
     }
+    let mut on: BTreeMap<BusId, Vec<&Net>> = BTreeMap::new();
+    for net in nets {
+        on.entry(net.bus).or_default().push(net);
+    }
     let mut sums: BTreeMap<BusId, (Rat, Rat)> = BTreeMap::new();
     for (here, by) in order.into_iter().rev() {
         let mut sum = sums.remove(&here).unwrap_or_default();
-        for net in nets.iter().filter(|net| net.bus == here) {
+        for net in on.get(&here).into_iter().flatten() {
             sum.0 += &net.least;
             sum.1 += &net.most;
         }

@@ -76,7 +76,7 @@ fn undecided(ground: &Ground, case: &Case) -> Found {
     let span = case.acts.first().map_or(ground.site.span, |act| span_of(ground.site, act));
     let effects = case.acts.iter().map(|act| (act.rule.0, act.effect)).collect();
     let finding = open(span, &case.about);
-    Found { effects, subject: case.subject, finding }
+    Found::new(effects, case.subject, finding)
 }
 
 /// The conflicts by key, and whether some combination leaves the verdict open; `None` where the
@@ -178,7 +178,7 @@ fn report(ground: &Ground, case: &Case, conditions: &[Formula], shown: Shown, as
     let code = code_of(&conflict);
     let effects: Vec<(u32, u32)> = conflict.effects.iter().map(|e| (e.instance.rule.0, e.index)).collect();
     let span = conflict.effects.first().map_or(site.span, |effect| says(site, effect, site.span).0);
-    let of = |finding: Diagnostic| Found { effects: effects.clone(), subject: case.subject, finding };
+    let of = |finding: Diagnostic| Found::new(effects.clone(), case.subject, finding);
     let mut statements = pinned(conditions, &pattern);
     statements.extend(case.must.iter().cloned());
     let situation = match least(asker, &statements, &[], code, span) {

@@ -87,7 +87,7 @@ pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Foun
                 let mut effects = vec![(heat.rule.0, heat.effect), (cool.rule.0, cool.effect)];
                 effects.sort_unstable();
                 effects.dedup();
-                found.push(Found { effects, subject: Subject::Zone(zone.id), finding });
+                found.push(Found::new(effects, Subject::Zone(zone.id), finding));
             }
         }
     }

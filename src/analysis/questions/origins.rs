@@ -39,7 +39,7 @@ fn judged(
         Answer::Unknown => {
             let effects = acts.iter().map(|act| (act.rule.0, act.effect)).collect();
             let span = acts.first().map_or(ground.site.span, |act| span_of(ground.site, act));
-            vec![Found { effects, subject, finding: open(span, &about) }]
+            vec![Found::new(effects, subject, open(span, &about))]
         }
         Answer::Sat => judge::ask(ground, &Case { subject, acts, must, wanted, about }, asker),
     }

@@ -31,7 +31,7 @@ pub(crate) fn ask(ground: &Ground, index: &Index, total: &TotalDossier, asker: &
     let undecided = || {
         let effects = total.acts.iter().map(|act| (act.rule.0, act.effect)).collect();
         let finding = open(span_of(ground.site, act), &about);
-        vec![Found { effects, subject, finding }]
+        vec![Found::new(effects, subject, finding)]
     };
     let must = crossing(index, total);
     if must.contains(&Formula::FALSE) {

@@ -54,7 +54,8 @@ codes! {
     /// reorder others on the screen, nowhere.
     BAD_CHARACTER = 24, Finding, "a character that has no place here";
     /// Numbers are exact and have at most 40 digits, far beyond what any meter shows. They are written
-    /// out: an exponent makes a slip of the pen look like a number.
+    /// out: an exponent makes a slip of the pen look like a number. What is computed from them is exact,
+    /// too, and has at most some 300 digits.
     LONG_NUMBER = 25, Finding, "a number with too many digits";
     /// One statement, or one entry of a list, is longer than 256 KiB. Hostile text could exhaust the
     /// machine with one; policy text that people read is split into statements of its own.

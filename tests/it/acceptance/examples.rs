@@ -31,7 +31,7 @@ const STATE: &str = r#"{
   "on": {"fuel_cell": {"on": false, "since": "2026-07-21T00:00:00Z"}},
   "peaks": {"e19": {"any": "70 kW", "peak": "60 kW", "part_peak and summer": "65 kW", "part_peak except summer": "0 kW"}},
   "used": {"carbon": "20000 kg"},
-  "signals": {"garage_co.ppm": "3 ppm", "fire_panel.alarm": false}
+  "signals": {"garage_co.ppm": "3 ppm", "fire_panel.alarm": false, "chiller.filter_pressure": "140 Pa"}
 }"#;
 
 /// The example site as it lies in the repository.
