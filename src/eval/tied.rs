@@ -74,7 +74,7 @@ impl Tied {
         to: Instant,
     ) -> Vec<Instant> {
         let mut found = Vec::new();
-        self.collect(site, cal, guard, (from.plus(1), to), &mut found);
+        self.collect(site, cal, (guard, &[0]), (from.plus(1), to), &mut found);
         found.sort_unstable();
         found.dedup();
         found
@@ -94,24 +94,42 @@ impl Tied {
         found
     }
 
+    /// `after`: how long a guard around this one may wait after it, s.
     fn collect(
         &self,
         site: &Site,
         cal: &Calendar,
-        guard: &Guard,
-        range: (Instant, Instant),
+        (guard, after): (&Guard, &[i64]),
+        (from, to): (Instant, Instant),
         found: &mut Vec<Instant>,
     ) {
         match guard {
-            Guard::During(sched) => found.extend(cal.boundaries(sched, range.0, range.1)),
-            Guard::Compare { lin, .. } => self.collect_lin(site, cal, lin, range, found),
-            Guard::Not(inner) | Guard::Held(_, inner) => self.collect(site, cal, inner, range, found),
-            Guard::All(parts) | Guard::Any(parts) => {
-                for part in parts {
-                    self.collect(site, cal, part, range, found);
+            Guard::During(sched) => {
+                for wait in after {
+                    let changes = cal.boundaries(sched, from.plus(-wait), to.plus(-wait));
+                    found.extend(changes.iter().map(|at| at.plus(*wait)));
                 }
             }
-            Guard::Quantified { body, .. } => self.collect(site, cal, body, range, found),
+            Guard::Compare { lin, .. } => {
+                for wait in after {
+                    let mut changes = Vec::new();
+                    self.collect_lin(site, cal, lin, (from.plus(-wait), to.plus(-wait)), &mut changes);
+                    found.extend(changes.iter().map(|at| at.plus(*wait)));
+                }
+            }
+            Guard::Not(inner) => self.collect(site, cal, (inner, after), (from, to), found),
+            Guard::Held(id, inner) => {
+                let wait = site.held.get(id.index()).map_or(0, |held| held.for_s);
+                let after: Vec<i64> =
+                    std::iter::once(0).chain(after.iter().map(|more| wait + more)).collect();
+                self.collect(site, cal, (inner, &after), (from, to), found);
+            }
+            Guard::All(parts) | Guard::Any(parts) => {
+                for part in parts {
+                    self.collect(site, cal, (part, after), (from, to), found);
+                }
+            }
+            Guard::Quantified { body, .. } => self.collect(site, cal, (body, after), (from, to), found),
             Guard::Const(_) | Guard::Is(_) | Guard::Equals(..) | Guard::Emergency => {}
         }
     }

@@ -253,10 +253,15 @@ fn assumptions(facts: &Facts<'_, '_, '_, '_>) -> Vec<String> {
         {
             let price =
                 super::terminal::shortfall_price(&facts.solved.model) / store.efficiency_charge.to_f64();
-            found.push(format!(
-                "`{}` ends with at least its level at the start; each kWh less is priced at {price:.4} {}/kWh, the horizon's highest import price over its charging efficiency",
-                family.name, site.currency
-            ));
+            let less = if price > 0.0 {
+                format!(
+                    "each kWh less is priced at {price:.4} {}/kWh, the horizon's dearest energy over its charging efficiency",
+                    site.currency
+                )
+            } else {
+                "no energy has a price here, so a lower level is only avoided before money".to_owned()
+            };
+            found.push(format!("`{}` ends with at least its level at the start; {less}", family.name));
         }
     }
     if !facts.solved.model.scene.origins.is_empty() {

@@ -13,7 +13,7 @@ pub(super) type Asks<'s> = BTreeMap<(&'s What, usize), Vec<&'s Ask>>;
 pub(super) fn build<'s, 'a>(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) -> Builder<'s, 'a> {
     let mut asks: Asks<'s> = BTreeMap::new();
     for ask in &scene.asks {
-        if mode != Mode::Hard || ask.preference {
+        if mode != Mode::Hard || ask.preference || ask.what.is_state() {
             asks.entry((&ask.what, ask.step)).or_default().push(ask);
         }
     }

@@ -370,7 +370,13 @@ impl Builder<'_, '_> {
         at_most(self, aff, &ceiling);
     }
 
-    /// A state within what the rules leave of it at the end of step `t`.
+    /// Whether what rules leave of something in step `t` hangs on conditions that the plan decides.
+    pub(super) fn forks_on(&self, what: &What, t: usize) -> bool {
+        self.scene.forked.get(what).is_some_and(|by| by.contains_key(&t))
+    }
+
+    /// A state within what the rules leave of it at the end of step `t`; where it begins outside, each
+    /// rule asks for itself, so that what is missing until it is back has its owner.
     pub(super) fn within_sets(
         &mut self,
         owner: Owner,
@@ -404,7 +410,10 @@ impl Builder<'_, '_> {
         }
         if let Some(set) = scene.sets.get(what).and_then(|s| s.get(t)) {
             match super::renewable::hull(set) {
-                Some(bounds) => self.ask_state(owner, (what, aff, begin), bounds, weight, t),
+                Some((lo, hi)) if (lo - 1e-9..=hi + 1e-9).contains(&begin) => {
+                    self.ask(owner, aff, (lo, hi), weight, Some(t), super::model::Wish::No);
+                }
+                Some(_) => {}
                 None => self.program.contradict(),
             }
         }

@@ -459,7 +459,8 @@ impl<'s, 'a> Builder<'s, 'a> {
     ) {
         let Some(list) = asks.get(&(what, t)) else { return };
         for ask in list {
-            if self.mode == Mode::Hard && !ask.preference {
+            let resolved = begin.is_none() || self.forks_on(what, t);
+            if self.mode == Mode::Hard && !ask.preference && resolved {
                 continue; // the resolved sets already hold it
             }
             let when = self.taken(ask.when.as_ref());

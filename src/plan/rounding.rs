@@ -296,7 +296,7 @@ impl Round<'_, '_, '_> {
         (charge, discharge): (&[f64], &[f64]),
     ) {
         let capacity = store.capacity.to_f64();
-        let asked = match &store.end {
+        let mut asked = match &store.end {
             End::AtLeast(x) | End::Exactly(x) => x.to_f64() * capacity,
             End::ExactlyStart | End::Default => begin,
             End::Worth(_) | End::Free => return,
@@ -308,6 +308,10 @@ impl Round<'_, '_, '_> {
         }
         let scene = self.solved.model.scene;
         let (eta_c, eta_d) = (store.efficiency_charge.to_f64(), store.efficiency_discharge.to_f64());
+        // at the top of the band nothing may round upwards
+        let longest = (0..charge.len()).map(|t| scene.hours(t)).fold(0.0, f64::max);
+        let near = longest * units[0].max(units[1]) / eta_d;
+        asked = asked.min(store.level_max.to_f64() * capacity - near);
         let mut missing = asked - level;
         // the latest change disturbs the fewest levels
         for t in (0..charge.len()).rev() {

@@ -31,6 +31,13 @@ pub(super) enum What {
     Zone(ZoneId),
 }
 
+impl What {
+    /// What follows from all that was before, and not from one step alone.
+    pub(super) fn is_state(&self) -> bool {
+        matches!(self, Self::Zone(_) | Self::Device(_, Attr::ChargeLevel))
+    }
+}
+
 /// One effect's interval on one attribute in one step.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ask {

@@ -36,12 +36,11 @@ pub(super) fn cut(
     let mut scheds: Vec<(&Sched, i64)> = Vec::new();
     collect(site, &mut scheds);
     for (sched, before) in scheds {
-        // what looks ahead by `before` changes that much earlier
-        let ahead = calendar.boundaries(sched, from, to.plus(before));
-        cuts.extend(ahead.iter().copied());
-        if before > 0 {
-            cuts.extend(ahead.iter().map(|at| at.plus(-before)));
-        }
+        // what looks ahead by `before` changes that much earlier, and what waits that much later
+        let (first, last) = (from.plus(before.min(0)), to.plus(before.max(0)));
+        let changes = calendar.boundaries(sched, first, last);
+        cuts.extend(changes.iter().copied());
+        cuts.extend(changes.iter().map(|at| at.plus(-before)));
     }
     for rule in &site.rules {
         for effect in &rule.effects {
@@ -162,7 +161,8 @@ pub(super) fn intervals(
     found
 }
 
-/// Every schedule that the policy names, with how far ahead it is looked at, s.
+/// Every schedule that the policy names, with how far ahead it is looked at, s; below 0: with how long
+/// a rule waits after it.
 fn collect<'s>(site: &'s Site, out: &mut Vec<(&'s Sched, i64)>) {
     for tariff in &site.tariffs {
         for price in [Some(&tariff.import), tariff.export.as_ref()].into_iter().flatten() {
@@ -178,48 +178,57 @@ fn collect<'s>(site: &'s Site, out: &mut Vec<(&'s Sched, i64)>) {
         of_rule(site, rule, out);
     }
     if let Some(emergency) = &site.emergency {
-        of_guard(site, emergency, out);
+        of_guard(site, emergency, &[0], out);
     }
 }
 
 fn of_rule<'s>(site: &'s Site, rule: &'s Rule, out: &mut Vec<(&'s Sched, i64)>) {
-    of_guard(site, &rule.when, out);
+    of_guard(site, &rule.when, &[0], out);
     if let Some(until) = &rule.until {
-        of_guard(site, until, out);
+        of_guard(site, until, &[0], out);
     }
     for lin in rule.effects.iter().flat_map(|effect| effect.kind.amounts()) {
-        of_lin(site, lin, out);
+        of_lin(site, lin, &[0], out);
     }
 }
 
-fn of_guard<'s>(site: &'s Site, guard: &'s Guard, out: &mut Vec<(&'s Sched, i64)>) {
+/// What a guard looks at; `after`: how long the rule may wait after it, s.
+fn of_guard<'s>(site: &'s Site, guard: &'s Guard, after: &[i64], out: &mut Vec<(&'s Sched, i64)>) {
     match guard {
-        Guard::During(sched) => out.push((sched, 0)),
-        Guard::Not(inner) | Guard::Held(_, inner) | Guard::Quantified { body: inner, .. } => {
-            of_guard(site, inner, out);
+        Guard::During(sched) => out.extend(after.iter().map(|wait| (sched, -wait))),
+        Guard::Not(inner) | Guard::Quantified { body: inner, .. } => of_guard(site, inner, after, out),
+        Guard::Held(id, inner) => {
+            let wait = site.held.get(id.index()).map_or(0, |held| held.for_s);
+            let after: Vec<i64> = std::iter::once(0).chain(after.iter().map(|more| wait + more)).collect();
+            of_guard(site, inner, &after, out);
         }
-        Guard::All(parts) | Guard::Any(parts) => parts.iter().for_each(|part| of_guard(site, part, out)),
-        Guard::Compare { lin, .. } => of_lin(site, lin, out),
+        Guard::All(parts) | Guard::Any(parts) => {
+            parts.iter().for_each(|part| of_guard(site, part, after, out));
+        }
+        Guard::Compare { lin, .. } => of_lin(site, lin, after, out),
         Guard::Const(_) | Guard::Is(_) | Guard::Equals(..) | Guard::Emergency => {}
     }
 }
 
-/// What an expression looks ahead at.
-fn of_lin<'s>(site: &'s Site, lin: &Lin, out: &mut Vec<(&'s Sched, i64)>) {
+/// The prices that an expression reads or looks ahead at.
+fn of_lin<'s>(site: &'s Site, lin: &Lin, after: &[i64], out: &mut Vec<(&'s Sched, i64)>) {
     for (_, signal) in &lin.terms {
         let (SigRef::Only(id) | SigRef::Member(id, _)) = signal else { continue };
-        let Some(SignalSource::Aggregate { of, over_s, .. }) = site.signal(*id).map(|s| &s.source) else {
-            continue;
+        let (price, ahead) = match site.signal(*id).map(|s| &s.source) {
+            Some(SignalSource::Aggregate { of, over_s, .. }) => {
+                (site.signal(*of).map(|s| &s.source), *over_s)
+            }
+            other => (other, 0),
         };
-        let Some(SignalSource::ImportPrice(t) | SignalSource::ExportPrice(t)) =
-            site.signal(*of).map(|s| &s.source)
-        else {
-            continue;
-        };
+        let Some(SignalSource::ImportPrice(t) | SignalSource::ExportPrice(t)) = price else { continue };
         let Some(tariff) = site.tariffs.get(t.index()) else { continue };
         for price in [Some(&tariff.import), tariff.export.as_ref()].into_iter().flatten() {
             if let Price::Periods { periods, .. } = price {
-                out.extend(periods.iter().map(|p| (&p.during, *over_s)));
+                for wait in after {
+                    // where the price enters the window, and where it leaves it
+                    out.extend(periods.iter().map(|p| (&p.during, ahead - wait)));
+                    out.extend(periods.iter().filter(|_| ahead != 0).map(|p| (&p.during, -wait)));
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::model::{Aff, Builder, Mode, Part, Wish};
 use super::scene::Owner;
-use crate::ir::{ClassId, Device, End, Family, Statement, Store};
+use crate::ir::{ClassId, Device, End, Family, Model, Statement, Store};
 
 pub(super) fn add(
     b: &mut Builder<'_, '_>,
@@ -31,17 +31,24 @@ pub(super) fn add(
         }
         End::Default => {
             let price = shortfall_price(b) / store.efficiency_charge.to_f64();
+            let wish = if price > 0.0 { Wish::Priced(0.0) } else { Wish::Free };
             let mode = std::mem::replace(&mut b.mode, Mode::Elastic);
-            let (missing, _) = b.ask(owner, last, (begin, f64::INFINITY), weight, None, Wish::Priced(0.0));
+            let (missing, _) = b.ask(owner, last, (begin, f64::INFINITY), weight, None, wish);
             b.mode = mode;
-            if let Some(col) = missing {
+            if let Some(col) = missing.filter(|_| price > 0.0) {
                 b.money.push((Part::End, col, price));
             }
         }
     }
 }
 
-/// The horizon's highest import price, currency/kWh.
+/// The dearest kWh of the horizon, imported or of fuel, currency/kWh: what filling the store again may
+/// cost. 0 where no energy has a price: then it is a wish without one.
 pub(super) fn shortfall_price(b: &Builder<'_, '_>) -> f64 {
-    b.scene.prices.values().flat_map(|p| p.import.iter().copied()).fold(0.0, f64::max)
+    let imported = b.scene.prices.values().flat_map(|p| p.import.iter().copied());
+    let fuel = b.scene.site.families.iter().filter_map(|family| match &family.model {
+        Model::Generator { fuel_cost, .. } => Some(fuel_cost.to_f64()),
+        _ => None,
+    });
+    imported.chain(fuel).fold(0.0, f64::max)
 }

@@ -144,7 +144,11 @@ fn end(
         }
         End::AtLeast(level) => {
             let wanted = level * &store.capacity;
-            if content.at_least(last, &wanted) {
+            // at the top of the band nothing may round upwards
+            let near = nearest(case, family, store);
+            let top = &store.level_max * &store.capacity;
+            let floor = if &wanted + &near > top { &wanted - &near } else { wanted.clone() };
+            if content.at_least(last, &floor) {
                 return 1;
             }
             let words = format!("`{name}` ends with {} kWh, less than {wanted} kWh", found.recorded());
@@ -153,7 +157,10 @@ fn end(
         End::Default => {
             let Some(wanted) = start().filter(|wanted| !content.at_least(last, wanted)) else { return 1 };
             (
-                Duty::Wished(Some(lowest), Some(shortfall_price(case, calendar, store))),
+                Duty::Wished(
+                    Some(lowest),
+                    Some(shortfall_price(case, calendar, store)).filter(Rat::is_positive),
+                ),
                 wanted,
                 None,
                 String::new(),
@@ -183,12 +190,16 @@ fn nearest(case: &Case<'_>, family: &Family, store: &Store) -> Rat {
     (step.unwrap_or_default() * longest).checked_div(&store.efficiency_discharge).unwrap_or_default()
 }
 
-/// What each kWh less than at the beginning costs: the horizon's highest import price over the charging
+/// What each kWh less than at the beginning costs: the horizon's dearest import or fuel over the charging
 /// efficiency (planner.md 13).
 pub(super) fn shortfall_price(case: &Case<'_>, calendar: &Calendar, store: &Store) -> Rat {
     let tariffs = case.site.tariffs.iter();
-    let highest = tariffs.filter_map(|tariff| import_prices(case, calendar, tariff).into_iter().max()).max();
-    let highest = Rat::max_of(&highest.unwrap_or_default(), &Rat::ZERO);
+    let imported = tariffs.filter_map(|tariff| import_prices(case, calendar, tariff).into_iter().max());
+    let fuel = case.site.families.iter().filter_map(|family| match &family.model {
+        Model::Generator { fuel_cost, .. } => Some(fuel_cost.clone()),
+        _ => None,
+    });
+    let highest = imported.chain(fuel).fold(Rat::ZERO, |most, price| Rat::max_of(&most, &price));
     highest.checked_div(&store.efficiency_charge).unwrap_or_default()
 }
 

@@ -11,6 +11,7 @@ mod infeasible;
 mod laws;
 mod origins;
 mod refusals;
+mod states;
 mod tightened;
 mod vehicles;
 mod wishes;

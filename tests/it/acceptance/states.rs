@@ -1,0 +1,124 @@
+//! States: what begins outside its band, what a horizon has to end with, and what waits.
+
+use evl::bundle::{PlanDocument, Quantity};
+use evl::system::MemorySystem;
+
+use super::planned_in;
+
+/// A house with a store on a grid of 12 kW.
+const HOUSE: &str = r#"
+edition 2026
+site house {
+  timezone "UTC", currency EUR, step 60 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer utility : grid { on main, import up to 12 kW, export up to 10 kW, tariff flat }
+consumer rooms : load { on main, load 1 kW }
+storage pack : battery {
+  on main, capacity 10 kWh, charge up to 4 kW, discharge up to 4 kW, efficiency 95 % / 95 %, END
+}
+tariff flat { import 0.20 EUR/kWh, export 0.05 EUR/kWh }
+"#;
+
+fn planned(policy: &str, level: &str) -> PlanDocument {
+    let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: house\n");
+    let state = format!(
+        r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
+            "levels": {{"pack": "{level}"}}, "temperatures": {{"hall": "19 degC"}}}}"#
+    );
+    planned_in(&system, "2026-03-02T00:00:00Z", &state)
+}
+
+/// Levels at the steps' ends, as shares.
+fn levels(plan: &PlanDocument) -> Vec<f64> {
+    let found = plan.derived.iter().find(|s| s.of == "pack" && s.quantity == Quantity::Level);
+    found.unwrap().values.iter().map(|kwh| kwh.to_f64() / 10.0).collect()
+}
+
+fn breaches(plan: &PlanDocument) -> Vec<String> {
+    let one = |b: &evl::bundle::Breach| {
+        format!("{} {} {} {}..{}", b.statement.name, b.class, b.of, b.first, b.last)
+    };
+    plan.breaches.iter().map(one).collect()
+}
+
+#[test]
+fn a_store_outside_its_rules_band_comes_back_first_in_every_class() {
+    for class in ["safety", "contract", "economy"] {
+        let policy = HOUSE.replace("END", "end free")
+            + &format!("rule reserve in {class} {{ keep pack.charge_level at least 60 % }}\n");
+        let plan = planned(&policy, "10 %");
+        assert_eq!(breaches(&plan), [format!("reserve {class} pack 0..0")]);
+        let levels = levels(&plan);
+        // 4 kW for an hour, and then inside for good
+        assert!((levels[0] - 0.48).abs() < 1e-6, "{levels:?}");
+        assert!(levels[1..].iter().all(|level| *level >= 0.6), "{levels:?}");
+    }
+    let policy =
+        HOUSE.replace("END", "end free") + "rule room in economy { keep pack.charge_level at most 20 % }\n";
+    let plan = planned(&policy, "90 %");
+    assert_eq!(breaches(&plan), ["room economy pack 0..0"]);
+    assert!(levels(&plan)[1..].iter().all(|level| *level <= 0.2), "{:?}", levels(&plan));
+}
+
+#[test]
+fn a_zone_outside_what_a_rule_holds_comes_back_as_fast_as_it_can() {
+    let policy = HOUSE.replace("END", "end free")
+        + "consumer heater : boiler { on main, demand 0 kW .. 3 kW, heats hall }\n\
+           zone hall { heat_capacity 2 kWh/K, heat_loss 0.1 kW/K, temperature 15 degC .. 26 degC in economy }\n\
+           weather { temperature -20 degC .. 40 degC, normal temperature 5 degC }\n\
+           rule warm in contract { hold hall.temperature at least 21 degC }\n";
+    let plan = planned(&policy, "50 %");
+    assert_eq!(breaches(&plan), ["warm contract hall 0..1"]);
+    let hall = plan.derived.iter().find(|s| s.quantity == Quantity::Temperature).unwrap();
+    let degrees: Vec<f64> = hall.values.iter().map(|v| v.to_f64()).collect();
+    assert!(degrees[2..].iter().all(|t| *t >= 21.0 || *t >= 294.15), "{degrees:?}");
+}
+
+#[test]
+fn a_store_may_have_to_be_full_at_the_end() {
+    for end in ["end at least 100 %", "end exactly 100 %", "charge_level 10 % .. 95 %, end at least 95 %"] {
+        let plan = planned(&HOUSE.replace("END", end), "33.3 %");
+        assert!(plan.breaches.is_empty(), "{end}: {:?}", breaches(&plan));
+        let last = levels(&plan).pop().unwrap();
+        let top = if end.contains("95") { 0.95 } else { 1.0 };
+        assert!(last <= top && last > top - 2e-4, "{end}: {last}");
+    }
+}
+
+/// On an island energy has no import price: a store is not emptied for nothing beside free sun.
+#[test]
+fn an_islands_store_ends_with_what_it_had_where_that_is_free() {
+    let policy = r#"
+edition 2026
+site house {
+  timezone "UTC", currency EUR, step 60 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer sun : pv { on main, rated 8 kW }
+consumer rooms : load { on main, load 1 kW }
+storage pack : battery {
+  on main, capacity 10 kWh, charge up to 4 kW, discharge up to 4 kW, efficiency 95 % / 95 %, grid_forming
+}
+"#;
+    for fuel in ["", "producer cell : fuel_cell { on main, rated 4 kW, fuel 0.30 EUR/kWh }\n"] {
+        let plan = planned(&(policy.to_owned() + fuel), "90 %");
+        assert!(plan.breaches.is_empty(), "{:?}", breaches(&plan));
+        assert!(*levels(&plan).last().unwrap() >= 0.9, "{:?}", levels(&plan));
+    }
+}
+
+/// What a guard waits for falls into the middle of a step: the step ends there.
+#[test]
+fn steps_end_where_a_wait_is_over() {
+    let policy = HOUSE.replace("END", "end free")
+        + "schedule early = daily 02:00..04:00\n\
+           rule hot in safety { when during early for 30 min then limit utility.import to 3 kW }\n";
+    let plan = planned(&policy, "50 %");
+    let begin = plan.from;
+    let cut: Vec<i64> = plan.steps.iter().map(|step| step.start.since(begin) / 60).collect();
+    assert!(cut.contains(&150), "{cut:?}");
+    assert!(!cut.contains(&90), "{cut:?}");
+}
