@@ -25,6 +25,7 @@ mod goals;
 mod grid;
 mod guard;
 mod infeasible;
+mod islands;
 mod levels;
 mod load;
 mod measured;

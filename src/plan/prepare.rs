@@ -1,6 +1,6 @@
 //! From bundle, inputs and state to the scene that is planned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::scene::{Allowance, Due, DueKind, Owner, PeakCharge, Prices, Running, Scene, Short, Stay};
 use super::steps::{self, Step};
@@ -57,7 +57,7 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     charges(known, &mut scene, &mut findings);
     budgets(known, &mut scene, &mut findings);
     excluded(known, &mut findings);
-    second_grids(known.site, &mut findings);
+    super::islands::check(known.site, &mut findings);
     if findings.is_empty() { Ok((scene, notes)) } else { Err(findings) }
 }
 
@@ -75,33 +75,6 @@ fn excluded(known: &Known<'_>, findings: &mut Diagnostics) {
                 format!("understood, not planned yet: a plan without `{name}`, which the state excludes"),
             )
             .help(format!("take `{name}` out of the policy, or out of `excluded` once it is back")),
-        );
-    }
-}
-
-/// Grids that share an island: one of them balances it, and how the others divide the rest is nobody's
-/// command.
-fn second_grids(site: &Site, findings: &mut Diagnostics) {
-    let mut island: Vec<usize> = (0..site.buses.len()).collect();
-    for link in &site.links {
-        let of = |bus: crate::ir::BusId| island.get(bus.index()).copied();
-        let (Some(from), Some(to)) = (of(link.from), of(link.to)) else { continue };
-        island.iter_mut().filter(|i| **i == to).for_each(|i| *i = from);
-    }
-    let mut fed: BTreeMap<usize, &str> = BTreeMap::new();
-    for family in site.families.iter().filter(|family| matches!(family.model, Model::Grid { .. })) {
-        let on = family.bus.and_then(|bus| island.get(bus.index()).copied()).unwrap_or(0);
-        let first = *fed.entry(on).or_insert(&family.name);
-        if first == family.name && family.all().devices().nth(1).is_none() {
-            continue;
-        }
-        findings.push(
-            Diagnostic::error(
-                codes::NOT_PLANNED_YET,
-                family.span,
-                format!("understood, not planned yet: `{}` beside `{first}` on connected buses", family.name),
-            )
-            .help("part their buses, or declare one of them as the site's only grid"),
         );
     }
 }

@@ -2,6 +2,7 @@
 //! what one step rounds off the next makes good; obligations and heat upward; stores never beyond
 //! their band. What still misses is found by exact verification, and the limits are tightened by it.
 
+use super::islands::Islands;
 use super::prepare::Known;
 use super::scene::What;
 use super::solve::Solved;
@@ -32,8 +33,12 @@ pub(super) struct Command {
 /// Rounds a solution to commands.
 pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Command> {
     let mut found = Vec::new();
+    let balancing = Islands::new(known.site).forming(known.site);
     for (unit, members) in solved.model.units.iter().enumerate() {
         let Some(device) = members.members.first().copied() else { continue };
+        if balancing.contains(&device) {
+            continue;
+        }
         let Some(family) = known.site.family(device.family) else { continue };
         let round = Round { solved, unit, device, family };
         match &family.model {

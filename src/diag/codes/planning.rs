@@ -35,4 +35,8 @@ codes! {
     /// own guard reads, directly or by way of other rules, whether it holds cannot be settled. Read a
     /// state, which is that of the step's beginning, or the power of another device.
     GUARD_CYCLE = 1011, Finding, "a guard reads what its own rule commands";
+    /// Buses that hang together need exactly one device that takes up what the others leave: their
+    /// grid, else one store or generator declared `grid_forming`. Its power follows from the rest, so
+    /// it is never commanded.
+    ISLAND = 1012, Finding, "an island that not exactly one device balances";
 }

@@ -23,9 +23,9 @@ tariff flat { import 0.20 EUR/kWh, export 0.05 EUR/kWh }
 
 fn planned(policy: &str, level: &str) -> PlanDocument {
     let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: house\n");
+    let warm = if policy.contains("zone hall") { r#", "temperatures": {"hall": "19 degC"}"# } else { "" };
     let state = format!(
-        r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
-            "levels": {{"pack": "{level}"}}, "temperatures": {{"hall": "19 degC"}}}}"#
+        r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z", "levels": {{"pack": "{level}"}}{warm}}}"#
     );
     planned_in(&system, "2026-03-02T00:00:00Z", &state)
 }
@@ -67,7 +67,6 @@ fn a_zone_outside_what_a_rule_holds_comes_back_as_fast_as_it_can() {
     let policy = HOUSE.replace("END", "end free")
         + "consumer heater : boiler { on main, demand 0 kW .. 3 kW, heats hall }\n\
            zone hall { heat_capacity 2 kWh/K, heat_loss 0.1 kW/K, temperature 15 degC .. 26 degC in economy }\n\
-           weather { temperature -20 degC .. 40 degC, normal temperature 5 degC }\n\
            rule warm in contract { hold hall.temperature at least 21 degC }\n";
     let plan = planned(&policy, "50 %");
     assert_eq!(breaches(&plan), ["warm contract hall 0..1"]);
@@ -121,4 +120,39 @@ fn steps_end_where_a_wait_is_over() {
     let cut: Vec<i64> = plan.steps.iter().map(|step| step.start.since(begin) / 60).collect();
     assert!(cut.contains(&150), "{cut:?}");
     assert!(!cut.contains(&90), "{cut:?}");
+}
+
+#[test]
+fn an_island_is_balanced_by_exactly_one_device() {
+    let policy = r#"
+edition 2026
+site house {
+  timezone "UTC", currency EUR, step 60 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > economy
+bus main { ac 400 V, 3 phase }
+bus barn { ac 400 V, 3 phase }
+producer utility : grid { on main, import up to 9 kW, tariff flat }
+tariff flat { import 0.20 EUR/kWh }
+consumer rooms : load { on main, load 1 kW }
+producer engine : generator { on barn, rated 4 kW, fuel 0.30 EUR/kWhFORMING }
+consumer pump : load { on barn, load 1 kW }
+"#;
+    let refused = |policy: &str| {
+        let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: house\n");
+        let state = r#"{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
+            "levels": {"pack": "50 %"}}"#;
+        super::words(&super::try_planned(&system, "2026-03-02T00:00:00Z", state).unwrap_err().findings)
+    };
+    let store = "storage pack : battery {
+  on barn, capacity 10 kWh, charge up to 4 kW, discharge up to 4 kW, efficiency 95 % / 95 %, grid_forming
+}\n";
+    let nobody = refused(&(policy.replace("FORMING", "") + &store.replace(", grid_forming", "")));
+    assert!(nobody.starts_with("EVL1012 nothing balances `barn`"), "{nobody}");
+    let both = refused(&(policy.replace("FORMING", ", grid_forming") + store));
+    assert!(both.starts_with("EVL1012 `pack` would balance `barn` beside `engine`"), "{both}");
+    // one: it follows from the rest and is not commanded
+    let plan = planned(&(policy.replace("FORMING", "") + store), "50 %");
+    assert!(plan.commands.iter().all(|series| series.device != "pack"), "{:#?}", plan.commands);
+    assert!(plan.derived.iter().any(|s| s.of == "pack" && s.quantity == Quantity::Discharge));
 }
