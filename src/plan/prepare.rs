@@ -58,6 +58,7 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     budgets(known, &mut scene, &mut findings);
     excluded(known, &mut findings);
     super::islands::check(known.site, &mut findings);
+    outdoors(known.site, &mut findings);
     if findings.is_empty() { Ok((scene, notes)) } else { Err(findings) }
 }
 
@@ -75,6 +76,20 @@ fn excluded(known: &Known<'_>, findings: &mut Diagnostics) {
                 format!("understood, not planned yet: a plan without `{name}`, which the state excludes"),
             )
             .help(format!("take `{name}` out of the policy, or out of `excluded` once it is back")),
+        );
+    }
+}
+
+/// A zone loses heat to somewhere.
+fn outdoors(site: &Site, findings: &mut Diagnostics) {
+    for zone in site.zones.iter().filter(|zone| zone.outdoor.is_none()) {
+        findings.push(
+            Diagnostic::error(
+                codes::MISSING_INPUT,
+                zone.span,
+                format!("nothing says how cold it is outside zone `{}`", zone.name),
+            )
+            .help("declare `weather { source feed.weather, temperature -20 degC .. 42 degC }` and its feed"),
         );
     }
 }

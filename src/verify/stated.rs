@@ -39,10 +39,15 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
             && store.end == End::Default
         {
             let price = shortfall_price(facts.case, facts.calendar, store).to_f64();
-            found.push(format!(
-                "`{}` ends with at least its level at the start; each kWh less is priced at {price:.4} {}/kWh, the horizon's highest import price over its charging efficiency",
-                family.name, site.currency
-            ));
+            let less = if price > 0.0 {
+                format!(
+                    "each kWh less is priced at {price:.4} {}/kWh, the horizon's dearest energy over its charging efficiency",
+                    site.currency
+                )
+            } else {
+                "no energy has a price here, so a lower level is only avoided before money".to_owned()
+            };
+            found.push(format!("`{}` ends with at least its level at the start; {less}", family.name));
         }
     }
     let supplied = |decision: &Decision| {

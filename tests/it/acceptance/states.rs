@@ -22,12 +22,27 @@ tariff flat { import 0.20 EUR/kWh, export 0.05 EUR/kWh }
 "#;
 
 fn planned(policy: &str, level: &str) -> PlanDocument {
-    let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: house\n");
+    let system = MemorySystem::new()
+        .file("site/site.evl", policy)
+        .file("site/evl.yaml", "site: house\n")
+        .file("site/w.csv", "time,t\n2026-03-02T00:00,5\n2026-03-02T12:00,5\n");
     let warm = if policy.contains("zone hall") { r#", "temperatures": {"hall": "19 degC"}"# } else { "" };
     let state = format!(
         r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z", "levels": {{"pack": "{level}"}}{warm}}}"#
     );
     planned_in(&system, "2026-03-02T00:00:00Z", &state)
+}
+
+fn refused(policy: &str) -> String {
+    let warm = if policy.contains("zone hall") { r#", "temperatures": {"hall": "19 degC"}"# } else { "" };
+    let system = MemorySystem::new()
+        .file("site/site.evl", policy)
+        .file("site/evl.yaml", "site: house\n")
+        .file("site/w.csv", "time,t\n2026-03-02T00:00,5\n2026-03-02T12:00,5\n");
+    let state = format!(
+        r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z", "levels": {{"pack": "50 %"}}{warm}}}"#
+    );
+    super::words(&super::try_planned(&system, "2026-03-02T00:00:00Z", &state).unwrap_err().findings)
 }
 
 /// Levels at the steps' ends, as shares.
@@ -65,12 +80,17 @@ fn a_store_outside_its_rules_band_comes_back_first_in_every_class() {
 #[test]
 fn a_zone_outside_what_a_rule_holds_comes_back_as_fast_as_it_can() {
     let policy = HOUSE.replace("END", "end free")
-        + "consumer heater : boiler { on main, demand 0 kW .. 3 kW, heats hall }\n\
-           zone hall { heat_capacity 2 kWh/K, heat_loss 0.1 kW/K, temperature 15 degC .. 26 degC in economy }\n\
-           rule warm in contract { hold hall.temperature at least 21 degC }\n";
+        + r#"
+consumer heater : boiler { on main, demand 0 kW .. 3 kW, heats hall }
+zone hall { heat_capacity 2 kWh/K, heat_loss 0.1 kW/K, temperature 15 degC .. 26 degC in economy }
+weather { source feed.w, temperature -20 degC .. 40 degC }
+feed w { file "w.csv", time utc, stamp start, step 12 h, column temperature "t" degC }
+rule warm in contract { hold hall.temperature at least 21 degC }
+"#;
     let plan = planned(&policy, "50 %");
     assert_eq!(breaches(&plan), ["warm contract hall 0..1"]);
     let hall = plan.derived.iter().find(|s| s.quantity == Quantity::Temperature).unwrap();
+    assert!(refused(&policy.replace("source feed.w, ", "")).starts_with("EVL1005"));
     let degrees: Vec<f64> = hall.values.iter().map(|v| v.to_f64()).collect();
     assert!(degrees[2..].iter().all(|t| *t >= 21.0 || *t >= 294.15), "{degrees:?}");
 }
@@ -138,12 +158,6 @@ consumer rooms : load { on main, load 1 kW }
 producer engine : generator { on barn, rated 4 kW, fuel 0.30 EUR/kWhFORMING }
 consumer pump : load { on barn, load 1 kW }
 "#;
-    let refused = |policy: &str| {
-        let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: house\n");
-        let state = r#"{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
-            "levels": {"pack": "50 %"}}"#;
-        super::words(&super::try_planned(&system, "2026-03-02T00:00:00Z", state).unwrap_err().findings)
-    };
     let store = "storage pack : battery {
   on barn, capacity 10 kWh, charge up to 4 kW, discharge up to 4 kW, efficiency 95 % / 95 %, grid_forming
 }\n";
