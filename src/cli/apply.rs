@@ -7,6 +7,7 @@ use super::{documents, output};
 use crate::calendar::Instant;
 use crate::diag::ExitCode;
 use crate::runtime::apply::{AGAIN, Options, apply, apply_without_plan};
+use crate::runtime::stop::Stop;
 use crate::system::System;
 
 /// Write the plan's present step to the gateways, and prove that it is in effect
@@ -57,6 +58,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         yes: args.yes,
         once: args.once,
         now: args.now,
+        stop: Stop::default(),
     };
     let lost = if args.dry_run { ExitCode::Failure } else { ExitCode::Unknown };
     let work = async {
@@ -70,7 +72,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         }
         report
     };
-    place.go(system, lost, &bundle, work)
+    place.go(system, lost, &bundle, &options.stop, work)
 }
 
 /// The same apply once more.

@@ -8,6 +8,7 @@ use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, SourceMap, codes};
 use crate::runtime::load::Papers;
 use crate::runtime::report::Report;
+use crate::runtime::stop::Stop;
 use crate::system::System;
 
 /// Where this host's documents and records are, and how its report is written.
@@ -50,9 +51,11 @@ impl Place {
         lost: ExitCode,
         work: impl AsyncFnOnce(&Papers) -> Report,
     ) -> ExitCode {
+        // these verbs are done within seconds, or may be broken off at any moment
+        let stop = Stop::default();
         let bundle = self.bundle.clone().unwrap_or_else(|| PathBuf::from(BUNDLE));
         match self.papers(system, &bundle) {
-            Ok(papers) => self.go(system, lost, &bundle, work(&papers)),
+            Ok(papers) => self.go(system, lost, &bundle, &stop, work(&papers)),
             Err((findings, sources)) => output::complain(system, findings, &sources),
         }
     }
@@ -63,6 +66,7 @@ impl Place {
         system: &dyn System,
         lost: ExitCode,
         bundle: &Path,
+        stop: &Stop,
         work: impl Future<Output = Report>,
     ) -> ExitCode {
         guard::guarded_as(system, lost, || {
@@ -71,7 +75,10 @@ impl Place {
                 let words = "the sessions with the field cannot be started on this computer";
                 return output::fail(system, Diagnostic::nowhere(codes::UNREADABLE, Severity::Error, words));
             };
-            let report = self.located(runtime.block_on(work), bundle);
+            let Some(report) = runtime.block_on(unless_ended(system, lost, stop, work)) else {
+                return lost;
+            };
+            let report = self.located(report, bundle);
             if !report.findings.is_empty() {
                 // the exit code is the report's: what happened in the field outranks what was found
                 let findings = report.findings.iter().cloned().collect();
@@ -101,6 +108,59 @@ impl Place {
         }
         report
     }
+}
+
+/// Ctrl-C, or the system's wish that the process ends.
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let mut all: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    // `poll_recv` of each in turn: the first that comes ends the wait
+    std::future::poll_fn(|context| {
+        let comes = all.iter_mut().any(|one| one.poll_recv(context).is_ready());
+        if comes { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Does the work to its end. Asked to end, work that writes finishes what is under way; asked again,
+/// or where nothing is written, it is broken off, and there is no report.
+async fn unless_ended(
+    system: &dyn System,
+    lost: ExitCode,
+    stop: &Stop,
+    work: impl Future<Output = Report>,
+) -> Option<Report> {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        report = &mut work => return Some(report),
+        () = signal() => {}
+    }
+    if lost == ExitCode::Unknown {
+        stop.ask();
+        system.say("asked to end: what is under way is finished first; once more ends it at once\n");
+        tokio::select! {
+            report = &mut work => return Some(report),
+            () = signal() => {}
+        }
+    }
+    let words = match lost {
+        ExitCode::Unknown => {
+            "ended at once: what was under way is not known; `evl status` tells, and the next apply resumes or undoes it"
+        }
+        _ => "ended: nothing was written",
+    };
+    system.say(&format!("{words}\n"));
+    None
 }
 
 /// The bundle of a folder.

@@ -243,8 +243,11 @@ pub fn change(
         }
         asked_words.push(words);
     }
-    if !asked.is_empty() {
-        guards.extend(heartbeat(subject, ready));
+    // where the device listens for a beat there is one with every apply, whatever else it holds
+    let beats = settings.iter().any(|setting| setting.verb.aspect() == Aspect::Power);
+    let beat = heartbeat(subject, ready).filter(|_| beats || !asked.is_empty());
+    if !asked.is_empty() || beat.is_some() {
+        guards.extend(beat);
         let armed = guards.iter().map(|(point, raw)| PointWrite { point: point.clone(), raw: *raw });
         asked.splice(0..0, armed.collect::<Vec<_>>());
         if span.end.is_some() {

@@ -19,6 +19,13 @@ use crate::system::{Access, DOCUMENT_CAP, FileError, FileFault, Kind, System};
 
 /// Bytes kept free for the records of safety writes and undoings on a full disk.
 const RESERVE: usize = 64 << 10;
+/// Why a plan needs a journal.
+pub(super) const UNDOABLE: &str =
+    "what cannot be recorded could not be undone, so nothing more of the plan is written";
+/// The journal of the host.
+const MAIN: &str = "journal.jsonl";
+/// How the names of records begin that were made beside it.
+const BESIDE: &str = "beside-";
 /// For how long writes are counted, s.
 const DAY: i64 = 86_400;
 
@@ -237,7 +244,10 @@ pub struct Past {
 pub struct Journal<'a> {
     system: &'a dyn System,
     folder: PathBuf,
+    file: PathBuf,
     told: Arc<Mutex<Told>>,
+    /// why the reserve could not be made
+    short: Option<Box<Diagnostic>>,
 }
 
 /// What was read and written so far.
@@ -262,65 +272,133 @@ fn damaged(why: String) -> Diagnostic {
     )
 }
 
+/// Why nothing can be recorded, and what to do about it.
+pub(super) fn unrecordable(error: &FileError) -> Diagnostic {
+    let folder = error.path.parent().unwrap_or(&error.path).display();
+    let elsewhere = "name another folder with `--state-dir FOLDER`";
+    error.writing().help(match error.fault {
+        FileFault::Full => format!("make room on the disk of `{folder}`, or {elsewhere}"),
+        FileFault::Denied => format!("let this user write to `{folder}`, or {elsewhere}"),
+        FileFault::NotAFolder | FileFault::NotAFile => {
+            format!(
+                "something else stands where the folder of the records belongs: move it away, or {elsewhere}"
+            )
+        }
+        _ => format!("look after `{folder}`, or {elsewhere}"),
+    })
+}
+
+/// The lines of a file, and its whole lines where a torn one must be dropped.
+fn lines(system: &dyn System, file: &Path) -> Result<(Vec<Line>, Option<Vec<u8>>), Diagnostic> {
+    let bytes = match system.read(file, DOCUMENT_CAP) {
+        Err(FileError { fault: FileFault::Missing, .. }) => return Ok((Vec::new(), None)),
+        Err(error) => return Err(error.reading()),
+        Ok(bytes) => bytes,
+    };
+    let (mut lines, mut prev, mut whole, mut torn) = (Vec::new(), Hash::default(), 0, false);
+    for (index, piece) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let ended = piece.ends_with(b"\n");
+        let line = serde_json::from_slice::<Line>(piece).ok();
+        match line.filter(|line| line.prev == prev && line.hash == line.content()) {
+            Some(line) if ended => {
+                prev = line.hash.clone();
+                lines.push(line);
+                whole += piece.len();
+            }
+            // only the very last line can have been torn
+            _ if !ended => torn = true,
+            _ => return Err(damaged(format!("line {} was changed after it was written", index + 1))),
+        }
+    }
+    let kept = if torn { bytes.get(..whole).map(<[u8]>::to_vec) } else { None };
+    Ok((lines, kept))
+}
+
+/// What was recorded beside the journal, by file and in order.
+fn besides(system: &dyn System, folder: &Path, site: &str) -> Result<Vec<(PathBuf, Vec<Line>)>, Diagnostic> {
+    let Ok(entries) = system.list(folder) else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for entry in entries.into_iter().filter(|entry| entry.name.starts_with(BESIDE)) {
+        let path = folder.join(entry.name);
+        let (lines, _) = lines(system, &path)?;
+        let mut past = Past::default();
+        for line in &lines {
+            past.take(line, site).map_err(damaged)?;
+        }
+        all.push((path, lines));
+    }
+    Ok(all)
+}
+
 impl<'a> Journal<'a> {
     /// Reads the journal in `folder` without changing anything.
     ///
     /// # Errors
     /// EVL1212 where it is damaged beyond a torn last line or belongs to another site.
     pub fn read(system: &'a dyn System, folder: &Path, site: &str) -> Result<Self, Diagnostic> {
-        Self::load(system, folder, site).map(|(journal, _)| journal)
+        let (journal, _) = Self::load(system, folder, &folder.join(MAIN), site)?;
+        for (_, lines) in besides(system, folder, site)? {
+            for line in lines {
+                journal.told().past.take(&line, site).map_err(damaged)?;
+            }
+        }
+        Ok(journal)
     }
 
-    /// Reads the journal in `folder`, drops a torn last line and makes the reserve.
+    /// Reads the journal in `folder`, drops a torn last line, takes in what was recorded beside it and
+    /// makes the reserve. Only who holds the lock may do that.
     ///
     /// # Errors
     /// As [`Journal::read`]; EVL0008 where the folder cannot be written.
     pub fn open(system: &'a dyn System, folder: &Path, site: &str) -> Result<Self, Diagnostic> {
-        let unwritable = |error: FileError| error.writing();
+        let unwritable = |error: FileError| unrecordable(&error);
         system.create_folder(folder, Access::Private).map_err(unwritable)?;
-        let (journal, whole) = Self::load(system, folder, site)?;
+        let (mut journal, whole) = Self::load(system, folder, &folder.join(MAIN), site)?;
         if let Some(whole) = whole {
-            system.write(&folder.join("journal.jsonl"), &whole, Access::Private).map_err(unwritable)?;
+            system.write(&folder.join(MAIN), &whole, Access::Private).map_err(unwritable)?;
+        }
+        for (path, lines) in besides(system, folder, site)? {
+            for line in lines {
+                journal.append(line.at, vec![line.record])?;
+            }
+            system.remove(&path).map_err(unwritable)?;
         }
         let reserve = folder.join("reserve");
-        if system.kind(&reserve).is_none() {
-            system.write(&reserve, &vec![b'.'; RESERVE], Access::Private).map_err(unwritable)?;
+        if system.kind(&reserve).is_none()
+            && let Err(error) = system.write(&reserve, &vec![b'.'; RESERVE], Access::Private)
+        {
+            // what safety does is recorded as long as there is any room
+            journal.short = Some(Box::new(unrecordable(&error)));
         }
         Ok(journal)
+    }
+
+    /// A journal of its own beside that of the host, for what safety writes while another holds the
+    /// lock. Whoever next opens the journal takes it in.
+    ///
+    /// # Errors
+    /// The clock gives no name for it.
+    pub fn beside(system: &'a dyn System, folder: &Path, site: &str) -> Result<Self, Diagnostic> {
+        let name = format!("{BESIDE}{}-{}.jsonl", system.now().as_millisecond(), system.process_id());
+        Self::load(system, folder, &folder.join(name), site).map(|(journal, _)| journal)
     }
 
     /// The journal, and its whole lines where a torn one must be dropped.
     fn load(
         system: &'a dyn System,
         folder: &Path,
+        file: &Path,
         site: &str,
     ) -> Result<(Self, Option<Vec<u8>>), Diagnostic> {
         let mut told = Told::default();
-        let make = |told| Self { system, folder: folder.to_owned(), told: Arc::new(Mutex::new(told)) };
-        let bytes = match system.read(&folder.join("journal.jsonl"), DOCUMENT_CAP) {
-            Err(FileError { fault: FileFault::Missing, .. }) => return Ok((make(told), None)),
-            Err(error) => return Err(error.reading()),
-            Ok(bytes) => bytes,
-        };
-        let mut whole = 0;
-        let mut torn = false;
-        for (index, piece) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let ended = piece.ends_with(b"\n");
-            let line = serde_json::from_slice::<Line>(piece).ok();
-            let line = line.filter(|line| line.prev == told.prev && line.hash == line.content());
-            match line {
-                Some(line) if ended => {
-                    told.past.take(&line, site).map_err(damaged)?;
-                    told.prev = line.hash;
-                    whole += piece.len();
-                }
-                // only the very last line can have been torn
-                _ if !ended => torn = true,
-                _ => return Err(damaged(format!("line {} was changed after it was written", index + 1))),
-            }
+        let (lines, kept) = lines(system, file)?;
+        for line in lines {
+            told.past.take(&line, site).map_err(damaged)?;
+            told.prev = line.hash;
         }
-        let kept = if torn { bytes.get(..whole).map(<[u8]>::to_vec) } else { None };
-        Ok((make(told), kept))
+        let (folder, file) = (folder.to_owned(), file.to_owned());
+        let told = Arc::new(Mutex::new(told));
+        Ok((Self { system, folder, file, told, short: None }, kept))
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -333,11 +411,27 @@ impl<'a> Journal<'a> {
         self.told().past.clone()
     }
 
+    /// Writes what an apply is about to do and returns once that is durable. On a full disk it is
+    /// refused, and the reserve is kept for what has to be recorded.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(&self, at: Instant, records: Vec<Record>) -> Result<(), Diagnostic> {
+        match &self.short {
+            Some(short) => Err((**short).clone().because(UNDOABLE)),
+            None => self.write(at, records, false).map_err(|fault| fault.because(UNDOABLE)),
+        }
+    }
+
     /// Writes records and returns once they are durable; on a full disk the reserve is spent.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn append(&self, at: Instant, records: Vec<Record>) -> Result<(), Diagnostic> {
+        self.write(at, records, true)
+    }
+
+    fn write(&self, at: Instant, records: Vec<Record>, spend: bool) -> Result<(), Diagnostic> {
         let mut told = self.told();
         let mut bytes = Vec::new();
         let mut prev = told.prev.clone();
@@ -351,17 +445,17 @@ impl<'a> Journal<'a> {
             bytes.extend_from_slice(&piece);
             lines.push(line);
         }
-        let path = self.folder.join("journal.jsonl");
-        let result = match self.system.append(&path, &bytes, Access::Private) {
+        let path = &self.file;
+        let result = match self.system.append(path, &bytes, Access::Private) {
             Err(FileError { fault: FileFault::Full, .. })
-                if self.system.kind(&self.folder.join("reserve")) == Some(Kind::File) =>
+                if spend && self.system.kind(&self.folder.join("reserve")) == Some(Kind::File) =>
             {
                 let freed = self.system.remove(&self.folder.join("reserve"));
-                freed.and_then(|()| self.system.append(&path, &bytes, Access::Private))
+                freed.and_then(|()| self.system.append(path, &bytes, Access::Private))
             }
             result => result,
         };
-        result.map_err(|error| error.writing())?;
+        result.map_err(|error| unrecordable(&error))?;
         told.prev = prev;
         for line in &lines {
             told.past.take(line, "").map_err(damaged)?;

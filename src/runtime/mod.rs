@@ -31,4 +31,5 @@ pub mod safety;
 pub mod session;
 pub mod silence;
 pub mod status;
+pub mod stop;
 pub mod want;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::session::Fault;
 
 /// How long the first answer is waited for.
-pub const FIRST: Duration = Duration::from_millis(800);
+pub const FIRST: Duration = Duration::from_millis(700);
 /// After how long what has answered before is given up.
 pub const SILENCE: Duration = Duration::from_secs(3);
 /// How long what was given up is left alone before one request is tried again.

@@ -40,6 +40,8 @@ pub struct Ready {
     pub serial: Option<String>,
     /// alarms that it raises
     pub alarms: Vec<String>,
+    /// where it says of itself something else than the inventory does
+    pub remarks: Vec<String>,
     /// why it may not be commanded; it is then only read
     pub barred: Option<Excluded>,
     /// when it was read
@@ -260,7 +262,9 @@ async fn behind(subjects: &[Subject], endpoint: &Endpoint, admission: &Admission
         let result = interrogate(subject, endpoint.clone(), admission).await.map_err(|mut excluded| {
             if excluded.code == codes::DEAD_GATEWAY {
                 excluded.code = codes::STATE_UNKNOWN;
-                excluded.reason = format!("it does not answer, although {}", excluded.reason);
+                let gateway = format!("its gateway at {} ", endpoint.place());
+                let how = excluded.reason.strip_prefix(&gateway).unwrap_or(&excluded.reason);
+                excluded.reason = format!("it {how}, although its gateway answers");
             }
             excluded
         });
@@ -315,7 +319,8 @@ async fn interrogate(
     let disagrees = disagreement(&subject.family, profile);
     let disagrees = disagrees.map(|words| exclude(codes::PROFILE_MISMATCH, format!("it {words}")));
     let mut barred = admission.admit(subject, &shown).err().or(disagrees);
-    let context = map.context(profile, subject.ratings.clone()).await.map_err(fault)?;
+    let mut context = map.context(profile, subject.ratings.clone()).await.map_err(fault)?;
+    let remarks = own_ratings(profile, &mut context);
     let read_at = Instant::now();
     let all: BTreeSet<&str> = profile.points.keys().map(String::as_str).collect();
     let mut raws = map.read(&all).await.map_err(|wire| fault(wire.into()))?;
@@ -338,7 +343,40 @@ async fn interrogate(
         .collect();
     let found = profile.decode(&raws, &context);
     let words = shown.words(subject);
-    Ok(Ready { map, context, raws, found, shown: words, serial: shown.serial, alarms, barred, read_at })
+    Ok(Ready {
+        map,
+        context,
+        raws,
+        found,
+        shown: words,
+        serial: shown.serial,
+        alarms,
+        remarks,
+        barred,
+        read_at,
+    })
+}
+
+/// What registers count in shares of is what the device says, wherever it says it: by the inventory's
+/// value a share would be another power than the one that was meant.
+fn own_ratings(profile: &Profile, context: &mut Context) -> Vec<String> {
+    let mut remarks = Vec::new();
+    // a point that is measured shows what the device does, not what it can
+    let measured = |name: &String| profile.measures.values().any(|measure| measure.point == *name);
+    for (name, own) in context.readings.iter().filter(|(name, _)| !measured(name)) {
+        let Some(written) = context.ratings.get(name).filter(|_| own.is_positive()) else { continue };
+        if written != own {
+            let unit = profile.point(name).and_then(|point| point.unit.as_deref());
+            let unit = if matches!(unit, Some("W" | "kW" | "VA")) { " kW" } else { "" };
+            remarks.push(format!(
+                "it says `{name}` {}{unit}, the inventory {}{unit}: its own value counts",
+                own.to_decimal(3),
+                written.to_decimal(3)
+            ));
+        }
+        context.ratings.remove(name);
+    }
+    remarks
 }
 
 /// The points that show values in effect, and those that say whether they show anything.

@@ -1,22 +1,25 @@
-//! `evl release`: hands devices back to their declared local state. Needs no plan.
+//! `evl release`: hands devices back to their declared local state. Needs no plan. What an active rule
+//! of the safety class commands stays so, or is brought to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::admission::Admission;
-use super::apply::lock;
+use super::apply::watch::{Live, Start, Watch};
+use super::apply::{Field, lock};
 use super::change::{setting_words, words};
 use super::endpoint::Priority;
 use super::execute::{Done, Work, write};
 use super::journal::{Cell, DeviceChange, Journal, Outcome, Record};
 use super::load::{Papers, unknown};
-use super::probe::{Excluded, Ready, Subject, endpoints, probe};
+use super::probe::{Excluded, Ready, Subject};
 use super::report::{DeviceReport, Register, Report};
 use crate::bundle::profile::{Form, LowerError, Lowered, Verb};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::ir::Site;
 use crate::system::System;
 
 /// Releases the named devices, or all that this host commands where none is named.
@@ -55,17 +58,65 @@ async fn run(
         .filter(|subject| devices.is_empty() || devices.contains(&subject.name))
         .collect();
     // what hands control back is never kept from it by its own records: a damaged journal, a full disk
-    let _held = match lock(system, papers, state_dir, "release") {
+    let held = match lock(system, papers, state_dir, "release") {
         Err(fault) if fault.code == codes::LOCKED => return Err(fault),
         held => held.map_err(|fault| report.findings.push(unrecorded(*fault))).ok(),
     };
     let journal = Journal::open(system, state_dir, &site.name);
-    let mut journal = journal.map_err(|fault| report.findings.push(unrecorded(fault))).ok();
-    let last = journal.as_ref().and_then(|journal| journal.past().last);
-    let now = Instant(system.now().as_second()).max(last.unwrap_or(Instant(i64::MIN)));
+    let journal = journal.map_err(|fault| report.findings.push(unrecorded(fault))).ok();
+    let past = journal.as_ref().map(Journal::past).unwrap_or_default();
+    let now = Instant(system.now().as_second()).max(past.last.unwrap_or(Instant(i64::MIN)));
     report.now = Some(now);
-    let endpoints = endpoints(&papers.inventory, &gateways);
-    let mut probed = probe(&chosen, &endpoints, &Admission::of(&papers.bundle)).await;
+    let field = Field::new(papers, gateways);
+    let journalled = journal.clone();
+    let start =
+        Start { system, papers, field: &field, journal: journalled, past: &past, at: now, dry_run: false };
+    // what an active rule of the safety class commands is not handed back, but done
+    let mut watch = Watch::begin(start, None).await;
+    let (live, told) = watch.so_far();
+    report.absorb(told);
+    let over = Notify::new();
+    let rest = async {
+        hand_back(site, &field, &chosen, &live, journal.as_ref(), now, report).await;
+        over.notify_one();
+    };
+    let mut failed = live.failed;
+    if watch.waits() {
+        let ((), (late, told)) = tokio::join!(rest, watch.late(&over));
+        report.absorb(told);
+        failed |= late.failed;
+    } else {
+        rest.await;
+    }
+    if failed {
+        report.exit = ExitCode::Unknown.number();
+        report.safe_command = Some("evl release --all".to_owned());
+    }
+    drop(held);
+    Ok(())
+}
+
+/// Releases the devices that no rule of the safety class commands.
+async fn hand_back(
+    site: &Site,
+    field: &Field,
+    chosen: &[Subject],
+    live: &Live,
+    journal: Option<&Journal<'_>>,
+    now: Instant,
+    report: &mut Report,
+) {
+    let (kept, chosen): (Vec<&Subject>, Vec<&Subject>) =
+        chosen.iter().partition(|subject| live.demanded.contains_key(&subject.name));
+    for subject in kept {
+        let rules = live.demanded.get(&subject.name).map(|demanded| demanded.because.join("`, `"));
+        let reason = format!("`{}` of the safety class holds it, and it stays so", rules.unwrap_or_default());
+        let help = "it can be released once the rule no longer holds";
+        let excluded = Excluded { code: codes::LIVE_RULE, reason };
+        report.exclude(subject, excluded, "is not released", Some(help));
+    }
+    let chosen: Vec<Subject> = chosen.into_iter().cloned().collect();
+    let mut probed = field.probe(&chosen, live).await;
 
     let mut works: BTreeMap<String, Vec<Work>> = BTreeMap::new();
     for subject in &chosen {
@@ -100,7 +151,7 @@ async fn run(
         })
         .collect();
     let devices = all.into_iter().chain(idle.clone()).collect();
-    record(journal.as_mut(), now, Record::Release { site: site.name.clone(), devices }, report);
+    record(journal, now, Record::Release { site: site.name.clone(), devices }, report);
     let mut tasks = JoinSet::new();
     for works in works.into_values() {
         tasks.spawn(write(works, Priority::Safety));
@@ -115,18 +166,17 @@ async fn run(
             outcomes.insert(name, done.outcome);
         }
     }
-    record(journal.as_mut(), now, Record::Released { devices: outcomes }, report);
+    record(journal, now, Record::Released { devices: outcomes }, report);
     let exit = match (unknown, report.excluded.is_empty()) {
         (true, _) => ExitCode::Unknown,
         (false, false) => ExitCode::Partial,
         (false, true) => ExitCode::Success,
     };
     report.exit = exit.number();
-    Ok(())
 }
 
 /// Records where it can be recorded; what cannot is told.
-fn record(journal: Option<&mut Journal<'_>>, now: Instant, record: Record, report: &mut Report) {
+fn record(journal: Option<&Journal<'_>>, now: Instant, record: Record, report: &mut Report) {
     if let Some(Err(fault)) = journal.map(|journal| journal.append(now, vec![record])) {
         report.findings.push(unrecorded(fault));
     }

@@ -227,6 +227,14 @@ impl Report {
     pub(super) fn closed(mut self) -> Self {
         let silences: Vec<Diagnostic> = std::mem::take(&mut self.silences).findings().collect();
         self.findings.splice(0..0, silences);
+        // what fails again and again is told once
+        let mut told: Vec<Diagnostic> = Vec::new();
+        for finding in std::mem::take(&mut self.findings) {
+            if !told.contains(&finding) {
+                told.push(finding);
+            }
+        }
+        self.findings = told;
         self
     }
 
@@ -277,7 +285,7 @@ impl Report {
             // one reason, one line: a gateway keeps all its devices away
             let same =
                 |other: &&ExcludedReport| other.code == excluded.code && other.reason == excluded.reason;
-            if told.iter().any(|other| same(&other)) {
+            if told.iter().any(|other| same(other)) {
                 continue;
             }
             told.push(excluded);

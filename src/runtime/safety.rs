@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::probe::{Ready, Subject};
+use super::reading::thermostats;
 use super::want::Setting;
 use crate::bundle::profile::{Form, Found, LeaseKind, PowerFound, Verb};
-use crate::eval::{Decision, Demand, DeviceSet, IntervalSet, Outcome, Status, Total, Unit, physical};
-use crate::ir::{Attr, Device, Role, RuleId, SAFETY, Site};
+use crate::eval::{
+    Decision, Demand, DeviceSet, IntervalSet, Outcome, Status, Total, Unit, physical, physical_zone,
+};
+use crate::ir::{Attr, Device, Role, RuleId, SAFETY, Site, ZoneId};
 use crate::quantity::Rat;
 
 /// What the safety class asks of one device.
@@ -19,6 +22,8 @@ pub struct Demanded {
     pub set: DeviceSet,
     /// what it could do without any rule
     pub physical: DeviceSet,
+    /// of a thermostat: the setpoints, K, that keep what is asked of its zone
+    pub setpoint: Option<IntervalSet>,
     /// the rules that ask it
     pub because: Vec<String>,
 }
@@ -91,24 +96,45 @@ impl Demands {
                     self.narrow(site, device, &outcome.demand, rule.clone());
                 }
             }
-            Unit::Zone(zone) => {
-                let name = site.zone(zone).map(|zone| zone.name.clone()).unwrap_or_default();
-                self.unsaid.push((name, "a temperature".to_owned(), rule));
-            }
+            Unit::Zone(zone) => self.set(site, zone, &outcome.demand, &rule),
         }
+    }
+
+    /// What is asked of a zone its thermostats are told (semantics.md 9).
+    fn set(&mut self, site: &Site, zone: ZoneId, demand: &Demand, rule: &str) {
+        let mut told = false;
+        for device in thermostats(site, zone) {
+            let (Some(physical), Some(mut left)) = (physical(site, device), physical_zone(site, zone)) else {
+                continue;
+            };
+            left.narrow(demand);
+            left.close();
+            let allowed = left.number(&Attr::Setpoint).unwrap_or_default();
+            let demanded = self.demanded(device, physical, rule);
+            demanded.setpoint = Some(match demanded.setpoint.take() {
+                Some(before) => before.intersection(&allowed),
+                None => allowed,
+            });
+            told = true;
+        }
+        if !told {
+            let name = site.zone(zone).map(|zone| zone.name.clone()).unwrap_or_default();
+            self.unsaid.push((name, "a temperature".to_owned(), rule.to_owned()));
+        }
+    }
+
+    fn demanded(&mut self, device: Device, physical: DeviceSet, rule: &str) -> &mut Demanded {
+        let fresh = || Demanded { set: physical.clone(), physical, setpoint: None, because: Vec::new() };
+        let demanded = self.devices.entry(device).or_insert_with(fresh);
+        if !demanded.because.iter().any(|known| known == rule) {
+            demanded.because.push(rule.to_owned());
+        }
+        demanded
     }
 
     fn narrow(&mut self, site: &Site, device: Device, demand: &Demand, rule: String) {
         let Some(physical) = physical(site, device) else { return };
-        let demanded = self.devices.entry(device).or_insert_with(|| Demanded {
-            set: physical.clone(),
-            physical,
-            because: Vec::new(),
-        });
-        demanded.set.narrow(demand);
-        if !demanded.because.contains(&rule) {
-            demanded.because.push(rule);
-        }
+        self.demanded(device, physical, &rule).set.narrow(demand);
     }
 
     /// Adds what keeps a total: members give way from the last to the first, as far as each must.
@@ -191,6 +217,18 @@ pub fn command(subject: &Subject, ready: &Ready, demanded: &Demanded) -> Command
         Command::Cannot(why) => return Command::Cannot(why),
         Command::Write(more) => settings.splice(0..0, more).for_each(drop),
         Command::Holds => {}
+    }
+    if let Some(kept) = &demanded.setpoint {
+        if kept.is_empty() {
+            return Command::Cannot("nothing is left that they allow together".to_owned());
+        }
+        if !found.setpoint.as_ref().is_some_and(|now| kept.contains(now)) {
+            let value = match &found.setpoint {
+                Some(now) => nearest(kept, now),
+                None => kept.min().cloned().unwrap_or_default(),
+            };
+            settings.push(Setting { verb: Verb::Setpoint, form: Some(Form::Fixed), value: Some(value) });
+        }
     }
     if settings.is_empty() && binds_power(demanded) {
         settings.extend(for_ever(subject, ready));

@@ -21,7 +21,7 @@ pub const MOST_READ: u16 = 125;
 /// Most registers one request may write.
 pub const MOST_WRITE: u16 = 123;
 /// Longest wait for a connection: a dead gateway is to be named within a second.
-pub const CONNECT: Duration = Duration::from_millis(700);
+pub const CONNECT: Duration = Duration::from_millis(650);
 
 /// Which registers are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

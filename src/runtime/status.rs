@@ -8,7 +8,7 @@ use super::journal::{Journal, Outcome, Standing};
 use super::load::Papers;
 use super::probe::{Ready, Subject, endpoints, probe};
 use super::report::{DeviceReport, Report};
-use crate::bundle::profile::{Form, PowerFound};
+use crate::bundle::profile::{Form, LeaseKind, PowerFound};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, codes};
 use crate::ir::Control;
@@ -131,6 +131,11 @@ fn compare(
             }
             None => format!("{what} instead of `{}`", command.words),
         };
+        if let Some(until) = over.filter(|_| subject.profile.lease.kind == LeaseKind::Heartbeat) {
+            let until = papers.show(until);
+            drifted.push(format!("nobody keeps its heartbeat since {until}, and `{}` lapses", command.words));
+            continue;
+        }
         let other = command.cells.iter().find(|(point, raw)| ready.raws.get(point) != Some(raw));
         if other.is_some() {
             drifted.push(lapsed(format!("it is {}", words(&ready.found))));
@@ -168,7 +173,7 @@ fn compare(
         outcome: (!drifted.is_empty()).then_some(Outcome::Failed),
         detail,
         safety: standing.iter().any(|command| command.safety),
-        notes: Vec::new(),
+        notes: ready.remarks.clone(),
     };
     (entry, drifted)
 }

@@ -193,8 +193,9 @@ impl Unit {
         let rated = self.rated();
         for (name, point) in &profile.points {
             if point.of.is_none() && profile.points.values().any(|p| p.of.as_deref() == Some(name.as_str())) {
-                self.put_value(name, &rated);
-                self.context.readings.insert(name.clone(), rated.clone());
+                let own = self.spec.ratings.get(name).cloned().unwrap_or_else(|| rated.clone());
+                self.put_value(name, &own);
+                self.refer(name);
             }
         }
         for (name, point) in &profile.points {
@@ -283,6 +284,21 @@ impl Unit {
     /// Sets a point from the device's own side.
     pub(super) fn poke(&mut self, point: &str, raw: i64) {
         self.put(point, raw);
+        self.refer(point);
+    }
+
+    /// What other registers are shares of is what the device's own register says, as on a real one.
+    fn refer(&mut self, name: &str) {
+        let profile = &self.spec.profile;
+        let shares = profile.points.values().any(|point| point.of.as_deref() == Some(name));
+        let measured = profile.measures.values().any(|measure| measure.point == name);
+        if !shares || measured {
+            return;
+        }
+        self.context.ratings.remove(name);
+        if let Some(Ok(own)) = self.peek(name).map(|raw| profile.value_of(name, raw, &self.context)) {
+            self.context.readings.insert(name.to_owned(), own);
+        }
     }
 
     /// Lets time pass: timers run out, the plant follows. `others` is what all other devices on the

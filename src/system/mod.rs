@@ -7,6 +7,7 @@ mod real;
 mod root;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -181,6 +182,14 @@ pub trait System: Send + Sync {
 
     /// One line from standard input without its end, at most 4096 bytes; `None` at its end.
     fn ask(&self) -> Option<String>;
+
+    /// As [`ask`](System::ask), for whoever cannot wait: the answer comes through the channel, or never.
+    fn ask_beside(&self) -> Receiver<Option<String>> {
+        let (send, receive) = channel();
+        // the receiver is right here
+        let _ = send.send(self.ask());
+        receive
+    }
 
     /// Whether colours may be used on a stream: a terminal, no `NO_COLOR`, not `TERM=dumb`.
     fn may_colour(&self, stream: Stream) -> bool {

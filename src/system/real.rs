@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -241,11 +242,24 @@ impl System for RealSystem {
     }
 
     fn ask(&self) -> Option<String> {
-        let mut line = Vec::new();
-        io::stdin().lock().take(4096).read_until(b'\n', &mut line).ok().filter(|read| *read > 0)?;
-        let line = String::from_utf8_lossy(&line);
-        Some(line.trim_end_matches(['\n', '\r']).to_owned())
+        line()
     }
+
+    fn ask_beside(&self) -> Receiver<Option<String>> {
+        let (send, receive) = channel();
+        std::thread::spawn(move || {
+            // whoever asked may have gone meanwhile
+            let _ = send.send(line());
+        });
+        receive
+    }
+}
+
+fn line() -> Option<String> {
+    let mut line = Vec::new();
+    io::stdin().lock().take(4096).read_until(b'\n', &mut line).ok().filter(|read| *read > 0)?;
+    let line = String::from_utf8_lossy(&line);
+    Some(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 #[cfg(test)]

@@ -58,4 +58,9 @@ codes! {
     /// The latch cannot be reset yet: on what the devices show now the rule's guard still holds, or its
     /// `until` does not. A reading that is lost counts as the rule's `on loss` says.
     STILL_LATCHED = 1219, Finding, "a latch that cannot be reset yet";
+    /// The run was asked to end, by Ctrl-C or by the system, before everything was written. What was
+    /// under way was finished and then undone, so that nothing is left half-done; what the safety class
+    /// commanded stands. Asked a second time, evl ends at once: the journal then tells the next apply
+    /// what to resume or undo.
+    INTERRUPTED = 1220, Finding, "ended before everything was written";
 }

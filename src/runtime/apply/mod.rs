@@ -11,7 +11,7 @@ mod live;
 mod prepare;
 mod proof;
 mod transaction;
-mod watch;
+pub(in crate::runtime) mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,12 +20,13 @@ use tokio::sync::Notify;
 
 use super::change::Change;
 use super::claim::Powers;
-use super::journal::{Journal, Record};
+use super::journal::{Journal, Record, UNDOABLE, unrecordable};
 use super::judge::Judge;
 use super::load::{Papers, error};
 use super::order::Move;
 use super::probe::{Ready, Subject};
 use super::report::Report;
+use super::stop::Stop;
 use crate::bundle::{Document, PlanDocument};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
@@ -52,6 +53,8 @@ pub struct Options {
     pub once: bool,
     /// the present instant, for gateways on this computer
     pub now: Option<Instant>,
+    /// asks the run to end
+    pub stop: Stop,
 }
 
 /// Takes the lock of a state folder.
@@ -61,10 +64,10 @@ pub(in crate::runtime) fn lock(
     folder: &std::path::Path,
     what: &str,
 ) -> Result<Lock, Box<Diagnostic>> {
-    system.create_folder(folder, Access::Private).map_err(|fault| fault.writing())?;
+    system.create_folder(folder, Access::Private).map_err(|fault| unrecordable(&fault))?;
     let since = papers.show(Instant(system.now().as_second()));
     let holder = format!("process {}, {what}, since {since}", system.process_id());
-    match system.lock(&folder.join("lock"), &holder).map_err(|fault| fault.writing())? {
+    match system.lock(&folder.join("lock"), &holder).map_err(|fault| unrecordable(&fault))? {
         Ok(lock) => Ok(lock),
         Err(holder) => Err(Box::new(
             Diagnostic::nowhere(codes::LOCKED, Severity::Error, "another evl writes on this host")
@@ -114,11 +117,16 @@ async fn run(
         true => Ok(None),
         false => lock(system, papers, &options.state_dir, &what).map(Some),
     };
+    let mut beside = None;
     let journal = match (&held, options.dry_run) {
         (_, true) => Journal::read(system, &options.state_dir, &site.name).map_err(Box::new),
         (Ok(_), false) => Journal::open(system, &options.state_dir, &site.name).map_err(Box::new),
         (Err(finding), false) => Err(finding.clone()),
     };
+    if !options.dry_run && journal.is_err() {
+        // what safety writes meanwhile is recorded beside, as far as it can be
+        beside = Journal::beside(system, &options.state_dir, &site.name).ok();
+    }
     // whoever holds the lock goes on writing to the journal; what stands in it so far can be read
     let past = match &journal {
         Ok(journal) => Ok(journal.past().clone()),
@@ -132,10 +140,15 @@ async fn run(
     let accepted = plan.and_then(|plan| {
         papers.honours_all()?;
         if let Err(finding) = &held {
-            return Err(finding.clone());
+            let locked = finding.code == codes::LOCKED;
+            return Err(if locked {
+                finding.clone()
+            } else {
+                Box::new((**finding).clone().because(UNDOABLE))
+            });
         }
         if let Err(finding) = &journal {
-            return Err(finding.clone());
+            return Err(Box::new((**finding).clone().because(UNDOABLE)));
         }
         let now = now?;
         let step = papers.accept(plan, now, &past)?;
@@ -149,7 +162,7 @@ async fn run(
         system,
         papers,
         field: &field,
-        journal: journal.clone(),
+        journal: journal.clone().or(beside),
         past: &past,
         at,
         dry_run: options.dry_run,
@@ -207,7 +220,7 @@ async fn plan_part(
     let at = (accepted.now, accepted.now);
     let step = plan.steps.get(accepted.step).map_or(at, |s| (s.start, s.end));
     let judge = judge.visited(&plan.sessions, step);
-    let run = Base { system, papers, field, judge: &judge, live, started };
+    let run = Base { system, papers, field, judge: &judge, live, started, stop: &options.stop };
     match prepare(run, accepted, journal, options, &mut report).await {
         Ok(Some(run)) => run.execute(report).await,
         Ok(None) => report,
@@ -216,7 +229,7 @@ async fn plan_part(
 }
 
 /// A plan that this host accepts, and what it says of the present step.
-struct Accepted<'a> {
+pub(in crate::runtime) struct Accepted<'a> {
     plan: &'a PlanDocument,
     step: usize,
     given: OnSteps,
@@ -224,15 +237,15 @@ struct Accepted<'a> {
 }
 
 /// The devices of this host and the way to them.
-struct Field {
-    subjects: Vec<Subject>,
+pub(in crate::runtime) struct Field {
+    pub(in crate::runtime) subjects: Vec<Subject>,
     endpoints: BTreeMap<String, super::endpoint::Endpoint>,
     admission: super::admission::Admission,
     gateways: std::collections::BTreeSet<String>,
 }
 
 impl Field {
-    fn new(papers: &Papers, gateways: std::collections::BTreeSet<String>) -> Self {
+    pub(in crate::runtime) fn new(papers: &Papers, gateways: std::collections::BTreeSet<String>) -> Self {
         Self {
             subjects: Subject::all(&papers.bundle, &papers.inventory, &gateways),
             endpoints: super::probe::endpoints(&papers.inventory, &gateways),
@@ -251,6 +264,7 @@ struct Base<'a> {
     judge: &'a Judge<'a>,
     live: &'a Live,
     started: std::time::Duration,
+    stop: &'a Stop,
 }
 
 /// Everything that is known before the first frame of the plan.

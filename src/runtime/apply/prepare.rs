@@ -2,6 +2,10 @@
 //! what an interrupted apply left.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::TryRecvError;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::leftovers::{undo_leftovers, with_leftovers};
 use super::live::allowed;
@@ -21,8 +25,12 @@ use crate::runtime::load::{Papers, error};
 use crate::runtime::probe::{Probed, Ready, Subject, probe};
 use crate::runtime::report::{DeviceReport, ExcludedReport, Register, Report};
 use crate::runtime::safety::binds_power;
+use crate::runtime::stop::Stop;
 use crate::runtime::want::{Setting, Wants, wants};
 use crate::system::{Stream, System};
+
+/// Pause between two looks at whether a person has answered.
+const GLANCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn prepare<'a>(
     base: Base<'a>,
@@ -103,9 +111,10 @@ pub(super) async fn prepare<'a>(
                 None => (settings.clone(), None),
             };
             rejoin(&mut settings, subject, &ready, &known.standing);
+            let own = within_its_own(&mut settings, subject, &ready);
             let change = change(subject, &ready, &settings, span, &known)?;
             asked_of.insert(subject.name.clone(), Asked { settings, span, known });
-            Ok((ready, change, warning))
+            Ok((ready, change, warning.into_iter().chain(own)))
         });
         match result {
             Ok((ready, change, warning)) => {
@@ -143,8 +152,10 @@ pub(super) async fn prepare<'a>(
     };
     let (moves, waves) = order(site, judge, &found, &planned, &mut changes, split)?;
     let twice = moves.len().saturating_sub(report.devices.iter().filter(|d| !d.registers.is_empty()).count());
-    if twice > 0 {
-        report.note("one device goes in two steps, because no limit allows one");
+    match twice {
+        0 => {}
+        1 => report.note("one device goes in two steps, because no limit allows one"),
+        _ => report.note(format!("{twice} devices go in two steps, because no limit allows one")),
     }
 
     let writes = changes.iter().any(Change::writes);
@@ -153,7 +164,7 @@ pub(super) async fn prepare<'a>(
         return Ok(None);
     }
     if writes && !options.yes {
-        consent(system, report)?;
+        consent(system, report, &options.stop).await?;
     }
     let begin = Record::Begin {
         site: site.name.clone(),
@@ -175,6 +186,31 @@ pub(super) async fn prepare<'a>(
         moves,
         lost,
     }))
+}
+
+/// Brings powers down to what the device itself says that it can: a limit found on the device is only
+/// ever tightened.
+fn within_its_own(settings: &mut [Setting], subject: &Subject, ready: &Ready) -> Option<Diagnostic> {
+    let mut told = None;
+    for setting in settings.iter_mut().filter(|setting| setting.verb.aspect() == Aspect::Power) {
+        let most = subject.profile.command_range(setting.verb, &ready.context);
+        let most = most.and_then(|pieces| Some(pieces.last()?.1.clone()));
+        let (Some(most), Some(value)) = (most, &setting.value) else { continue };
+        // where the register's meaning is the inventory's own, what it cannot take is refused
+        if *value <= most || ready.remarks.is_empty() {
+            continue;
+        }
+        let asked = setting_words(setting.verb, setting.form, Some(value));
+        let given = setting_words(setting.verb, setting.form, Some(&most));
+        let message = format!(
+            "`{}` gets `{given}` instead of the plan's `{asked}`: it can do no more by what it says itself",
+            subject.name
+        );
+        let finding = Diagnostic::nowhere(codes::DRIFTED, Severity::Warning, message);
+        told = Some(finding.help("correct its `ratings` in the inventory, and plan again"));
+        setting.value = Some(most);
+    }
+    told
 }
 
 /// What is asked of a device, and what is known of it.
@@ -239,7 +275,7 @@ fn rejoin(settings: &mut Vec<Setting>, subject: &Subject, ready: &Ready, standin
 
 impl Field {
     /// Asks devices that were not just asked already.
-    async fn probe(&self, subjects: &[Subject], live: &Live) -> Probed {
+    pub(in crate::runtime) async fn probe(&self, subjects: &[Subject], live: &Live) -> Probed {
         let known = |subject: &&Subject| live.probed.contains_key(&subject.name);
         let (fresh, old): (Vec<&Subject>, Vec<&Subject>) = subjects.iter().partition(|s| !known(s));
         let fresh: Vec<Subject> = fresh.into_iter().cloned().collect();
@@ -327,7 +363,7 @@ pub(super) fn entry(change: &Change, ready: &Ready) -> DeviceReport {
         outcome: None,
         detail: String::new(),
         safety: false,
-        notes: change.notes.clone(),
+        notes: ready.remarks.iter().chain(&change.notes).cloned().collect(),
     }
 }
 
@@ -368,11 +404,19 @@ fn too_short(
     ))
 }
 
-fn consent(system: &dyn System, report: &Report) -> Result<(), Box<Diagnostic>> {
+/// Asks the person at the terminal. What safety still tries goes on meanwhile, and a wish to end counts
+/// as a no.
+async fn consent(system: &dyn System, report: &Report, stop: &Stop) -> Result<(), Box<Diagnostic>> {
     if system.is_terminal(Stream::In) && system.is_terminal(Stream::Err) {
         system.say(&report.words());
         system.say("write this? [y/N] ");
-        let answer = system.ask().unwrap_or_default();
+        let line = system.ask_beside();
+        let answer = loop {
+            match line.try_recv() {
+                Err(TryRecvError::Empty) if !stop.asked() => sleep(GLANCE).await,
+                answer => break answer.ok().flatten().unwrap_or_default(),
+            }
+        };
         if matches!(answer.trim(), "y" | "Y" | "yes") {
             return Ok(());
         }

@@ -142,6 +142,24 @@ pub(super) type Ordered = (Vec<Move>, Vec<Vec<usize>>);
 /// Most orders that are tried with a device going in two steps.
 const MOST_TRIES: usize = 64;
 
+/// How far two devices go first, in eighths of their ways.
+const PAIRS: [(i64, i64); 4] = [(3, 5), (2, 5), (3, 6), (2, 6)];
+
+/// The changes with one device in two steps; `None`: it has no way between.
+fn split_one(
+    changes: &[Change],
+    device: &str,
+    eighths: i64,
+    split: &impl Fn(&Change, i64) -> Option<(Change, Change)>,
+) -> Option<Vec<Change>> {
+    let place = changes.iter().position(|change| change.device == device)?;
+    let (first, second) = split(changes.get(place)?, eighths)?;
+    let mut with = changes.to_vec();
+    *with.get_mut(place)? = first;
+    with.push(second);
+    Some(with)
+}
+
 /// A start is large if it takes more than this share of the greatest import.
 const LARGE: i64 = 10;
 
@@ -182,17 +200,7 @@ pub(super) fn order(
     for eighths in [4, 2, 6, 1, 7] {
         for name in &stuck.devices {
             tries += 1;
-            let place = changes.iter().position(|change| change.device == *name);
-            let Some((place, (first, second))) =
-                place.and_then(|place| Some((place, split(changes.get(place)?, eighths)?)))
-            else {
-                continue;
-            };
-            let mut with = changes.clone();
-            if let Some(whole) = with.get_mut(place) {
-                *whole = first;
-            }
-            with.push(second);
+            let Some(with) = split_one(changes, name, eighths, &split) else { continue };
             let moves = moves_of(&with);
             if let Ok(waves) = way.waves(found, &moves) {
                 *changes = with;
@@ -200,6 +208,28 @@ pub(super) fn order(
             }
             if tries >= MOST_TRIES {
                 break;
+            }
+        }
+    }
+    // two of them in turn: one goes a little way, the other most of its own, and both then the rest
+    let mut tries = 0;
+    for (little, most) in PAIRS {
+        for one in &stuck.devices {
+            for other in stuck.devices.iter().filter(|other| *other != one) {
+                tries += 1;
+                if tries > MOST_TRIES {
+                    break;
+                }
+                let Some(with) = split_one(changes, one, little, &split)
+                    .and_then(|with| split_one(&with, other, most, &split))
+                else {
+                    continue;
+                };
+                let moves = moves_of(&with);
+                if let Ok(waves) = way.waves(found, &moves) {
+                    *changes = with;
+                    return Ok((moves, waves));
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Run;
 use crate::calendar::Instant;
-use crate::diag::{Diagnostic, ExitCode, codes};
+use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers};
 use crate::runtime::endpoint::{Endpoint, Priority};
@@ -50,7 +50,7 @@ impl Run<'_> {
                 devices: works.iter().map(|work| work.change.clone()).collect(),
             })
             .collect();
-        self.journal.append(self.at(), intents).map_err(Box::new)?;
+        self.journal.begin(self.at(), intents).map_err(Box::new)?;
         let mut tasks = JoinSet::new();
         let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (gateway, works) in works {
@@ -89,7 +89,10 @@ impl Run<'_> {
     pub(super) async fn execute(mut self, mut report: Report) -> Report {
         let live = self.base.live;
         let writes = self.changes.iter().any(Change::writes);
-        if let Err(fault) = self.journal.append(self.at(), vec![self.begin.clone()]) {
+        if self.base.stop.asked() {
+            return report.refused(interrupted());
+        }
+        if let Err(fault) = self.journal.begin(self.at(), vec![self.begin.clone()]) {
             return report.refused(fault);
         }
         let unknown = self.lost || live.failed;
@@ -119,6 +122,16 @@ impl Run<'_> {
         let mut waves: VecDeque<Vec<usize>> = std::mem::take(&mut self.waves).into();
         let mut touched: Vec<Vec<usize>> = Vec::new();
         while let Some(wave) = waves.pop_front() {
+            if self.base.stop.asked() {
+                report.findings.push(interrupted());
+                tally.refused = true;
+                if !touched.is_empty() {
+                    let begun = touched.iter().flatten().filter_map(|index| self.changes.get(*index));
+                    let all: BTreeSet<String> = begun.map(|change| change.gateway.clone()).collect();
+                    self.undo_gateways(&all, &touched, report, tally).await;
+                }
+                return;
+            }
             let moves: Vec<Move> = wave.iter().filter_map(|index| self.moves.get(*index)).cloned().collect();
             let indices: Vec<usize> = moves.iter().map(|m| m.change).collect();
             let changes: Vec<Change> =
@@ -369,6 +382,13 @@ impl Run<'_> {
             standing.into_iter().map(|(gateway, standing)| Record::Commit { gateway, standing }).collect();
         self.record(records, report);
     }
+}
+
+fn interrupted() -> Diagnostic {
+    let words = "the apply was asked to end before everything was written";
+    Diagnostic::nowhere(codes::INTERRUPTED, Severity::Error, words)
+        .because("what was under way was finished, and what the plan had written was undone")
+        .help("apply again when it suits; the next apply begins from what it finds")
 }
 
 fn result_record(gateway: &str, done: &BTreeMap<String, Done>) -> Record {

@@ -44,24 +44,24 @@ const HUSH: Duration = Duration::from_secs(1);
 
 /// What the rules say now, and what was done for the safety class.
 #[derive(Debug, Default)]
-pub(super) struct Live {
+pub(in crate::runtime) struct Live {
     /// `None`: no rule was evaluated
-    pub(super) decision: Option<Decision>,
+    pub(in crate::runtime) decision: Option<Decision>,
     /// what the safety class asks, by device
-    pub(super) demanded: BTreeMap<String, Demanded>,
+    pub(in crate::runtime) demanded: BTreeMap<String, Demanded>,
     /// devices that were asked and not written
-    pub(super) probed: Probed,
+    pub(in crate::runtime) probed: Probed,
     /// devices that the safety class has written
-    pub(super) wrote: BTreeSet<String>,
+    pub(in crate::runtime) wrote: BTreeSet<String>,
     /// a safety write is not known to be in effect
-    pub(super) failed: bool,
+    pub(in crate::runtime) failed: bool,
     /// something that the safety class asks of a commanded device cannot be written
-    pub(super) unmet: bool,
+    pub(in crate::runtime) unmet: bool,
 }
 
 impl Live {
     /// The site with what the rules now leave of its grid connections.
-    pub(super) fn narrowed<'s>(&self, site: &'s Site) -> Cow<'s, Site> {
+    pub(in crate::runtime) fn narrowed<'s>(&self, site: &'s Site) -> Cow<'s, Site> {
         let Some(decision) = &self.decision else { return Cow::Borrowed(site) };
         let mut narrowed = Cow::Borrowed(site);
         for family in site.families.iter().filter(|family| matches!(family.model, Model::Grid { .. })) {
@@ -81,7 +81,7 @@ impl Live {
 }
 
 /// Everything that the look at the rules needs.
-pub(super) struct Watch<'a> {
+pub(in crate::runtime) struct Watch<'a> {
     system: &'a dyn System,
     papers: &'a Papers,
     field: &'a Field,
@@ -98,20 +98,20 @@ pub(super) struct Watch<'a> {
 }
 
 /// The papers, the field and the memory that a look at the rules begins with.
-pub(super) struct Start<'a> {
-    pub(super) system: &'a dyn System,
-    pub(super) papers: &'a Papers,
-    pub(super) field: &'a Field,
-    pub(super) journal: Option<Journal<'a>>,
-    pub(super) past: &'a Past,
-    pub(super) at: Instant,
-    pub(super) dry_run: bool,
+pub(in crate::runtime) struct Start<'a> {
+    pub(in crate::runtime) system: &'a dyn System,
+    pub(in crate::runtime) papers: &'a Papers,
+    pub(in crate::runtime) field: &'a Field,
+    pub(in crate::runtime) journal: Option<Journal<'a>>,
+    pub(in crate::runtime) past: &'a Past,
+    pub(in crate::runtime) at: Instant,
+    pub(in crate::runtime) dry_run: bool,
 }
 
 impl<'a> Watch<'a> {
     /// Evaluates the rules and writes what the safety class commands. Without an accepted plan only the
     /// safety class is looked at.
-    pub(super) async fn begin(start: Start<'a>, accepted: Option<&Accepted<'_>>) -> Self {
+    pub(in crate::runtime) async fn begin(start: Start<'a>, accepted: Option<&Accepted<'_>>) -> Self {
         let Start { system, papers, field, journal, past, at, dry_run } = start;
         let site = &papers.bundle.site;
         let mut watch = Self {
@@ -186,7 +186,7 @@ impl<'a> Watch<'a> {
     }
 
     /// What is known so far. What is still tried keeps what it needs.
-    pub(super) fn so_far(&mut self) -> (Live, Report) {
+    pub(in crate::runtime) fn so_far(&mut self) -> (Live, Report) {
         let live = std::mem::take(&mut self.live);
         self.live.demanded.clone_from(&live.demanded);
         for device in &self.rest {
@@ -200,13 +200,13 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether something that the safety class commands waits for an answer.
-    pub(super) fn waits(&self) -> bool {
+    pub(in crate::runtime) fn waits(&self) -> bool {
         !self.rest.is_empty()
     }
 
     /// Asks those again that do not answer and writes to them, until the rest of the apply is over.
     /// Gives what came of it.
-    pub(super) async fn late(mut self, over: &Notify) -> (Live, Report) {
+    pub(in crate::runtime) async fn late(mut self, over: &Notify) -> (Live, Report) {
         let least = self.began + FIRST;
         let mut ends = false;
         while !self.rest.is_empty() && !self.dry_run && (!ends || Moment::now() + PAUSE < least) {

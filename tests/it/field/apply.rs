@@ -379,15 +379,58 @@ async fn killed_anywhere_the_next_apply_knows_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_full_disk_spends_the_reserve_and_goes_on() {
+async fn on_a_full_disk_nothing_is_begun_and_what_is_under_way_spends_the_reserve() {
     let (sim, papers) = field(1).await;
-    let host = Host::new();
+    let host: &'static Host = Box::leak(Box::new(Host::new()));
     let commands = [("solar", Attr::Power, CommandForm::AtMost, 450)];
     host.disk_full(true);
     let report = host.apply(&papers, &plan(&papers, 1, &commands)).await;
+    assert_eq!(ends(&report), (ExitCode::Failure, vec![codes::UNWRITABLE]), "{}", report.words());
+    let finding = &report.findings[0];
+    assert!(finding.message.ends_with("the disk is full"), "{}", finding.message);
+    assert!(finding.help.as_ref().unwrap().contains("--state-dir"), "{:?}", finding.help);
+    assert!(host.state_dir().join("reserve").exists(), "kept for what must be recorded");
+    assert_eq!(sim.log(), vec![]);
+
+    // full from the first frame on: the rest of the records have the reserve
+    host.disk_full(false);
+    host.just_before("result", || host.disk_full(true));
+    let report = host.apply(&papers, &plan(&papers, 2, &commands)).await;
     assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
     assert!(!host.state_dir().join("reserve").exists());
     assert_eq!(power(&sim, "solar"), "4.5");
+    let status = host.status(&papers).await;
+    assert_eq!(status.exit_code(), ExitCode::Success, "{}", status.words());
+}
+
+/// A file where the folder of the records belongs: nobody, not even root, can write there.
+#[tokio::test]
+async fn without_a_folder_for_its_records_nothing_is_begun() {
+    let (sim, papers) = field(1).await;
+    let host = Host::new();
+    std::fs::write(host.state_dir(), "").unwrap();
+    let report = host.apply(&papers, &plan(&papers, 1, &usual())).await;
+    assert_eq!(ends(&report), (ExitCode::Failure, vec![codes::UNWRITABLE]), "{}", report.words());
+    let finding = &report.findings[0];
+    assert!(finding.help.as_ref().unwrap().contains("--state-dir"), "{:?}", finding);
+    assert!(finding.notes.iter().any(|note| note.contains("nothing more of the plan")), "{finding:?}");
+    assert_eq!(sim.log(), vec![]);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_under_way_changes_nothing() {
+    let (_sim, papers) = field(1).await;
+    let host: &'static Host = Box::leak(Box::new(Host::new()));
+    host.clock_is_synchronised();
+    host.just_before("intent", || host.at(7200));
+    let commands = [("solar", Attr::Power, CommandForm::AtMost, 450)];
+    let options = Options { now: None, ..host.options() };
+    let report = apply(host, &papers, &plan(&papers, 1, &commands), &options).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
+    assert!(!host.journal().contains("2026-07-14T14:"), "steps and leases are timed from where they began");
+    // and before an apply: the plan is over, nothing of it is written
+    let report = apply(host, &papers, &plan(&papers, 2, &usual()), &options).await;
+    assert_eq!(ends(&report), (ExitCode::Findings, vec![codes::STALE]), "{}", report.words());
 }
 
 #[tokio::test]

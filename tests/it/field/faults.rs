@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use evl::bundle::CommandForm;
+use evl::bundle::profile::{Lease, LeaseKind};
 use evl::diag::{ExitCode, codes};
 use evl::ir::Attr;
 use evl::runtime::apply::{Options, apply};
@@ -12,7 +13,7 @@ use evl::runtime::journal::Outcome;
 use serde_json::{Value, json};
 
 use super::fixture::Fixture;
-use super::yard::{Host, ends, inventory_text, papers, plan, usual, yard};
+use super::yard::{Host, ends, inventory_text, papers, papers_with, plan, profile, usual, yard};
 
 const LIMIT: [(&str, Attr, CommandForm, i64); 1] = [("solar", Attr::Power, CommandForm::AtMost, 450)];
 
@@ -99,6 +100,38 @@ async fn a_clock_that_jumps_back_writes_nothing() {
     assert_eq!(ends(&report), (ExitCode::Findings, vec![codes::CLOCK]), "{}", report.words());
     assert!(report.findings[0].notes[0].contains("the last record in the journal"), "{:?}", report.findings);
     assert_eq!(fixture.writes().len(), before);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_nobody_keeps_is_noticed() {
+    let Some(mut fixture) = Fixture::start(&["--speed", "10"]) else { return };
+    let mut battery = profile("sunspec/battery");
+    let beat = "{ at: 802.CtrlHb, write: true }";
+    battery.points.insert("beat".to_owned(), serde_yaml::from_str(beat).unwrap());
+    battery.lease =
+        Lease { kind: LeaseKind::Heartbeat, counter: Some("beat".to_owned()), ..Lease::default() };
+    for case in &mut battery.commands {
+        case.set.retain(|set| set.point != "rate_timer");
+    }
+    assert_eq!(battery.problems(), vec![]);
+    let papers = papers_with(yard(), &inventory_text(fixture.port, fixture.port), &[battery]);
+    let host = Host::new();
+    let charge =
+        [("pack", Attr::Charge, CommandForm::Fixed, 400), ("pack", Attr::Discharge, CommandForm::Fixed, 0)];
+    let report = host.apply(&papers, &plan(&papers, 1, &charge)).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{} {:?}", report.words(), report.findings);
+    assert_eq!(fixture.peek(2, "802.CtrlHb"), 1);
+    // after ten of the device's seconds without a beat it falls back, and its registers do not show it
+    fixture.follows(2, "802.W", 0);
+    assert_eq!(fixture.peek(2, "124.StorCtl_Mod"), 1);
+    host.at(30);
+    let status = host.status(&papers).await;
+    assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::DRIFTED]), "{}", status.words());
+    assert!(status.findings[0].message.contains("nobody keeps its heartbeat"), "{:?}", status.findings);
+    // the next apply beats again and brings it back
+    let report = host.apply(&papers, &plan(&papers, 1, &charge)).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{} {:?}", report.words(), report.findings);
+    assert_eq!(fixture.peek(2, "802.CtrlHb"), 2);
 }
 
 #[tokio::test]

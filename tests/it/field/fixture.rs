@@ -1,10 +1,11 @@
 //! The same against an independent gateway (another stack, another language), judged by its own log
 //! of what reached a device.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use evl::bundle::{CommandForm, Document, PlanDocument};
@@ -25,40 +26,32 @@ fn folder() -> Option<PathBuf> {
         .find(|f| f.join("gw_fixture.py").exists())
 }
 
-/// A Python with the fixture's packages, made once below `target/`.
-fn python(fixture: &Path) -> Option<PathBuf> {
+/// A Python with the fixture's packages, made once below `target/` by whichever test comes first. What
+/// keeps it from being made is a failure: the fixture is at hand and must be used.
+fn python(fixture: &Path) -> PathBuf {
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fixture-venv");
-    let (ready, making) = (venv.join("ready"), venv.with_extension("making"));
-    let python = venv.join("bin/python");
-    let start = Instant::now();
-    while !ready.exists() {
-        std::fs::create_dir_all(venv.parent()?).ok()?;
-        if std::fs::File::create_new(&making).is_ok() {
-            let run = |program: &Path, arguments: &[&str]| {
-                let quiet = Process::new(program)
-                    .args(arguments)
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status();
-                quiet.is_ok_and(|status| status.success())
-            };
-            let requirements = fixture.join("requirements.txt");
-            let done = run(Path::new("python3"), &["-m", "venv", venv.to_str()?])
-                && run(&python, &["-m", "pip", "install", "-q", "-r", requirements.to_str()?]);
-            if done {
-                std::fs::write(&ready, "").ok()?;
-            }
-            std::fs::remove_file(&making).ok()?;
-            if !done {
-                return None;
-            }
-        } else if start.elapsed() > Duration::from_secs(120) {
-            return None;
-        } else {
-            std::thread::sleep(Duration::from_millis(200));
-        }
+    let (ready, python) = (venv.join("ready"), venv.join("bin/python"));
+    std::fs::create_dir_all(venv.parent().unwrap()).unwrap();
+    // the other tests wait here until it is made
+    let making = std::fs::File::create(venv.with_extension("lock")).unwrap();
+    making.lock().unwrap();
+    if !ready.exists() {
+        let run = |program: &Path, arguments: &[&str]| {
+            let ran = Process::new(program).args(arguments).output();
+            let ran = ran.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+            assert!(
+                ran.status.success(),
+                "{} {arguments:?}: {}",
+                program.display(),
+                String::from_utf8_lossy(&ran.stderr)
+            );
+        };
+        let requirements = fixture.join("requirements.txt");
+        run(Path::new("python3"), &["-m", "venv", venv.to_str().unwrap()]);
+        run(&python, &["-m", "pip", "install", "-q", "-r", requirements.to_str().unwrap()]);
+        std::fs::write(&ready, "").unwrap();
     }
-    Some(python)
+    python
 }
 
 /// A running fixture; ends with the test.
@@ -79,12 +72,11 @@ impl Drop for Fixture {
 
 impl Fixture {
     pub(super) fn start(arguments: &[&str]) -> Option<Self> {
-        let Some((folder, python)) = folder().and_then(|folder| Some((folder.clone(), python(&folder)?)))
-        else {
-            println!("skipped: the gateway fixture or its Python packages are not at hand");
+        let Some(folder) = folder() else {
+            println!("skipped: no shared folder with the gateway fixture");
             return None;
         };
-        let mut child = Process::new(python)
+        let mut child = Process::new(python(&folder))
             .arg(folder.join("gw_fixture.py"))
             .args(["--port", "0", "--control-port", "0"])
             .args(arguments)
@@ -139,8 +131,8 @@ impl Fixture {
         papers(yard(), &inventory_text(self.port, self.port))
     }
 
-    /// The plant follows within a tenth of a second.
-    fn follows(&mut self, unit: u8, point: &str, value: i64) {
+    /// The plant follows within a tenth of a second; it announces nothing, so it is asked.
+    pub(super) fn follows(&mut self, unit: u8, point: &str, value: i64) {
         let start = Instant::now();
         while self.signed(unit, point) != value {
             assert!(start.elapsed() < Duration::from_secs(2), "{point}: {}", self.signed(unit, point));
@@ -309,55 +301,121 @@ async fn a_slow_serial_bus_and_a_single_session_are_no_trouble() {
     assert_eq!(report.exit_code(), ExitCode::Success, "{}", report.words());
 }
 
-#[test]
-fn sigkill_during_apply_is_told_and_resumed() {
-    ended_by("KILL");
+/// Forwards a gateway's requests, and tells when the first that writes has been answered.
+fn gate(gateway: u16) -> (u16, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for from in listener.incoming().map_while(Result::ok) {
+            let (tell, to) = (tell.clone(), TcpStream::connect(("127.0.0.1", gateway)).unwrap());
+            std::thread::spawn(move || forward(from, to, &tell));
+        }
+    });
+    (port, told)
 }
 
-#[test]
-fn ctrl_c_during_apply_is_told_and_resumed() {
-    ended_by("INT");
-}
-
-/// The binary, ended by a signal in the middle of its frames.
-fn ended_by(signal: &str) {
-    let Some(mut fixture) = Fixture::start(&["--serial-bus-ms", "60"]) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let papers = fixture.papers();
-    std::fs::write(folder.path().join("site.bundle"), papers.bundle.bytes()).unwrap();
-    std::fs::write(folder.path().join("plan.json"), plan(&papers, 1, &usual()).bytes()).unwrap();
-    std::fs::create_dir(folder.path().join("inventory")).unwrap();
-    std::fs::write(folder.path().join("inventory/field.yaml"), inventory_text(fixture.port, fixture.port))
-        .unwrap();
-    let evl = |arguments: &str| {
-        let mut process = Process::new(env!("CARGO_BIN_EXE_evl"));
-        process.args(arguments.split(' ')).current_dir(folder.path());
-        process
+fn forward(mut from: TcpStream, mut to: TcpStream, tell: &Sender<()>) -> Option<()> {
+    let message = |stream: &mut TcpStream| -> Option<Vec<u8>> {
+        let mut head = [0_u8; 6];
+        stream.read_exact(&mut head).ok()?;
+        let mut rest = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]]))];
+        stream.read_exact(&mut rest).ok()?;
+        Some([head.as_slice(), &rest].concat())
     };
-    let apply = "apply plan.json --yes --once --now 2026-07-14T12:00:10Z";
-    let mut first = evl(apply).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let journal = folder.path().join(".evl-state/journal.jsonl");
-    let start = Instant::now();
-    while !std::fs::read_to_string(&journal).unwrap_or_default().contains("\"intent\"")
-        || fixture.writes().is_empty()
-    {
-        assert!(start.elapsed() < Duration::from_secs(20), "no frame was sent");
-        std::thread::sleep(Duration::from_millis(5));
+    loop {
+        let asked = message(&mut from)?;
+        to.write_all(&asked).ok()?;
+        let answer = message(&mut to)?;
+        if matches!(asked[7], 6 | 16) {
+            // the test may have ended
+            let _ = tell.send(());
+        }
+        from.write_all(&answer).ok()?;
     }
+}
+
+/// A folder with the papers of a host, and the binary that runs in it.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new(papers: &Papers, inventory: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("site.bundle"), papers.bundle.bytes()).unwrap();
+        std::fs::write(folder.path().join("plan.json"), plan(papers, 1, &usual()).bytes()).unwrap();
+        std::fs::create_dir(folder.path().join("inventory")).unwrap();
+        std::fs::write(folder.path().join("inventory/field.yaml"), inventory).unwrap();
+        Self { folder }
+    }
+
+    fn evl(&self, arguments: &str) -> Process {
+        let mut process = Process::new(env!("CARGO_BIN_EXE_evl"));
+        process.args(arguments.split(' ')).current_dir(self.folder.path());
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        process
+    }
+
+    /// Exit code, standard output, standard error.
+    fn see(&self, arguments: &str) -> (Option<i32>, String, String) {
+        let seen = self.evl(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (seen.status.code(), text(seen.stdout), text(seen.stderr))
+    }
+
+    fn journal(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(".evl-state/journal.jsonl")).unwrap_or_default()
+    }
+}
+
+const APPLY: &str = "apply plan.json --yes --once --now 2026-07-14T12:00:10Z";
+const STATUS: &str = "status --now 2026-07-14T12:00:20Z";
+
+/// Sends the binary a signal in the middle of its frames; its exit code and words.
+fn ended_by(signal: &str, desk: &Desk, write: &Receiver<()>) -> (Option<i32>, String) {
+    let first = desk.evl(APPLY).spawn().unwrap();
+    write.recv().unwrap();
     let sent = Process::new("kill").args([format!("-{signal}"), first.id().to_string()]).status().unwrap();
     assert!(sent.success());
-    assert!(!first.wait().unwrap().success());
+    let ended = first.wait_with_output().unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
 
-    let status = evl("status --now 2026-07-14T12:00:20Z").output().unwrap();
-    assert_eq!(status.status.code(), Some(1));
-    let words = String::from_utf8(status.stderr).unwrap();
+#[test]
+fn sigkill_during_apply_is_told_and_resumed() {
+    let Some(mut fixture) = Fixture::start(&["--serial-bus-ms", "60"]) else { return };
+    let (port, write) = gate(fixture.port);
+    let text = inventory_text(port, port);
+    let desk = Desk::new(&papers(yard(), &text), &text);
+    assert_eq!(ended_by("KILL", &desk, &write).0, None);
+
+    let (exit, _, words) = desk.see(STATUS);
+    assert_eq!(exit, Some(1));
     assert!(words.contains("did not end"), "{words}");
 
-    let again = evl(apply).output().unwrap();
-    let words = String::from_utf8(again.stdout).unwrap();
-    assert_eq!(again.status.code(), Some(0), "{words}");
+    let (exit, words, _) = desk.see(APPLY);
+    assert_eq!(exit, Some(0), "{words}");
     assert!(words.contains("resumes what was interrupted"), "{words}");
     fixture.follows(1, "103.W", 4500);
-    let status = evl("status --now 2026-07-14T12:00:20Z").output().unwrap();
-    assert_eq!(status.status.code(), Some(0), "{}", String::from_utf8_lossy(&status.stdout));
+    let (exit, words, _) = desk.see(STATUS);
+    assert_eq!(exit, Some(0), "{words}");
+}
+
+/// Asked to end, an apply finishes what is under way: the journal is closed, and the exit code true.
+#[test]
+fn asked_to_end_an_apply_finishes_what_is_under_way() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let Some(mut fixture) = Fixture::start(&["--serial-bus-ms", "60"]) else { return };
+        let (port, write) = gate(fixture.port);
+        let text = inventory_text(port, port);
+        let desk = Desk::new(&papers(yard(), &text), &text);
+        let (exit, words) = ended_by(signal, &desk, &write);
+        assert_eq!(exit, Some(0), "{signal}: {words}");
+        assert!(words.contains("asked to end: what is under way is finished first"), "{signal}: {words}");
+        assert!(desk.journal().contains("\"end\""), "{signal}");
+        fixture.follows(1, "103.W", 4500);
+        let (exit, words, _) = desk.see(STATUS);
+        assert_eq!(exit, Some(0), "{signal}: {words}");
+    }
 }

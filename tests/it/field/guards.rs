@@ -69,11 +69,63 @@ async fn where_no_order_keeps_the_limit_a_device_goes_in_two_steps() {
     let status = host.status(&papers).await;
     assert_eq!(ends(&status), (ExitCode::Success, vec![]), "{}", status.words());
 
+    // asked to end after the first wave: the rest is not begun, and what was written goes back
+    let stop = evl::runtime::stop::Stop::default();
+    let ask = stop.clone();
+    host.just_before("intent", move || ask.ask());
+    let options = evl::runtime::apply::Options { stop, ..host.options() };
+    let ended =
+        evl::runtime::apply::apply(&host, &papers, &plan(&papers, 3, &both((1, 0), (1, 0))), &options).await;
+    assert_eq!(ends(&ended), (ExitCode::Undone, vec![codes::INTERRUPTED]), "{}", ended.words());
+    assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("3.5")), Some(rat("-3.5"))));
+    assert!(host.journal().trim_end().lines().last().unwrap().contains("\"end\""));
+
     // back again, where the other's register sticks: everything returns to where it was
     sim.inject(serde_json::from_str(r#"{"device":"twin","point":"charge_rate","kind":"stuck"}"#).unwrap());
-    let back = host.apply(&papers, &plan(&papers, 3, &both((1, 0), (1, 0)))).await;
+    let back = host.apply(&papers, &plan(&papers, 4, &both((1, 0), (1, 0)))).await;
     assert_eq!(back.exit_code(), ExitCode::Undone, "{}", back.words());
     assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("3.5")), Some(rat("-3.5"))));
+
+    // further than one of them can go in two steps: both do
+    sim.heal();
+    let far = host.apply(&papers, &plan(&papers, 5, &both((1, 0), (1, 0)))).await;
+    assert_eq!(ends(&far), (ExitCode::Success, vec![]), "{}", far.words());
+    let far = host.apply(&papers, &plan(&papers, 6, &both((0, 840), (840, 0)))).await;
+    assert_eq!(ends(&far), (ExitCode::Success, vec![]), "{} {:?}", far.words(), far.findings);
+    assert!(far.words().contains("2 devices go in two steps"), "{}", far.words());
+    assert_eq!((sim.power("pack"), sim.power("twin")), (Some(rat("4.2")), Some(rat("-4.2"))));
+}
+
+#[tokio::test]
+async fn what_a_device_says_of_itself_counts_and_is_told() {
+    let (sim, port) = serve(|_| {}).await;
+    sim.poke("pack", "max_power", 4000);
+    let text = inventory_text(port, port).replace("unit: 2,", "unit: 2, ratings: { max_power: 5 kW },");
+    let papers = papers(yard(), &text);
+    let host = Host::new();
+    let charge = |count| {
+        [("pack", Attr::Charge, CommandForm::Fixed, count), ("pack", Attr::Discharge, CommandForm::Fixed, 0)]
+    };
+    // 2 kW are half of its 4 kW
+    let report = host.apply(&papers, &plan(&papers, 1, &charge(400))).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{} {:?}", report.words(), report.findings);
+    assert_eq!(sim.peek("pack", "charge_rate"), Some(500));
+    assert!(report.words().contains("it says `max_power` 4 kW, the inventory 5 kW"), "{}", report.words());
+    // 4.2 kW are more than it can: tightened, and said
+    let report = host.apply(&papers, &plan(&papers, 2, &charge(840))).await;
+    assert_eq!(
+        ends(&report),
+        (ExitCode::Success, vec![codes::DRIFTED]),
+        "{} {:?}",
+        report.words(),
+        report.findings
+    );
+    assert!(
+        report.findings[0].message.contains("`charge 4 kW` instead of the plan's `charge 4.2 kW`"),
+        "{:?}",
+        report.findings
+    );
+    assert_eq!(sim.peek("pack", "charge_rate"), Some(1000));
 }
 
 #[tokio::test]
@@ -125,6 +177,28 @@ async fn a_zones_setpoint_is_written_to_its_thermostat() {
     assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}\n{:?}", report.words(), report.findings);
     assert_eq!(sim.peek("lobby", "target"), Some(43), "21.5 degC in halves");
     assert!(report.words().contains("0 degC -> 21.5 degC"), "{}", report.words());
+
+    // what the safety class asks of the zone its thermostat is told, and the plan gives way
+    let mut site = papers.bundle.site.clone();
+    let mut frost = super::yard::co_rule();
+    frost.name = "frost".into();
+    let least = Lin { constant: rat("297.15"), terms: Vec::new(), sums: Vec::new() };
+    frost.effects[0].target = Target::Zone(ZoneId(0));
+    frost.effects[0].verb = evl::ir::Verb::Hold;
+    frost.effects[0].kind = EffectKind::Bound {
+        attr: Attr::Temperature,
+        lo: Some(least),
+        hi: None,
+        share: Share::Each,
+        averaged_s: None,
+    };
+    site.rules.push(frost);
+    let profile = papers.bundle.profiles["test/thermostat"].clone();
+    let papers = papers_with(site, &serde_yaml::to_string(&papers.inventory).unwrap(), &[profile]);
+    let report = Host::new().apply(&papers, &plan(&papers, 1, &usual())).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}\n{:?}", report.words(), report.findings);
+    assert_eq!(sim.peek("lobby", "target"), Some(48), "24 degC in halves");
+    assert!(report.words().contains("(safety): done"), "{}", report.words());
 }
 
 /// A wallbox with something of its profile changed, behind the yard's gateway.

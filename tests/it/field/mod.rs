@@ -11,4 +11,6 @@ mod harbor;
 mod safety;
 mod silence;
 mod strange;
+#[cfg(feature = "solver")]
+mod text;
 mod yard;

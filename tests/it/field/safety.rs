@@ -145,7 +145,53 @@ async fn neither_a_lock_nor_an_overtaken_plan_keeps_it_back() {
     assert_eq!(ends(&report), (ExitCode::Partial, vec![codes::LOCKED]), "{}", report.words());
     assert!(yard.only_disconnected());
     assert_eq!(host.journal(), journal, "the journal is the holder's");
+    // what was written meanwhile is known nevertheless
+    let status = host.status(&yard.papers).await;
+    assert!(status.devices.iter().any(|d| d.device == "solar" && d.safety), "{}", status.words());
     drop(held);
+    host.release(&yard.papers).await;
+    assert!(host.journal().contains("\"safety\""), "and stands in the journal once somebody holds the lock");
+    let names: Vec<_> =
+        std::fs::read_dir(host.state_dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("beside")), "{names:?}");
+}
+
+#[tokio::test]
+async fn release_leaves_what_safety_holds_and_does_what_it_asks() {
+    let Some(mut yard) = Yard::start() else { return };
+    let host = Host::new();
+    assert_eq!(
+        host.apply(&yard.papers, &plan(&yard.papers, 1, &usual())).await.exit_code(),
+        ExitCode::Success
+    );
+    yard.air(100);
+    let report = host.release(&yard.papers).await;
+    assert_eq!(ends(&report), (ExitCode::Partial, vec![codes::LIVE_RULE]), "{}", report.words());
+    assert!(report.findings[0].message.contains("`co_alarm` of the safety class holds it"), "{report:?}");
+    assert_eq!(yard.fixture.peek(1, "123.Conn"), 0, "the safety class is obeyed");
+    assert_eq!(yard.fixture.peek(1, "123.WMaxLim_Ena"), 1, "and the inverter not handed back");
+    assert_eq!(yard.fixture.peek(2, "124.StorCtl_Mod"), 0, "the battery is");
+    yard.air(3);
+    let report = host.release(&yard.papers).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
+    assert_eq!(yard.fixture.peek(1, "123.WMaxLim_Ena"), 0);
+}
+
+#[tokio::test]
+async fn safety_is_obeyed_where_nothing_can_be_recorded() {
+    let Some(mut yard) = Yard::start() else { return };
+    yard.air(100);
+    let host = Host::new();
+    std::fs::write(host.state_dir(), "").unwrap();
+    let report = host.apply(&yard.papers, &plan(&yard.papers, 1, &usual())).await;
+    assert_eq!(
+        ends(&report),
+        (ExitCode::Partial, vec![codes::UNWRITABLE]),
+        "{} {:?}",
+        report.words(),
+        report.findings
+    );
+    assert!(yard.only_disconnected(), "{:?}", yard.written());
 }
 
 #[tokio::test]

@@ -98,7 +98,8 @@ async fn all_dead_gateways_are_named_within_a_second_once_each() {
         assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::DEAD_GATEWAY; 2]), "{way:?}");
         let (release, took) = timed(host.release(&papers)).await;
         assert!(took < SECOND, "{way:?}: {took:?}");
-        assert_eq!(ends(&release), (ExitCode::Partial, vec![codes::DEAD_GATEWAY; 2]), "{way:?}");
+        let held = vec![codes::DEAD_GATEWAY, codes::DEAD_GATEWAY, codes::LIVE_RULE];
+        assert_eq!(ends(&release), (ExitCode::Unknown, held), "{way:?}");
         assert_eq!(sim.log(), vec![], "{way:?}");
     }
 }
@@ -166,7 +167,7 @@ async fn a_gateway_that_dies_under_way_is_told_once_and_soon() {
     let dead = plant.dead.clone();
     host.just_before("intent", move || dead.store(true, Ordering::Relaxed));
     let (report, took) = timed(host.apply(&papers, &plan(&papers, 1, &usual()))).await;
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(took < Duration::from_secs(8), "{took:?}");
     assert_eq!(
         ends(&report),
         (ExitCode::Unknown, vec![codes::STATE_UNKNOWN]),
