@@ -49,22 +49,27 @@ pub struct PlanFailure {
     pub findings: Diagnostics,
     /// Whether statements that cannot hold together are the reason (exit 1), rather than an input.
     pub infeasible: bool,
+    /// Whether it was rounding to registers that no plan survived.
+    pub rounding: bool,
 }
 
 impl From<Diagnostics> for PlanFailure {
     fn from(findings: Diagnostics) -> Self {
-        Self { findings, infeasible: false }
+        Self { findings, infeasible: false, rounding: false }
     }
 }
 
 impl From<Diagnostic> for PlanFailure {
     fn from(finding: Diagnostic) -> Self {
-        Self { findings: std::iter::once(finding).collect(), infeasible: false }
+        Self { findings: std::iter::once(finding).collect(), infeasible: false, rounding: false }
     }
 }
 
 /// Seconds beyond which a plan is a study (planner.md 27).
 const STUDY_S: i64 = 7 * 86_400;
+/// How far conditions that the plan decides stay from their thresholds, in their own unit, where no
+/// plan nearer to them survives rounding.
+const OPEN_MARGINS: [f64; 3] = [0.0, 0.01, 0.05];
 /// How often limits are tightened and the plan made again, where rounding breaks one.
 const TIGHTENINGS: usize = 3;
 /// The target gap, currency: at most this may be lost by rounding each device by itself.
@@ -136,76 +141,129 @@ pub fn plan_watched(
     let steps = steps::cut(site, &calendar, inputs, options.from, horizon)?;
     let on = inputs.on(site, &calendar, state, &steps)?;
     let known = Known { site, calendar: &calendar, inputs, state, steps, on };
-    let (mut scene, mut notes) = prepare::scene(&known)?;
+    let (mut scene, notes) = prepare::scene(&known)?;
     scene.hosts = failsafe::hosts(bundle);
     let study = horizon > STUDY_S;
     let gaps = gaps(site, &scene, study);
     // a manifest that lets the optimiser stop early says nothing of rounding
     let fine = gaps.money.min(FINE.max(FINE_SHARE * document::gross_needs(&scene)));
-    let solver =
-        SolverOptions { time_limit: options.time_limit_s, watch: Some(watch), ..SolverOptions::default() };
-    let mut told = effects::Told::default();
-    let mut settled = Settled::default();
-    if !site.rules.is_empty() {
-        effects::refuse(site)?;
-        form::refuse_bounds(site)?;
-        let rules = decisions::read(&known)?;
-        settled = settle(&known, &rules, &scene, gaps, &solver)?;
-        let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
-        measured::refuse_lost(&known, &decisions)?;
-        told = effects::apply(&known, &mut scene, &decisions, &Overlays::default())?;
-        guard::keep(&mut scene, &settled);
+    let mut work = Work {
+        bundle,
+        known: &known,
+        scene,
+        notes,
+        gaps,
+        fine,
+        study,
+        solver: SolverOptions {
+            time_limit: options.time_limit_s,
+            watch: Some(watch),
+            ..SolverOptions::default()
+        },
+        watch,
+        expires: options.expires,
+    };
+    if site.rules.is_empty() {
+        return work.plan(None);
     }
-    resting::rest(&known, &mut scene, &mut notes);
-    let mut rounds = 0;
-    loop {
-        let mut solved = solve(&scene, gaps, &solver).map_err(|f| failure(&known, f))?;
-        let money = solved.kinds.iter().position(|kind| *kind == Kind::Money);
-        if let Some(level) = money.and_then(|place| solved.climb.levels.get_mut(place)) {
-            level.gap += settled.gap;
-        }
-        watch.doing("rounding to registers and verifying");
-        let commands = rounding::commands(&known, &solved);
-        let assemble = |commands: &[rounding::Command]| {
-            document::assemble(&document::Facts {
-                bundle,
-                known: &known,
-                solved: &solved,
-                commands,
-                told: &told,
-                notes: &notes,
-                gaps,
-                study,
-                expires: options.expires,
-            })
+    effects::refuse(site)?;
+    form::refuse_bounds(site)?;
+    let rules = decisions::read(&known)?;
+    let mut first: Option<PlanFailure> = None;
+    for margin in OPEN_MARGINS {
+        work.scene.open_margin = margin;
+        let settled = match settle(&known, &rules, &work.scene, gaps, &work.solver) {
+            Ok(settled) => settled,
+            Err(failure) => return Err(first.unwrap_or(failure)),
         };
-        let made = match assemble(&commands) {
-            Ok(document) if lost(&document) <= fine => Ok(document),
-            alone => {
-                match together::rounded(&solved, &commands, fine / 2.0, &solver)
-                    .map(|commands| assemble(&commands))
-                {
-                    Some(Ok(together)) => match alone {
-                        Ok(alone) if alone.money.plan_cost <= together.money.plan_cost => Ok(alone),
-                        _ => Ok(together),
-                    },
-                    _ => alone,
-                }
+        match work.plan(Some((&rules, &settled))) {
+            Err(failure) if !settled.keeps.is_empty() && (failure.infeasible || failure.rounding) => {
+                first.get_or_insert(failure);
             }
-        };
-        match made {
-            Ok(document) => return Ok(document),
-            Err(misses) => {
-                let margins = document::tighter(&misses, &scene.margins);
-                drop(solved);
-                rounds += 1;
-                let moves = guard::may_move(&scene);
-                if rounds > TIGHTENINGS || (margins == scene.margins && !moves) {
-                    return Err(rounding_failure(&known, &misses));
+            made => return made,
+        }
+    }
+    Err(first.unwrap_or_else(|| Diagnostics::new().into()))
+}
+
+/// What every attempt at a plan starts from.
+struct Work<'w, 'k> {
+    watch: &'w dyn Watch,
+    bundle: &'w Bundle,
+    known: &'w Known<'k>,
+    scene: Scene<'k>,
+    notes: Vec<String>,
+    gaps: Gaps,
+    fine: f64,
+    study: bool,
+    solver: SolverOptions<'w>,
+    expires: Option<Instant>,
+}
+
+impl Work<'_, '_> {
+    /// One attempt, under the rules as they are settled.
+    fn plan(&self, rules: Option<(&Rules<'_>, &Settled)>) -> Result<PlanDocument, PlanFailure> {
+        let (known, gaps, solver) = (self.known, self.gaps, &self.solver);
+        let mut scene = self.scene.clone();
+        let mut notes = self.notes.clone();
+        let mut told = effects::Told::default();
+        if let Some((rules, settled)) = rules {
+            let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
+            measured::refuse_lost(known, &decisions)?;
+            told = effects::apply(known, &mut scene, &decisions, &Overlays::default())?;
+            guard::keep(&mut scene, settled);
+        }
+        resting::rest(known, &mut scene, &mut notes);
+        let mut rounds = 0;
+        loop {
+            let mut solved = solve(&scene, gaps, solver).map_err(|f| failure(known, f))?;
+            let money = solved.kinds.iter().position(|kind| *kind == Kind::Money);
+            if let Some(level) = money.and_then(|place| solved.climb.levels.get_mut(place)) {
+                level.gap += rules.map_or(0.0, |(_, settled)| settled.gap);
+            }
+            self.watch.doing("rounding to registers and verifying");
+            let commands = rounding::commands(known, &solved);
+            let assemble = |commands: &[rounding::Command]| {
+                document::assemble(&document::Facts {
+                    bundle: self.bundle,
+                    known,
+                    solved: &solved,
+                    commands,
+                    told: &told,
+                    notes: &notes,
+                    gaps,
+                    study: self.study,
+                    expires: self.expires,
+                })
+            };
+            let made = match assemble(&commands) {
+                Ok(document) if lost(&document) <= self.fine => Ok(document),
+                alone => {
+                    match together::rounded(&solved, &commands, self.fine / 2.0, solver)
+                        .map(|commands| assemble(&commands))
+                    {
+                        Some(Ok(together)) => match alone {
+                            Ok(alone) if alone.money.plan_cost <= together.money.plan_cost => Ok(alone),
+                            _ => Ok(together),
+                        },
+                        _ => alone,
+                    }
                 }
-                scene.margins = margins;
-                if moves {
-                    scene.keep_margin = (scene.keep_margin * 4.0).max(0.002);
+            };
+            match made {
+                Ok(document) => return Ok(document),
+                Err(misses) => {
+                    let margins = document::tighter(&misses, &scene.margins);
+                    drop(solved);
+                    rounds += 1;
+                    let moves = guard::may_move(&scene);
+                    if rounds > TIGHTENINGS || (margins == scene.margins && !moves) {
+                        return Err(rounding_failure(known, &misses));
+                    }
+                    scene.margins = margins;
+                    if moves {
+                        scene.keep_margin = (scene.keep_margin * 4.0).max(0.002);
+                    }
                 }
             }
         }
@@ -326,6 +384,7 @@ fn infeasible(known: &Known<'_>, conflict: &Conflict) -> PlanFailure {
             ))
             .collect(),
             infeasible: true,
+            rounding: false,
         };
     };
     let (name, text, span) = words::facts(site, first.owner.statement);
@@ -366,7 +425,7 @@ fn infeasible(known: &Known<'_>, conflict: &Conflict) -> PlanFailure {
         let what = if many { "the cheapest way out" } else { "the least change" };
         finding = finding.help(format!("{what}: {}", words::relax(known, member)));
     }
-    PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true }
+    PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true, rounding: false }
 }
 
 fn rounding_failure(known: &Known<'_>, misses: &[crate::verify::Miss]) -> PlanFailure {
@@ -377,7 +436,8 @@ fn rounding_failure(known: &Known<'_>, misses: &[crate::verify::Miss]) -> PlanFa
     for miss in misses.iter().take(5) {
         finding = finding.because(miss.finding(&known.steps, |at| known.calendar.show(at)).message);
     }
-    finding.help("loosen the limit by a register step, or give the device a finer register").into()
+    let finding = finding.help("loosen the limit by a register step, or give the device a finer register");
+    PlanFailure { rounding: true, ..finding.into() }
 }
 
 /// Money of a solution by part, currency.

@@ -16,6 +16,8 @@ use crate::ir::{Attr, Cmp, Device, Model};
 /// By how much a comparison has to hold beyond its threshold where touching it does not count, in the
 /// unit of its quantity. Far above what the optimiser tolerates, far below a register step.
 const BEYOND: f64 = 1e-6;
+/// The same for a power, kW: what a register step is where nothing else is known.
+const STEP: f64 = 1e-3;
 
 /// What a comparison asks of its sum.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,11 +36,61 @@ fn side(scene: &Scene<'_>, atom: &Atom) -> Side {
         });
         return Side::Above(step.max(BEYOND), 0.0);
     }
+    if let Some(side) = on_registers(scene, atom) {
+        return side;
+    }
+    // a flow that follows from commands moves by register steps; less would only pretend to cross
+    let flow = atom.terms.iter().any(|(_, read)| matches!(read, Read::Flow(..)));
+    let least = if flow { atom.step.max(STEP) } else { BEYOND };
+    let margin = scene.open_margin * if atom.terms.iter().all(|(_, r)| is_level(r)) { 0.1 } else { 1.0 };
     match atom.op {
-        Cmp::Gt => Side::Above(atom.step + BEYOND, atom.step),
-        Cmp::Lt => Side::Below(-atom.step - BEYOND, -atom.step),
-        Cmp::Le => Side::Below(0.0, BEYOND),
-        Cmp::Ge | Cmp::Eq | Cmp::Ne => Side::Above(0.0, -BEYOND),
+        Cmp::Gt => Side::Above(atom.step + least + margin, atom.step - margin),
+        Cmp::Lt => Side::Below(-atom.step - least - margin, -atom.step + margin),
+        Cmp::Le => Side::Below(-margin, least + margin),
+        Cmp::Ge | Cmp::Eq | Cmp::Ne => Side::Above(margin, -least - margin),
+    }
+}
+
+const fn is_level(read: &Read) -> bool {
+    matches!(read, Read::Level(_))
+}
+
+/// The sides of a comparison of one commanded power, which holds whole register steps alone: the last
+/// on one side of the threshold and the first on the other.
+fn on_registers(scene: &Scene<'_>, atom: &Atom) -> Option<Side> {
+    let [(factor, Read::Flow(..))] = atom.terms.as_slice() else { return None };
+    let (device, attr, _) = place(scene, atom)?;
+    let step = register_step(scene.site.family(device.family)?, &attr).to_f64();
+    let whole = |x: f64| (x / step - (x / step).round()).abs() < 1e-9;
+    let pieces = scene.physical(device, &attr);
+    if step <= 0.0 || pieces.iter().any(|(lo, hi)| lo == hi && !whole(*lo)) {
+        return None;
+    }
+    let (apart, from) = (factor.abs() * step, atom.constant);
+    let up = |x: f64| from + apart * ((x - from) / apart - 1e-9).ceil();
+    let down = |x: f64| from + apart * ((x - from) / apart + 1e-9).floor();
+    Some(match atom.op {
+        Cmp::Gt => Side::Above(down(atom.step) + apart, down(atom.step)),
+        Cmp::Ge | Cmp::Eq | Cmp::Ne => Side::Above(up(0.0), up(0.0) - apart),
+        Cmp::Lt => Side::Below(up(-atom.step) - apart, up(-atom.step)),
+        Cmp::Le => Side::Below(down(0.0), down(0.0) + apart),
+    })
+}
+
+/// What a comparison is worth wherever its sum may lie; `None` where that is decided.
+fn settled_by((least, most): (f64, f64), atom: &Atom) -> Option<bool> {
+    const NEAR: f64 = 1e-9;
+    match atom.op {
+        _ if matches!(atom.terms.as_slice(), [(_, Read::On(_))]) => (most <= 0.0).then_some(false),
+        Cmp::Gt if least > atom.step + NEAR => Some(true),
+        Cmp::Gt if most <= atom.step => Some(false),
+        Cmp::Ge if least >= 0.0 => Some(true),
+        Cmp::Ge if most < -NEAR => Some(false),
+        Cmp::Lt if most < -atom.step - NEAR => Some(true),
+        Cmp::Lt if least >= -atom.step => Some(false),
+        Cmp::Le if most <= 0.0 => Some(true),
+        Cmp::Le if least > NEAR => Some(false),
+        _ => None,
     }
 }
 
@@ -201,6 +253,9 @@ fn reaches(b: &mut Builder<'_, '_>, count: &Aff, n: i64) -> Aff {
 fn compared(b: &mut Builder<'_, '_>, atom: &Atom, owner: Owner) -> Aff {
     let Some(sum) = value(b, atom) else { return Aff::fixed(0.0) };
     let (least, most) = b.range(&sum);
+    if let Some(holds) = settled_by((least, most), atom) {
+        return Aff::fixed(f64::from(u8::from(holds)));
+    }
     let truth = Aff::of(b.program.integer(0.0, 1.0));
     let (holds, fails) = (truth.clone(), other(&truth));
     match side(b.scene, atom) {
@@ -343,14 +398,21 @@ pub(super) fn may_move(scene: &Scene<'_>) -> bool {
 impl Builder<'_, '_> {
     /// What is left of an attribute in step `t`, with the share of each alternative; they add up to 1.
     pub(super) fn alternatives(&self, device: Device, attr: &Attr, t: usize) -> Vec<(Aff, Pieces)> {
+        match self.mode {
+            Mode::Hard => self.left(device, attr, t),
+            _ => vec![(Aff::fixed(1.0), self.pieces(device, attr, t))],
+        }
+    }
+
+    /// The same as the rules leave it, also where statements give way.
+    pub(super) fn left(&self, device: Device, attr: &Attr, t: usize) -> Vec<(Aff, Pieces)> {
         let what = What::Device(device, attr.clone());
-        let forked = self.scene.forked.get(&what).and_then(|by| by.get(&t));
-        match forked.filter(|_| self.mode == Mode::Hard) {
+        match self.scene.forked.get(&what).and_then(|by| by.get(&t)) {
             Some((fork, pieces)) => {
                 let patterns = self.patterns.get(*fork).cloned().unwrap_or_default();
                 patterns.into_iter().zip(pieces.iter().cloned()).collect()
             }
-            None => vec![(Aff::fixed(1.0), self.pieces(device, attr, t))],
+            None => vec![(Aff::fixed(1.0), self.scene.set(device, attr, t))],
         }
     }
 

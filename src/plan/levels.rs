@@ -374,7 +374,9 @@ fn lock(program: &mut Program, living: Option<&mut Session<'_>>, level: &Level, 
         return true;
     }
     if program.has_integers() {
-        program.at_most(level.objective.iter().copied(), solution.value + slack_of(solution.value));
+        if !at_nothing(program, level, solution.value) {
+            program.at_most(level.objective.iter().copied(), solution.value + slack_of(solution.value));
+        }
         return true;
     }
     let mut living = living;
@@ -394,6 +396,19 @@ fn lock(program: &mut Program, living: Option<&mut Session<'_>>, level: &Level, 
         }
     }
     false
+}
+
+/// Locks a level that came to nothing by fixing all that adds up to it: a row hardly above zero
+/// misleads a search for whole numbers. `false` where its parts could make up for each other.
+fn at_nothing(program: &mut Program, level: &Level, value: f64) -> bool {
+    let none = |(col, weight): &(Col, f64)| *weight > 0.0 && program.bounds(*col).0 == 0.0;
+    if value.abs() > FACE || !level.objective.iter().all(none) {
+        return false;
+    }
+    for (col, _) in &level.objective {
+        program.set_bounds(*col, 0.0, 0.0);
+    }
+    true
 }
 
 /// With the integers fixed, all levels again as continuous programs with face locks.

@@ -104,15 +104,13 @@ fn decided(
     let (mut powers, mut ons, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
     let step = crate::bundle::register_step(family, &Attr::Power).to_f64();
     for t in 0..b.scene.len() {
-        let mut sets = b.alternatives(device, &Attr::Power, t);
+        let mut sets = match resting {
+            Some(_) => b.left(device, &Attr::Power, t),
+            None => b.alternatives(device, &Attr::Power, t),
+        };
         for (_, pieces) in &mut sets {
             if let Some(rest) = resting {
-                // nothing needs it, so it does what the rules leave nearest to its default, also where
-                // statements of other devices have to give way
-                let left =
-                    if b.mode == Mode::Hard { pieces.clone() } else { b.scene.set(device, &Attr::Power, t) };
-                let rest = nearest(if left.is_empty() { pieces } else { &left }, rest);
-                *pieces = vec![(rest, rest)];
+                *pieces = at_rest(pieces, &b.scene.physical(device, &Attr::Power), rest, b.mode);
             }
             if consumer.on_off || runs {
                 *pieces = switched(pieces, family);
@@ -155,6 +153,20 @@ fn decided(
     b.allowed.insert((unit, Attr::Power), allowed);
     b.put(unit, Attr::Power, powers);
     b.put(unit, Attr::On, ons);
+}
+
+/// What a device does that nothing needs: what the rules leave nearest to its default. Where
+/// statements give way, those that move it may do so too, as far as its default.
+fn at_rest(left: &[(f64, f64)], physical: &[(f64, f64)], rest: f64, mode: Mode) -> Vec<(f64, f64)> {
+    let default = nearest(physical, rest);
+    let moved = if left.is_empty() { default } else { nearest(left, rest) };
+    if mode == Mode::Hard {
+        return vec![(moved, moved)];
+    }
+    let (lo, hi) = (default.min(moved), default.max(moved));
+    let between: Vec<_> =
+        physical.iter().map(|(l, h)| (l.max(lo), h.min(hi))).filter(|(l, h)| l <= h).collect();
+    if between.is_empty() { vec![(moved, moved)] } else { between }
 }
 
 /// The value of a set nearest to `x`; `x` itself where the set is empty.

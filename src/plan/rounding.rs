@@ -271,6 +271,8 @@ impl Round<'_, '_, '_> {
                 n = self.within(&Attr::Discharge, t, unit, n);
                 if rest - (n as f64) * loss < lo - 1e-12 && want >= lo - 1e-9 {
                     n -= 1;
+                } else if rest - (n as f64) * loss > hi + 1e-12 && want <= hi + 1e-9 {
+                    n += 1;
                 }
                 n = n.max(0);
                 level = rest - n as f64 * loss;

@@ -296,6 +296,8 @@ pub(super) struct Scene<'a> {
     pub(super) keeps: Vec<Keep>,
     /// How far those that rounding may move stay from their threshold, in their own unit.
     pub(super) keep_margin: f64,
+    /// How far they stay from it already while the plan decides their side.
+    pub(super) open_margin: f64,
 }
 
 impl<'a> Scene<'a> {
@@ -331,6 +333,7 @@ impl<'a> Scene<'a> {
             forked: BTreeMap::new(),
             keeps: Vec::new(),
             keep_margin: 0.0,
+            open_margin: 0.0,
         }
     }
 

@@ -200,10 +200,14 @@ impl Program {
         }
     }
 
-    /// Narrows a column to what it has in common with an interval.
+    /// Narrows a column to what it has in common with an interval; a whole one to the whole numbers in
+    /// it, so that rounding stays within its bounds.
     pub(in crate::plan) fn narrow(&mut self, col: Col, lower: f64, upper: f64) {
         let (l, u) = self.bounds(col);
-        let (l, u) = (l.max(lower), u.min(upper));
+        let (mut l, mut u) = (l.max(lower), u.min(upper));
+        if self.is_integer(col) {
+            (l, u) = ((l - 1e-9).ceil(), (u + 1e-9).floor());
+        }
         if l > u + 1e-9 {
             self.contradictory = true;
         }

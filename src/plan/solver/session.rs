@@ -54,6 +54,8 @@ pub(in crate::plan) struct Session<'w> {
     costs: Vec<f64>,
     integers: bool,
     solved_before: bool,
+    /// The objective of the point from which an integer search starts.
+    started: Option<f64>,
     /// A program with integers as it is to be solved next, where its bounds or its objective changed
     /// since it was loaded: which slacks are rows' bounds depends on both.
     whole: Option<Whole>,
@@ -137,6 +139,7 @@ impl<'w> Session<'w> {
             costs,
             integers: program.has_integers(),
             solved_before: false,
+            started: None,
             whole: program.has_integers().then(|| Whole { program: program.clone(), changed: false }),
             folded: folded.into_iter().map(|(_, slack)| slack).collect(),
         })
@@ -199,26 +202,50 @@ impl<'w> Session<'w> {
         if let Some(model) = self.model.as_mut() {
             // a refused start costs time only: the search then begins without one
             let _ = model.try_set_solution(Some(&seen), None, None, None);
+            self.started = Some(self.costs.iter().zip(x).map(|(cost, x)| cost * x).sum());
         }
     }
 
     /// Solves; a second solve starts from the last basis.
+    ///
+    /// A search that calls its start the best without having solved anything may have thrown all else
+    /// away by mistake, so it is asked again without one.
     pub(in crate::plan) fn solve(&mut self) -> Outcome {
         self.refresh();
+        let started = self.started.take();
+        let (outcome, worked) = self.once();
+        let claims = |from: f64| matches!(&outcome, Outcome::Solved(s) if s.value >= from - 1e-12);
+        let Some(whole) = self.whole.as_mut().filter(|_| !worked && started.is_some_and(claims)) else {
+            return outcome;
+        };
+        whole.changed = true;
+        self.refresh();
+        match (self.once().0, outcome) {
+            (Outcome::Solved(again), Outcome::Solved(first)) if again.value >= first.value => {
+                Outcome::Solved(first)
+            }
+            (again @ Outcome::Solved(_), _) => again,
+            (_, first) => first,
+        }
+    }
+
+    /// One solve, and whether it took any work beyond reducing the program.
+    fn once(&mut self) -> (Outcome, bool) {
+        let failed = (Outcome::Failed(Stop::Numerics), true);
         let left = self.options.left_s();
         if left.is_some_and(|left| left <= 0.0) {
-            return Outcome::Failed(Stop::Time);
+            return (Outcome::Failed(Stop::Time), true);
         }
-        let Some(mut model) = self.model.take() else { return Outcome::Failed(Stop::Numerics) };
+        let Some(mut model) = self.model.take() else { return failed };
         if self.solved_before && !self.integers && model.try_set_option("presolve", "off").is_err() {
-            return Outcome::Failed(Stop::Numerics);
+            return failed;
         }
         self.solved_before = true;
         if left.is_some_and(|left| model.try_set_option("time_limit", self.spent_s + left).is_err()) {
-            return Outcome::Failed(Stop::Numerics);
+            return failed;
         }
         let begun = self.options.watch.map(super::Watch::elapsed_s);
-        let Ok(solved) = model.try_solve() else { return Outcome::Failed(Stop::Numerics) };
+        let Ok(solved) = model.try_solve() else { return failed };
         let status = solved.status();
         let outcome = match status {
             HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => {
@@ -243,11 +270,12 @@ impl<'w> Session<'w> {
             }
             _ => Outcome::Failed(Stop::Numerics),
         };
+        let worked = solved.simplex_iteration_count() != 0;
         self.model = Some(solved.into());
         if let (Some(watch), Some(begun)) = (self.options.watch, begun) {
             self.spent_s += watch.elapsed_s() - begun;
         }
-        outcome
+        (outcome, worked)
     }
 
     fn read(&self, solved: &highs::SolvedModel, stopped: bool) -> Solution {

@@ -5,6 +5,7 @@ mod bench;
 mod carried;
 mod emhass;
 pub(crate) mod examples;
+mod guard_laws;
 mod guards;
 mod haeo;
 mod infeasible;
