@@ -14,6 +14,7 @@ mod origins;
 mod refusals;
 mod states;
 mod tightened;
+mod unplanned;
 mod vehicles;
 mod wishes;
 
