@@ -491,7 +491,8 @@ pub struct Override {
     pub statement: StatementRef,
     /// Its class.
     pub class: String,
-    /// What stood in its way.
+    /// What stood in its way; empty where it is the plan as a whole that leaves it no room beside the
+    /// classes above it.
     pub by: Vec<StatementRef>,
     /// The device, zone or group.
     pub of: String,

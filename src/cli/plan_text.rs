@@ -145,7 +145,8 @@ fn lost(out: &mut String, plan: &PlanDocument, times: &Times, width: usize) -> D
         "overridden",
         plan.overrides.iter().map(|Override { statement: lost, of, by, first, last, .. }| {
             let by: Vec<String> = by.iter().map(statement).collect();
-            format!("{} on {of}, by {}: {}", statement(lost), by.join(", "), steps(*first, *last))
+            let by = if by.is_empty() { "what is above it".to_owned() } else { by.join(", ") };
+            format!("{} on {of}, by {by}: {}", statement(lost), steps(*first, *last))
         }),
         width,
     )?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::effects::Told;
 use super::forks::Overlays;
 use super::prepare::Known;
-use super::scene::{Due, DueKind, Owner, Scene, Short, Stay};
+use super::scene::{Due, DueKind, Open, Owner, Scene, Short, Stay};
 use crate::bundle::{Done, Void};
 use crate::calendar::Instant;
 use crate::diag::Diagnostic;
@@ -154,9 +154,23 @@ impl Work<'_, '_, '_> {
             _ => return,
         };
         let (device, wish, when) = (owed.device, owed.wish, owed.when);
+        if closes > until && wish.is_none() && when.is_none() {
+            let most = self.greatest(device);
+            let energy = match kind {
+                DueKind::Deliver(energy) => energy,
+                DueKind::Run { hours, .. } => hours * most,
+            };
+            self.scene.open.push(Open { owner, device, energy, steps: steps.clone(), closes });
+        }
         // under a condition that the plan decides it is owed once that is settled
         self.scene.shorts.extend(short.filter(|_| when.is_none()));
         self.scene.dues.push(Due { owner, device, kind, steps, beyond, whole, wish, when });
+    }
+
+    /// Greatest power of a device, kW.
+    fn greatest(&self, device: Device) -> f64 {
+        let family = self.known.site.family(device.family);
+        family.and_then(|family| family.hull(&Attr::Power)).map_or(0.0, |(_, most)| most.to_f64())
     }
 
     /// What the state says; none, and an error, where it does not.

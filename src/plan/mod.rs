@@ -1,6 +1,7 @@
 //! The optimiser: a bundle and its inputs become an allocation (planner.md).
 
 mod aggregate;
+mod ahead;
 mod baseline;
 mod bounds;
 mod breaches;

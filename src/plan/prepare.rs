@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::scene::{Allowance, Due, DueKind, Owner, PeakCharge, Prices, Running, Scene, Short, Stay};
+use super::scene::{Allowance, Due, DueKind, Open, Owner, PeakCharge, Prices, Running, Scene, Short, Stay};
 use super::steps::{self, Step};
 use crate::bundle::State;
 use crate::calendar::{Calendar, Instant};
@@ -246,6 +246,15 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>, find
                         known.calendar.show(session.arrival)
                     ));
                 }
+                if wanted > 0.0 && session.departure > known.until() {
+                    scene.open.push(Open {
+                        owner: Owner { statement: Statement::Device(family.id), class: Some(lowest) },
+                        device,
+                        energy: wanted.min(possible),
+                        steps: inside.clone(),
+                        closes: session.departure,
+                    });
+                }
                 if wanted > 0.0 {
                     scene.dues.push(Due {
                         owner: Owner { statement: Statement::Device(family.id), class: Some(lowest) },
@@ -380,20 +389,25 @@ fn budgets(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
     }
 }
 
-/// What loads of a budget will certainly use between two instants, as far as their feeds reach.
-fn mandatory(known: &Known<'_>, members: &[(Device, Attr)], from: Instant, to: Instant) -> f64 {
+/// What loads of a budget that may not be shed will certainly use between two instants, as far as
+/// their feeds reach.
+pub(super) fn mandatory(known: &Known<'_>, members: &[(Device, Attr)], from: Instant, to: Instant) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "periods are far shorter than 2^53 s")]
-    let hours = to.since(from) as f64 / 3600.0;
+    let hours = |to: Instant| to.since(from).max(0) as f64 / 3600.0;
     (members.iter())
         .filter_map(|(device, _)| {
             let family = known.site.family(device.family)?;
             let Model::Consumer(consumer) = &family.model else { return None };
+            if consumer.shed_class.is_some() || consumer.shed_price.is_some() {
+                return None;
+            }
             match &consumer.need {
                 Need::Load(s) | Need::Needs(s) => {
                     let track = known.inputs.track(&SigRef::Member(*s, device.index))?;
-                    Some(track.mean(from, to)?.to_f64() * hours)
+                    let to = to.min(track.covers().1);
+                    Some(track.mean(from, to)?.to_f64() * hours(to))
                 }
-                Need::Constant(power) => Some(power.to_f64() * hours),
+                Need::Constant(power) => Some(power.to_f64() * hours(to)),
                 Need::None => None,
             }
         })

@@ -23,6 +23,7 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
         }
     }
     super::room::bound(scene, notes);
+    super::ahead::add(known, scene);
     for family in &known.site.families {
         let Model::Consumer(consumer) = &family.model else { continue };
         let served = consumer.need != Need::None || consumer.heats.is_some() || consumer.cools.is_some();

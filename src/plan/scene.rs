@@ -157,6 +157,42 @@ pub(super) struct Allowance {
     pub(super) pace: Option<f64>,
 }
 
+impl Allowance {
+    /// Whether nothing is left of it before anything is planned.
+    pub(super) fn is_overdrawn(&self) -> bool {
+        self.left < -1e-9
+    }
+}
+
+/// What an obligation still asks after the plan, where its window is open then.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Open {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// On which device.
+    pub(super) device: Device,
+    /// What it asks from the plan's beginning on, kWh.
+    pub(super) energy: f64,
+    /// Steps that lie in the window.
+    pub(super) steps: std::ops::Range<usize>,
+    /// When the window closes.
+    pub(super) closes: crate::calendar::Instant,
+}
+
+/// What one device certainly adds to a budget after the plan: the most that one statement asks.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ahead {
+    /// Place in [`Scene::allowances`].
+    pub(super) allowance: usize,
+    /// On which device.
+    pub(super) device: Device,
+    /// What the budget counts for each kWh.
+    pub(super) factor: f64,
+    /// By statement: kWh of windows after the plan; kWh of one that is open at its end, less what the
+    /// plan gives in these steps.
+    pub(super) by: Vec<(f64, Option<(f64, std::ops::Range<usize>)>)>,
+}
+
 /// A demand charge in one billing month.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PeakCharge {
@@ -273,6 +309,10 @@ pub(super) struct Scene<'a> {
     pub(super) shorts: Vec<Short>,
     /// Budgets.
     pub(super) allowances: Vec<Allowance>,
+    /// Obligations that go on after the plan.
+    pub(super) open: Vec<Open>,
+    /// What they add to budgets.
+    pub(super) ahead: Vec<Ahead>,
     /// Demand charges.
     pub(super) charges: Vec<PeakCharge>,
     /// Vehicles; a charger that is here has power only during a stay.
@@ -322,6 +362,8 @@ impl<'a> Scene<'a> {
             dues: Vec::new(),
             shorts: Vec::new(),
             allowances: Vec::new(),
+            open: Vec::new(),
+            ahead: Vec::new(),
             charges: Vec::new(),
             stays: BTreeMap::new(),
             origins: Vec::new(),

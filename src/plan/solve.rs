@@ -51,9 +51,12 @@ pub(super) fn solve<'s, 'a>(
     options: &SolverOptions<'_>,
 ) -> Result<Solved<'s, 'a>, Failure> {
     let units = aggregate::units(scene);
-    match attempt(scene, Mode::Hard, units.clone(), gaps, options) {
-        Err(Fall::Infeasible) => {}
-        other => return other.map_err(failure),
+    // what is overdrawn already comes in its class's turn, before all that is below it
+    if !scene.allowances.iter().any(super::scene::Allowance::is_overdrawn) {
+        match attempt(scene, Mode::Hard, units.clone(), gaps, options) {
+            Err(Fall::Infeasible) => {}
+            other => return other.map_err(failure),
+        }
     }
     let solved = match attempt(scene, Mode::Elastic, units.clone(), gaps, options) {
         Ok(solved) => solved,
@@ -110,7 +113,8 @@ fn alone(
     let mut model = families::build(scene, Mode::Alone, units.to_vec());
     let gaps = Gaps { money: 0.0, tie_break: false, switched: true };
     let levels: Vec<_> = (goals::of(&mut model, gaps).into_iter())
-        .filter(|(kind, _)| matches!(kind, Kind::Class(c) | Kind::Initial(c) if *c == class))
+        // a state that begins outside its band stands in nobody's way by anybody's statement
+        .filter(|(kind, _)| *kind == Kind::Class(class))
         .map(|(_, level)| level)
         .collect();
     let pairs = model.pairs.clone();

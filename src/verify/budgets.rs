@@ -1,6 +1,7 @@
 //! Budgets: used and planned stay under the cap of each period (planner.md 12).
 
 use super::Case;
+use super::carried::{Wanted, ahead};
 use super::fix::Interval;
 use super::ledger::{Breached, Duty, Ledger, When, budget_unit};
 use super::miss::{Miss, Misses};
@@ -16,6 +17,7 @@ pub(super) fn check(
     case: &Case<'_>,
     calendar: &Calendar,
     trajectory: &Trajectory,
+    asked_of: &[Wanted],
     ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) -> usize {
@@ -43,6 +45,10 @@ pub(super) fn check(
             };
             let steps =
                 case.steps.partition_point(|s| s.start < at)..case.steps.partition_point(|s| s.start < end);
+            let rest = ahead(case, calendar, budget, (until, end), asked_of);
+            // nothing that the plan does can keep it
+            let overdrawn = &used + &rest > budget.cap;
+            let used = &used + &rest;
             let mut total = Amount { lo: used.clone(), hi: used };
             for run in &trajectory.runs {
                 let Some(family) = case.site.family(run.unit.family) else { continue };
@@ -54,12 +60,17 @@ pub(super) fn check(
                 demand(case, calendar, trajectory, (at, end), &mut total);
             }
             if total.hi > budget.cap {
-                let words = format!("{} of {} are used", total.shown(), budget.cap);
+                let words = match rest.is_positive() {
+                    true => {
+                        format!("{} of {} are used with what is still to come", total.shown(), budget.cap)
+                    }
+                    false => format!("{} of {} are used", total.shown(), budget.cap),
+                };
                 let over = |used: &Rat| Rat::max_of(&(used - &budget.cap), &Rat::ZERO);
                 ledger.breach(
                     Breached {
                         statement: Statement::Budget(budget.id),
-                        duty: Duty::Owed(budget.class),
+                        duty: if overdrawn { Duty::Initial(budget.class) } else { Duty::Owed(budget.class) },
                         of: budget.name.clone(),
                         when: When::Whole(steps.start, steps.end.saturating_sub(1)),
                         words,

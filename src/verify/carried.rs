@@ -8,7 +8,11 @@ use super::miss::{Miss, Misses};
 use super::simulate::Trajectory;
 use crate::bundle::{Session, register_step};
 use crate::calendar::{Calendar, Instant};
-use crate::ir::{Attr, Device, EffectKind, Family, Model, Site, Statement, Target};
+use crate::eval::{Activation, Asked, Environment, Evaluator};
+use crate::ir::{
+    Attr, Budget, BudgetQuantity, ClassId, Device, EffectKind, Family, Model, Need, Price, Site, Statement,
+    Target,
+};
 use crate::quantity::Rat;
 
 /// What a plan that begins inside a demand interval has to know of it.
@@ -56,6 +60,8 @@ pub(super) struct Wanted {
     device: Device,
     window: (Instant, Instant),
     energy: Rat,
+    /// Where it is owed and its window is open when the plan ends: its class, and what is still to come.
+    still: Option<(ClassId, Rat)>,
 }
 
 impl Wanted {
@@ -66,8 +72,150 @@ impl Wanted {
         window: (Instant, Instant),
         energy: &Rat,
     ) -> Self {
-        Self { statement, device, window, energy: Rat::max_of(energy, &Rat::ZERO) }
+        Self { statement, device, window, energy: Rat::max_of(energy, &Rat::ZERO), still: None }
     }
+
+    /// Of which so much is still to come after the plan, kWh.
+    pub(super) fn still(mut self, class: ClassId, energy: Rat) -> Self {
+        self.still = Some((class, energy));
+        self
+    }
+}
+
+/// What a budget certainly has to bear in its period after the plan, kWh, kg or currency: constant
+/// loads, and what deliveries and runs of its class and of those above it cannot do later. Guards that
+/// read anything but the clock, amounts that signals change and vehicles to come are not certain.
+/// Import, emissions and cost follow from what is taken only where one grid gives everything.
+pub(super) fn ahead(
+    case: &Case<'_>,
+    calendar: &Calendar,
+    budget: &Budget,
+    (until, end): (Instant, Instant),
+    asked: &[Wanted],
+) -> Rat {
+    let Some(factor) = factor(case.site, budget).filter(|_| end > until) else { return Rat::ZERO };
+    let scope = case.site.target_members(&budget.scope);
+    let all = budget.scope == Target::Site || budget.quantity != BudgetQuantity::Consumption;
+    let counts = |device: Device| all || scope.iter().any(|range| range.contains(device));
+    let hours =
+        |from: Instant, to: Instant| Rat::ratio(i128::from(to.since(from).max(0)), 3600).unwrap_or_default();
+    let mut energy = Rat::ZERO;
+    for family in &case.site.families {
+        let Model::Consumer(consumer) = &family.model else { continue };
+        let Need::Constant(power) = &consumer.need else { continue };
+        if consumer.shed_class.is_none() && consumer.shed_price.is_none() {
+            let members = family.all().devices().filter(|device| counts(*device)).count();
+            let members = Rat::int(i64::try_from(members).unwrap_or(i64::MAX));
+            energy += &(&(power * &hours(until, end)) * &members);
+        }
+    }
+    // what can be given between the period's end and the window's is not of this period
+    let most = |device: Device| case.site.family(device.family).and_then(|f| f.hull(&Attr::Power));
+    let inside = |device: Device, kwh: &Rat, closes: Instant| {
+        let later = most(device).map_or(Rat::ZERO, |(_, most)| &most * &hours(end, closes));
+        Rat::max_of(&(kwh - &later), &Rat::ZERO)
+    };
+    let mut by: BTreeMap<(Device, Statement), Rat> = BTreeMap::new();
+    for one in asked.iter().filter(|one| one.window.1 > until) {
+        if let Some((class, still)) = &one.still
+            && *class <= budget.class
+        {
+            *by.entry((one.device, one.statement)).or_default() += &inside(one.device, still, one.window.1);
+        }
+    }
+    for (statement, device, kwh, closes) in to_come(case, calendar, budget, (until, end)) {
+        *by.entry((device, statement)).or_default() += &inside(device, &kwh, closes);
+    }
+    let mut greatest: BTreeMap<Device, Rat> = BTreeMap::new();
+    for ((device, _), kwh) in by.into_iter().filter(|((device, _), _)| counts(*device)) {
+        let most = greatest.entry(device).or_default();
+        *most = Rat::max_of(most, &kwh);
+    }
+    let owed: Rat = greatest.into_values().sum();
+    &(&energy + &owed) * &factor
+}
+
+/// What windows after the plan certainly ask: whose, of which device, kWh, and when they close.
+fn to_come(
+    case: &Case<'_>,
+    calendar: &Calendar,
+    budget: &Budget,
+    (until, end): (Instant, Instant),
+) -> Vec<(Statement, Device, Rat, Instant)> {
+    let evaluator = Evaluator::new(case.site, calendar);
+    let mut found = Vec::new();
+    for rule in case.site.rules.iter().filter(|rule| rule.class <= budget.class) {
+        for effect in rule.effects.iter().filter(|effect| !effect.preferably) {
+            let (window, fixed) = match &effect.kind {
+                EffectKind::Deliver { energy, window } => (window, energy.as_constant().is_some()),
+                EffectKind::Run { window, .. } => (window, rule.at_most_every_s.is_none()),
+                _ => continue,
+            };
+            let windows = calendar.obligation_windows(window, until, end).into_iter();
+            for (opens, closes) in windows.filter(|(opens, _)| fixed && *opens >= until) {
+                let env = Environment::new(opens);
+                for owed in evaluator.evaluate(&env).obligations {
+                    let by = owed.effect;
+                    let this = by.instance.rule == rule.id && by.index == effect.index;
+                    let sure =
+                        || evaluator.activation(rule.id, by.instance.member, &env) == Activation::Active;
+                    if !this || !sure() {
+                        continue;
+                    }
+                    for device in owed.members.iter().flat_map(|range| range.devices()) {
+                        let Some(family) = case.site.family(device.family) else { continue };
+                        let Model::Consumer(consumer) = &family.model else { continue };
+                        let kwh = match &owed.asked {
+                            Asked::Deliver(kwh) => kwh.clone(),
+                            Asked::Run { for_s, .. } => {
+                                let full = family.hull(&Attr::Power).map_or(Rat::ZERO, |(_, hi)| hi);
+                                &full * &Rat::ratio(i128::from(*for_s), 3600).unwrap_or_default()
+                            }
+                            _ => continue,
+                        };
+                        if consumer.sessions.is_none() {
+                            let statement = Statement::Effect(rule.id, effect.index);
+                            found.push((statement, device, kwh, closes));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The least that a budget counts for each kWh taken; `None` where nothing is certain.
+fn factor(site: &Site, budget: &Budget) -> Option<Rat> {
+    if budget.quantity == BudgetQuantity::Consumption {
+        return Some(Rat::ONE);
+    }
+    let mut found: Option<&Family> = None;
+    for family in &site.families {
+        match &family.model {
+            Model::Renewable { .. } | Model::Generator { .. } | Model::Store(_) => return None,
+            Model::Grid { .. } if found.is_some() || family.len() != 1 => return None,
+            Model::Grid { .. } => found = Some(family),
+            _ => {}
+        }
+    }
+    let grid = found?;
+    let own = site.target_members(&budget.scope).iter().any(|range| range.family == grid.id);
+    let Model::Grid { tariff, carbon, .. } = &grid.model else { return None };
+    if budget.scope != Target::Site && !own {
+        return None;
+    }
+    let least = match budget.quantity {
+        BudgetQuantity::Import => Rat::ONE,
+        BudgetQuantity::Emissions => carbon.clone()?,
+        BudgetQuantity::Cost => {
+            let tariff = site.tariffs.get((*tariff)?.index())?;
+            let Price::Periods { periods, otherwise, .. } = &tariff.import else { return None };
+            periods.iter().map(|period| &period.price).chain(otherwise).min()?.clone()
+        }
+        BudgetQuantity::Consumption | BudgetQuantity::Export => return None,
+    };
+    least.is_positive().then_some(least)
 }
 
 /// A vehicle of which nobody says what fits in gets what it wants, or what a rule asks for it if that

@@ -22,10 +22,23 @@ pub(super) enum Duty {
     /// It was owed in its class: never broken in the safety class, and elsewhere only where the plan
     /// says so.
     Owed(ClassId),
+    /// It was owed in its class, and what nobody states (how long a vehicle stays, that a run was
+    /// interrupted) keeps it from being met: no class overrides it.
+    Unable(ClassId),
     /// A state that was outside at the plan's beginning and is on its way back, of any class.
     Initial(ClassId),
     /// Nobody was owed it: a preference, or a need that may be shed; at its price, where it has one.
     Wished(Option<ClassId>, Option<Rat>),
+}
+
+impl Duty {
+    /// What is owed and cannot be met whatever anybody asks.
+    pub(super) fn unable(self) -> Self {
+        match self {
+            Self::Owed(class) => Self::Unable(class),
+            other => other,
+        }
+    }
 }
 
 /// When a breach is.
@@ -76,22 +89,31 @@ pub(super) struct Ledger<'a> {
     whole: BTreeMap<Entry, (Option<Rat>, Amount)>,
     /// Statements that are broken where the plan does not say so at all.
     refused: BTreeSet<Statement>,
+    /// Statements that were owed and give way, with the first step of each breach.
+    gave_way: BTreeSet<(Statement, u32)>,
 }
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(site: &'a Site, plan: &'a PlanDocument) -> Self {
-        Self { site, plan, steps: BTreeMap::new(), whole: BTreeMap::new(), refused: BTreeSet::new() }
+        Self {
+            site,
+            plan,
+            steps: BTreeMap::new(),
+            whole: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            gave_way: BTreeSet::new(),
+        }
     }
 
     /// A statement that does not hold: a miss unless nobody is owed it, or it is below the safety class
     /// and the plan says so.
     pub(super) fn breach(&mut self, found: Breached, out: &mut Misses) {
         let (class, price) = match &found.duty {
-            Duty::Owed(class) | Duty::Initial(class) => (Some(*class), None),
+            Duty::Owed(class) | Duty::Unable(class) | Duty::Initial(class) => (Some(*class), None),
             Duty::Wished(class, price) => (*class, price.clone()),
         };
         match found.duty {
-            Duty::Owed(class) | Duty::Initial(class) => {
+            Duty::Owed(class) | Duty::Unable(class) | Duty::Initial(class) => {
                 let listed = self.lists(found.statement, found.when.first());
                 let bears = class != SAFETY || matches!(found.duty, Duty::Initial(_));
                 if !(listed && bears) {
@@ -114,6 +136,9 @@ impl<'a> Ledger<'a> {
             Duty::Wished(..) => {}
         }
         let place = |step: usize| u32::try_from(step).unwrap_or(u32::MAX);
+        if matches!(found.duty, Duty::Owed(_)) {
+            self.gave_way.insert((found.statement, place(found.when.first())));
+        }
         match found.when {
             When::Steps(first, last) => {
                 let key = (found.statement, class, subject(self.site, found.statement, found.of), found.unit);
@@ -131,6 +156,11 @@ impl<'a> Ledger<'a> {
                 entry.1.plus(&found.amount);
             }
         }
+    }
+
+    /// Statements that were owed and give way, with the first step of each breach.
+    pub(super) fn gave_way(&self) -> BTreeSet<(Statement, u32)> {
+        self.gave_way.clone()
     }
 
     fn lists(&self, statement: Statement, step: usize) -> bool {

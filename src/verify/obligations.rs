@@ -331,7 +331,10 @@ fn one(
             } else {
                 owed -= &before(case, due, out);
             }
-            wanted.push(carried::Wanted::new(due.statement, due.device, due.window, &owed));
+            wanted.push(asking(case, trajectory, due, steps.clone(), &owed));
+            if unable(case, due, &owed) {
+                duty = duty.unable();
+            }
             owed -= &later(case, due.device, &name, closes);
             if !owed.is_positive() {
                 return Met::Counted;
@@ -348,13 +351,19 @@ fn one(
             (words, super::distance::between(Some(&owed), None, given), "kWh")
         }
         Asked::Run { for_s, uninterrupted } => {
-            let mut ran = before(case, due, out).floor().to_i64().unwrap_or(0);
+            let said = before(case, due, out).floor().to_i64().unwrap_or(0);
+            let mut ran = said;
             if *uninterrupted && 0 < ran && ran < *for_s {
                 ran = unbroken(case, due, ran, out);
             }
             let owed = for_s - ran;
             if owed <= 0 {
                 return Met::Counted;
+            }
+            let full = &greatest(case, due.device) * &hours(owed);
+            wanted.push(asking(case, trajectory, due, steps.clone(), &full));
+            if ran < said && closes.since(from) < owed {
+                duty = duty.unable();
             }
             let longest =
                 running(case, trajectory, due.device, steps.clone(), *uninterrupted, ran > 0, beyond);
@@ -373,6 +382,41 @@ fn one(
     let (statement, when) = (due.statement, When::Whole(first, last));
     ledger.breach(Breached { statement, duty, of: name, when, words, amount, unit }, out);
     Met::Counted
+}
+
+/// What a due asks of the plan, kWh, and what of it is still to come afterwards.
+fn asking(
+    case: &Case<'_>,
+    trajectory: &Trajectory,
+    due: &Owed<'_>,
+    steps: std::ops::Range<usize>,
+    owed: &Rat,
+) -> carried::Wanted {
+    let (_, until) = horizon(case);
+    let wanted = carried::Wanted::new(due.statement, due.device, due.window, owed);
+    match (&due.duty, energy(case, trajectory, due.device, steps)) {
+        (Duty::Owed(class), Some(given)) if due.window.1 > until => {
+            wanted.still(*class, Rat::max_of(&(owed - &given.hi()), &Rat::ZERO))
+        }
+        _ => wanted,
+    }
+}
+
+/// Whether the stays of vehicles alone are too short for what is owed, kWh.
+fn unable(case: &Case<'_>, due: &Owed<'_>, owed: &Rat) -> bool {
+    let (from, _) = horizon(case);
+    if !has_sessions(case, due.device) {
+        return false;
+    }
+    let name = case.site.device_name(due.device);
+    let most = greatest(case, due.device);
+    let within = |stay: &Session| {
+        let power = stay.power.as_ref().map_or(most.clone(), |power| Rat::min_of(power, &most));
+        let begin = stay.arrival.max(due.window.0).max(from);
+        &power * &hours(due.window.1.min(stay.departure).since(begin))
+    };
+    let possible: Rat = case.sessions.iter().filter(|stay| stay.device == name).map(within).sum();
+    *owed > possible
 }
 
 /// What was done of a due before the plan, in its own unit: the plan's state has to say it of a window
@@ -481,6 +525,9 @@ pub(super) fn sessions(
         if given.lo() >= &now - &near.unwrap_or_default() {
             continue;
         }
+        let here: i64 = steps.clone().filter_map(|s| case.steps.get(s)).map(|s| s.seconds()).sum();
+        let short = wanted > &most * &(&hours(here) + &beyond);
+        let duty = Duty::Owed(lowest);
         let words = format!(
             "`{}` gives its vehicle {} kWh of {} kWh",
             stay.device,
@@ -490,7 +537,7 @@ pub(super) fn sessions(
         ledger.breach(
             Breached {
                 statement: Statement::Device(device.family),
-                duty: Duty::Owed(lowest),
+                duty: if short { duty.unable() } else { duty },
                 of: stay.device.clone(),
                 when: When::Whole(steps.start, steps.end.saturating_sub(1)),
                 words,

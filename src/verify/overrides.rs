@@ -1,13 +1,13 @@
 //! Effects that a higher class leaves no room for: those that the evaluator finds, and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::effect;
 use super::miss::{Miss, Misses};
 use super::rules::{members_name, unit_name};
-use crate::bundle::{Override, PlanDocument, StatementRef};
+use crate::bundle::{Breach, Override, PlanDocument, StatementRef};
 use crate::eval::{Decision, EffectRef, Status};
-use crate::ir::{ClassId, Site};
+use crate::ir::{ClassId, Site, Statement};
 
 /// An effect on something, with its class.
 type Key = (EffectRef, String, ClassId);
@@ -59,10 +59,35 @@ pub(super) fn of(site: &Site, decisions: &[Decision]) -> Vec<Override> {
     list
 }
 
-/// The plan lists these overrides, each once.
-pub(super) fn compare(right: &[Override], plan: &PlanDocument, out: &mut Misses) {
+/// What gives way to the classes above it in the plan as a whole (planner.md 15): what was owed, is not
+/// met, and could be but for them. Which of their statements it is that leave no room is for the plan
+/// to say nothing of.
+pub(super) fn in_the_plan(breaches: &[Breach], gave_way: &BTreeSet<(Statement, u32)>) -> Vec<Override> {
+    let overridden = |breach: &&Breach| {
+        let mut ways = gave_way.iter().filter(|(statement, _)| *statement == breach.statement.statement);
+        ways.any(|(_, step)| (breach.first..=breach.last).contains(step))
+    };
+    let one = |breach: &Breach| Override {
+        statement: breach.statement.clone(),
+        class: breach.class.clone(),
+        by: Vec::new(),
+        of: breach.of.clone(),
+        first: breach.first,
+        last: breach.last,
+    };
+    breaches.iter().filter(overridden).map(one).collect()
+}
+
+/// The plan lists these overrides, each once; those of the `whole` plan are breaches too, and a plan
+/// that lists them so says enough.
+pub(super) fn compare(right: &[Override], whole: &[Override], plan: &PlanDocument, out: &mut Misses) {
     let mut missing: Vec<&Override> = right.iter().collect();
+    let mut whole: Vec<&Override> = whole.iter().collect();
     for said in &plan.overrides {
+        if let Some(place) = whole.iter().position(|right| *right == said) {
+            whole.remove(place);
+            continue;
+        }
         match missing.iter().position(|right| *right == said) {
             Some(place) => {
                 missing.remove(place);
@@ -79,7 +104,10 @@ pub(super) fn compare(right: &[Override], plan: &PlanDocument, out: &mut Misses)
 }
 
 fn words(said: &Override) -> String {
-    let by: Vec<String> = said.by.iter().map(|by| format!("`{}`", by.name)).collect();
+    let mut by: Vec<String> = said.by.iter().map(|by| format!("`{}`", by.name)).collect();
+    if by.is_empty() {
+        by.push("what is above it".to_owned());
+    }
     format!(
         "`{}` of class `{}` is overridden on `{}` by {} from step {} to {}",
         said.statement.name,

@@ -44,7 +44,6 @@ pub(super) fn check(
     let mut ledger = Ledger::new(case.site, plan);
     let mut told = Told::default();
     let mut asked = comfort(case, calendar, trajectory, &mut ledger, out);
-    asked += budgets::check(case, calendar, trajectory, &mut ledger, out);
     asked += obligations::sessions(case, trajectory, &mut ledger, out);
     asked += declared::check(case, calendar, trajectory, &mut ledger, out);
     let decisions = (!case.site.rules.is_empty()).then(|| decide(case, calendar, trajectory));
@@ -69,9 +68,13 @@ pub(super) fn check(
     stated::compare(&told.assumptions, plan, out);
     told.reasons = stated::reasons(&facts, plan, out);
     carried::rooms(case, trajectory, &wanted, out);
-    overrides::compare(&told.overrides, plan, out);
+    asked += budgets::check(case, calendar, trajectory, &wanted, &mut ledger, out);
     void(&told.void, plan, out);
+    let gave_way = ledger.gave_way();
     told.breaches = ledger.close(out);
+    let whole = overrides::in_the_plan(&told.breaches, &gave_way);
+    overrides::compare(&told.overrides, &whole, plan, out);
+    told.overrides.extend(whole);
     (asked, told)
 }
 

@@ -95,7 +95,9 @@ fn powers(plan: &PlanDocument, device: &str) -> Vec<f64> {
 /// Name, class and amount of each breach.
 fn breaches(plan: &PlanDocument) -> Vec<(String, String, f64)> {
     let one = |b: &evl::bundle::Breach| (b.statement.name.clone(), b.class.clone(), b.amount.to_f64());
-    plan.breaches.iter().map(one).collect()
+    let mut found: Vec<_> = plan.breaches.iter().map(one).collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
 }
 
 const CHARGER: &str = "consumer c : ev_charger { on main, demand 0 kW .. 11 kW, sessions feed.ch }
@@ -250,4 +252,104 @@ consumer f2 : fan { on main, demand 0 kW .. 3 kW, default 2 kW }\n";
     assert_eq!(plan.assumptions, [said("f", 1), said("f2", 2)]);
     // with nobody deciding it takes the same
     assert_eq!(plan.money.unmanaged, Some(plan.money.plan_cost.clone()));
+}
+
+const TWO: &str = "consumer h : load { on main, load 0.5 kW }
+consumer e1 : ev_charger { on main, demand 0 kW .. 7 kW }
+consumer e2 : ev_charger { on main, demand 0 kW .. 7 kW }
+group evs = e1, e2
+";
+
+#[test]
+fn a_budget_that_is_overspent_is_spent_from_as_little_as_can_be() {
+    let rules = |class: &str, other: &str| {
+        format!(
+            "{TWO}rule r in {other} {{ deliver 20 kWh to e1 between 18:00 and 23:00 daily }}
+budget bb in {class} {{ consumption of evs at most 30 kWh per day }}\n"
+        )
+    };
+    let evening = |text: &str| Garage { from: "2026-01-05T12:00:00Z", ..Garage::new("12 h", text) };
+    let used = r#""used": {"bb": "35 kWh"}"#;
+    let found = |name: &str, class: &str, amount: f64| (name.to_owned(), class.to_owned(), amount);
+    // it goes before what is below it
+    let garage = evening(&rules("contract", "comfort"));
+    let plan = garage.plan(used);
+    assert_eq!(energy(&plan, "e1") + energy(&plan, "e2"), 0.0);
+    assert_eq!(breaches(&plan), [found("bb", "contract", 5.0), found("r", "comfort", 20.0)]);
+    assert_eq!(garage.verdict(&plan), Vec::<String>::new());
+    let overridden: Vec<_> = plan.overrides.iter().map(|o| (o.statement.name.as_str(), o.by.len())).collect();
+    assert_eq!(overridden, [("r", 0)], "what was outside at the beginning overrides nobody's statement");
+    // and yields to what is above it
+    let plan = evening(&rules("economy", "comfort")).plan(used);
+    assert_eq!(energy(&plan, "e1"), 20.0);
+    assert_eq!(breaches(&plan), [found("bb", "economy", 25.0)]);
+    // of its own class it comes first
+    let plan = evening(&rules("contract", "contract")).plan(used);
+    assert_eq!(breaches(&plan), [found("bb", "contract", 5.0), found("r", "contract", 20.0)]);
+    // on the next day all is as ever
+    let garage =
+        Garage { from: "2026-01-06T00:00:00Z", ..Garage::new("24 h", &rules("contract", "comfort")) };
+    assert!(garage.plan(used).breaches.is_empty());
+}
+
+#[test]
+fn a_budget_keeps_what_its_period_still_asks_after_the_plan() {
+    let rules = |rule: &str, of: &str| {
+        format!(
+            "{TWO}rule r in {rule} {{ deliver 25 kWh to e1 between 18:00 and 23:00 daily }}
+rule q in comfort {{ deliver 20 kWh to e2 between 00:00 and 12:00 daily }}
+budget bb in contract {{ {of} per day }}\n"
+        )
+    };
+    let consumption = "consumption of evs at most 30 kWh";
+    let used = r#""used": {"bb": "0 kWh"}"#;
+    let given = |text: &str, used: &str| {
+        let garage = Garage::new("12 h", text);
+        let plan = garage.plan(used);
+        assert_eq!(garage.verdict(&plan), Vec::<String>::new());
+        (energy(&plan, "e2"), plan)
+    };
+    let (kwh, plan) = given(&rules("contract", consumption), used);
+    assert!((4.99..=5.0).contains(&kwh), "{kwh}");
+    assert!(plan.breaches.iter().all(|b| b.statement.name == "q" && b.amount.to_f64() >= 15.0));
+    // the verifier finds what a plan leaves too little for
+    let mut told = given(&rules("comfort", consumption), used).1;
+    assert_eq!(energy(&told, "e2"), 20.0);
+    let garage = Garage::new("12 h", &rules("contract", consumption));
+    told.bundle = Built::new(&garage.system(), garage.from, &garage.state("")).bundle.id.clone();
+    let refused = garage.verdict(&told);
+    assert!(refused.iter().any(|m| m.contains("are used with what is still to come")), "{refused:?}");
+    // what a meter counts where one grid gives everything: 12 h of 0.5 kW are to come too
+    let (kwh, _) = given(&rules("contract", "import of site at most 45 kWh"), used);
+    assert!((7.99..=8.0).contains(&kwh), "{kwh}");
+    // a window that is open when the plan ends: 4 h of 7 kW are left of the day, 12 h in all
+    let night = format!(
+        "{TWO}rule r in contract {{ deliver 25 kWh to e1 between 10:00 and 24:00 daily }}
+rule q in comfort {{ deliver 20 kWh to e2 between 00:00 and 12:00 daily }}
+budget bb in contract {{ consumption of evs at most 30 kWh per day }}\n"
+    );
+    let (kwh, plan) = given(&night, used);
+    assert!((4.99..=5.0).contains(&kwh), "{kwh}");
+    assert_eq!(plan.breaches.len(), 1);
+}
+
+#[test]
+fn what_gives_way_to_a_higher_class_is_an_override() {
+    let rules = "consumer ev : ev_charger { on main, demand 0 kW .. 7 kW }
+rule lo in economy { limit ev to 2 kW }
+rule hi in contract { deliver 30 kWh to ev between 02:00 and 10:00 daily }\n";
+    let garage = Garage::new("24 h", rules);
+    let plan = garage.plan("");
+    let names: Vec<_> = plan.breaches.iter().map(|b| (b.statement.name.as_str(), b.first, b.last)).collect();
+    let overridden: Vec<_> =
+        (plan.overrides.iter()).map(|o| (o.statement.name.as_str(), o.first, o.last)).collect();
+    assert!(!names.is_empty());
+    assert_eq!(overridden, names);
+    let mut told = plan.clone();
+    told.overrides[0].statement = told.overrides[0].statement.clone();
+    told.overrides[0].last += 1;
+    assert!(garage.verdict(&told).iter().any(|m| m.contains("is overridden on `ev` by what is above it")));
+    let mut twice = plan.clone();
+    twice.overrides.push(plan.overrides[0].clone());
+    assert!(!garage.verdict(&twice).is_empty());
 }
