@@ -13,7 +13,7 @@ use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
 use super::{Case, carried, cuts, failsafe, rules};
 use crate::bundle::profile::Identity;
-use crate::bundle::{Bundle, Document, Names, PlanDocument, Series};
+use crate::bundle::{Bundle, Document, Names, PlanDocument, Series, Status};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::codes;
 use crate::inputs::OnSteps;
@@ -135,6 +135,15 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
         Err(TooLarge) => {
             out.push("money", Miss::plan("money", "money beyond 10^15 cannot be computed exactly"))
         }
+    }
+    if let Some(message) = money::unmanaged(&plan.money) {
+        out.push("unmanaged", Miss::plan("money", message));
+    }
+    // the target is computed in floats where the plan is made
+    let most = money::largest_gap(case, calendar, &trajectory) + Rat::ratio(1, 100_000).unwrap_or_default();
+    if plan.status == Status::Optimal && plan.gap.money > most {
+        let message = format!("the plan calls itself optimal with a gap of {}", plan.gap.money);
+        out.push("status", Miss::plan("plan", message));
     }
     let (statements, told) = rules::check(case, calendar, plan, &trajectory, &mut out);
     let devices = trajectory.runs.iter().map(|run| run.unit.count).sum();

@@ -100,8 +100,33 @@ pub(super) fn check(
             }
         }
     }
+    if !plan.flows.is_empty() {
+        unfed(case, trajectory, &by_taker, out);
+    }
     origins(case, trajectory, decisions, &by_taker, ledger, out);
     wishes(case, decisions, &by_taker, ledger, out);
+}
+
+/// Who feeds whom is told whole, or not at all.
+fn unfed(case: &Case<'_>, trajectory: &Trajectory, by_taker: &Flows<'_>, out: &mut Misses) {
+    for run in &trajectory.runs {
+        let device = run.unit.first();
+        let attr = match case.site.family(device.family).map(|f| f.role) {
+            Some(Role::Storage) => Attr::Charge,
+            Some(Role::Producer) => Attr::Export,
+            Some(Role::Consumer) => Attr::Power,
+            _ => continue,
+        };
+        if by_taker.contains_key(&device) || !run.powers.contains_key(&attr) {
+            continue;
+        }
+        let takes = |step: &usize| run.power(&attr, *step).lo() > near();
+        if let Some(step) = (0..case.steps.len()).find(takes) {
+            let name = case.site.device_name(device);
+            let message = format!("the plan does not say what feeds `{name}`");
+            out.push("unfed", Miss::at(step, name, message));
+        }
+    }
 }
 
 /// What each taker gets of each source, by step.

@@ -359,3 +359,56 @@ pub(super) fn differences(account: &Account, money: &Money, priced: Rat) -> Vec<
     compare("plan_cost", &money.plan_cost, &Amount::exact(cost));
     out
 }
+
+/// What is wrong with the cost that nobody deciding is said to have: it is the sum of its parts, and
+/// its demand charges are those of the plan's with other peaks.
+pub(super) fn unmanaged(money: &Money) -> Option<String> {
+    let parts = match (&money.unmanaged, &money.unmanaged_parts) {
+        (None, None) => return None,
+        (Some(_), Some(parts)) => parts,
+        _ => return Some("the plan says what nobody deciding costs without its parts".to_owned()),
+    };
+    let mut sum = &parts.energy - &parts.export;
+    let same = parts.demand.len() == money.demand.len()
+        && parts.demand.iter().zip(&money.demand).all(|(said, own)| {
+            sum += &said.decided;
+            let above = Rat::max_of(&(&said.peak - &own.known), &Rat::ZERO);
+            (&said.tariff, &said.charge, &said.month) == (&own.tariff, &own.charge, &own.month)
+                && (&said.known, &said.price, &said.incurred) == (&own.known, &own.price, &own.incurred)
+                && !said.peak.is_negative()
+                && said.decided == &own.price * &above
+        });
+    if !same {
+        return Some("the demand charges of nobody deciding are not those of the plan".to_owned());
+    }
+    let near = money.unmanaged.as_ref().is_some_and(|said| (said - &sum).abs() <= near());
+    (!near).then(|| format!("the plan's parts of what nobody deciding costs add up to {sum}"))
+}
+
+/// Largest gap with which a plan is optimal (planner.md 14): the policy's, else a cent or a ten
+/// thousandth of what the fixed needs would cost from the grid.
+pub(super) fn largest_gap(case: &Case<'_>, calendar: &Calendar, trajectory: &Trajectory) -> Rat {
+    let settings = &case.site.settings;
+    let money = settings.max_gap_money.clone().or_else(|| Rat::ratio(1, 100)).unwrap_or_default();
+    let ratio = match (&settings.max_gap_ratio, &settings.max_gap_money) {
+        (Some(ratio), _) => ratio.clone(),
+        (None, Some(_)) => return money,
+        (None, None) => Rat::ratio(1, 10_000).unwrap_or_default(),
+    };
+    let prices: Vec<Vec<Rat>> =
+        case.site.tariffs.iter().map(|t| super::declared::import_prices(case, calendar, t)).collect();
+    let mut gross = Rat::ZERO;
+    for run in &trajectory.runs {
+        let Some(Model::Consumer(consumer)) = case.site.family(run.unit.family).map(|f| &f.model) else {
+            continue;
+        };
+        let count = Rat::ratio(i128::from(run.unit.count), 1).unwrap_or_default();
+        let needs = super::physical::needs(case, run, consumer).unwrap_or_default();
+        for (step, (need, length)) in needs.iter().zip(case.steps).enumerate() {
+            let most = prices.iter().filter_map(|prices| prices.get(step)).max().cloned().unwrap_or_default();
+            let price = Rat::max_of(&most, &Rat::ZERO);
+            gross += &(&(&need.recorded() * &length.hours()) * &(&price * &count));
+        }
+    }
+    Rat::max_of(&money, &(&ratio * &gross))
+}

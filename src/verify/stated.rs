@@ -196,30 +196,37 @@ pub(super) fn compare(right: &[String], plan: &PlanDocument, out: &mut Misses) {
     }
 }
 
-/// The reasons that are true; each other one is a miss.
+/// The reasons that are true, of values that have one in every step; all others are misses.
 pub(super) fn reasons(facts: &Facts<'_, '_>, plan: &PlanDocument, out: &mut Misses) -> Vec<Reason> {
     let judge = Judge::new(facts, plan);
-    let mut seen: BTreeMap<(&str, &Attr), BTreeSet<u32>> = BTreeMap::new();
-    let mut right = Vec::new();
+    let mut wrong: BTreeSet<(&str, &Attr)> = BTreeSet::new();
+    let mut next: BTreeMap<(&str, &Attr), u32> = BTreeMap::new();
+    let mut refuse = |device: &str, attr: &Attr, step: u32, why: &str| {
+        let message = format!("the plan's reason for `{device}.{}` is wrong: {why}", attr.name());
+        let step = usize::try_from(step).ok().filter(|step| *step < facts.case.steps.len());
+        out.push("reason", Miss { step, ..Miss::said(device, message) });
+    };
     for reason in &plan.reasons {
-        let steps = seen.entry((&reason.device, &reason.attr)).or_default();
-        let wrong = if (reason.first..=reason.last.min(judge.last())).any(|step| !steps.insert(step)) {
-            Some("it is given twice".to_owned())
-        } else {
+        let of = (reason.device.as_str(), &reason.attr);
+        let due = next.entry(of).or_insert(0);
+        let why = if *due == reason.first {
             judge.against(reason)
+        } else {
+            Some(format!("it begins with step {}, not with step {due}", reason.first))
         };
-        match wrong {
-            None => right.push(reason.clone()),
-            Some(why) => {
-                let (device, attr) = (&reason.device, reason.attr.name());
-                let message = format!("the plan's reason for `{device}.{attr}` is wrong: {why}");
-                let step = usize::try_from(reason.first).unwrap_or(usize::MAX);
-                let step = (step < facts.case.steps.len()).then_some(step);
-                out.push("reason", Miss { step, ..Miss::said(device.clone(), message) });
-            }
+        *due = reason.last.saturating_add(1);
+        if let Some(why) = why {
+            refuse(of.0, of.1, reason.first, &why);
+            wrong.insert(of);
         }
     }
-    right
+    for (of, due) in next {
+        if due != judge.last().saturating_add(1) && wrong.insert(of) {
+            refuse(of.0, of.1, due, "it ends too early");
+        }
+    }
+    let right = plan.reasons.iter().filter(|reason| !wrong.contains(&(reason.device.as_str(), &reason.attr)));
+    right.cloned().collect()
 }
 
 /// What reasons are judged by.

@@ -169,7 +169,7 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
             && series.form == CommandForm::Fixed
             && matches!(family.model, Model::Consumer(_));
         let running = series.running.iter().all(|running| u64::from(*running) <= series.len());
-        let idle = series.running.iter().zip(&series.totals).all(|(r, t)| *t >= 0 && (*r > 0 || *t == 0));
+        let idle = series.running.iter().zip(&series.totals).all(|(r, t)| *t >= 0 && (*r > 0) == (*t > 0));
         if !(sorted && inside && whole && ordinary && running && idle) || series.is_empty() {
             out.push(Miss::plan(
                 &series.family,

@@ -48,7 +48,13 @@ fn folder() -> evl::system::MemorySystem {
 
 /// The example site, ready to be planned from midnight on.
 pub(crate) fn harbor() -> Built {
-    Built::new(&folder(), "2026-07-22T07:00:00Z", STATE)
+    harbor_from("2026-07-22T07:00:00Z")
+}
+
+/// The example site as it was at midnight, ready to be planned from a later instant on.
+pub(crate) fn harbor_from(from: &str) -> Built {
+    let used = r#""used": {"acme_daily": "0 kWh", "blue_daily": "0 kWh", "#;
+    Built::new(&folder(), from, &STATE.replace(r#""used": {"#, used))
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Laws of plans on random small policies: every plan passes the verifier (no plan is returned
 //! otherwise), and no choice of commands on a coarse grid does better, class by class.
 
+use evl::bundle::{PlanDocument, Quantity};
+use evl::ir::Attr;
 use evl::system::MemorySystem;
 use proptest::prelude::*;
 
@@ -187,6 +189,40 @@ proptest! {
     }
 }
 
+/// What the document says to follow from its commands, by arithmetic that shares nothing with the
+/// simulator that wrote it, and what the optimiser itself thought that it costs.
+fn arithmetic(case: &Case, plan: &PlanDocument) -> Result<(), TestCaseError> {
+    let command = |device: &str, attr: &Attr, step: usize| {
+        plan.command(device, attr).and_then(|series| series.value(step)).map_or(0.0, |v| v.to_f64())
+    };
+    let said = |of: &str, quantity: Quantity, step: usize| {
+        let series = plan.derived.iter().find(|s| s.of == of && s.quantity == quantity).unwrap();
+        series.values[step].to_f64()
+    };
+    let (mut level, mut money) = (f64::from(case.level) / 2.0, 0.0);
+    for step in 0..3 {
+        let (charge, discharge) =
+            (command("pack", &Attr::Charge, step), command("pack", &Attr::Discharge, step));
+        level += 0.9 * charge - discharge / 0.9;
+        let net = 1.0 + command("car", &Attr::Power, step) + charge - discharge;
+        let price = if net >= 0.0 { case.prices[step] } else { case.export };
+        money += net * f64::from(price) / 100.0;
+        for (of, quantity, is) in [
+            ("pack", Quantity::Level, level),
+            ("utility", Quantity::Import, net.max(0.0)),
+            ("utility", Quantity::Export, (-net).max(0.0)),
+        ] {
+            let says = said(of, quantity, step);
+            prop_assert!((says - is).abs() < 1e-8, "{of} {quantity:?} {step}: {says} is {is}");
+        }
+    }
+    let cost = plan.money.plan_cost.to_f64();
+    prop_assert!((cost - money).abs() < 1e-8, "{cost} is {money}");
+    let model = super::model_cost(plan);
+    prop_assert!((cost - model).abs() < 0.03, "{cost} was {model} before rounding");
+    Ok(())
+}
+
 /// That no choice of commands on the grid is better than the plan.
 fn unbeaten(case: &Case) -> Result<(), TestCaseError> {
     let system = MemorySystem::new()
@@ -202,6 +238,7 @@ fn unbeaten(case: &Case) -> Result<(), TestCaseError> {
         Ok(plan) => plan,
         Err(failure) => return Err(TestCaseError::fail(super::words(&failure.findings))),
     };
+    arithmetic(case, &plan)?;
     let missing = |rule: &str| -> f64 {
         plan.breaches.iter().filter(|b| b.statement.name == rule).map(|b| b.amount.to_f64()).sum()
     };

@@ -1,6 +1,7 @@
 //! Problems that other tools solved, as ordinary policies: each folder of tests/acceptance holds the
 //! policy; the shared data become ordinary feeds and a state.
 
+mod attacks;
 mod bench;
 mod carried;
 mod emhass;
@@ -103,6 +104,12 @@ impl Built {
     /// Its plan over the site's horizon.
     pub(crate) fn plan(&self) -> Result<PlanDocument, PlanFailure> {
         plan(&self.bundle, &self.inputs, &self.state, &Options::from(self.from))
+    }
+
+    /// Its plan over so many seconds.
+    pub(crate) fn plan_over(&self, horizon_s: i64) -> Result<PlanDocument, PlanFailure> {
+        let options = Options { horizon_s: Some(horizon_s), ..Options::from(self.from) };
+        plan(&self.bundle, &self.inputs, &self.state, &options)
     }
 }
 
