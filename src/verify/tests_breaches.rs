@@ -277,13 +277,22 @@ fn preferences_and_their_prices() {
 fn preferred_and_owed_origins() {
     let from = vec![MemberRange { family: FamilyId(1), first: 1, last: 1 }];
     let kind = EffectKind::Supply { from, never: false, by_accounting: true };
+    // imports are 4, 2, 5 and 4 kW, the sun gives 0, 8, 2 and 1 kW
     let flows = |plan: &mut PlanDocument| {
-        let of = |from: &str, values: [&str; 4]| Flow {
+        let of = |from: &str, to: &str, values: [&str; 4]| Flow {
             from: from.into(),
-            to: "heater".into(),
+            to: to.into(),
             values: values.map(rat).to_vec(),
         };
-        plan.flows = vec![of("solar", ["0", "3", "0.5", "0"]), of("utility", ["0", "1", "1.5", "0"])];
+        plan.flows = vec![
+            of("solar", "heater", ["0", "3", "0.5", "0"]),
+            of("utility", "heater", ["0", "1", "1.5", "0"]),
+            of("solar", "office_load", ["0", "4", "1.5", "1"]),
+            of("utility", "office_load", ["4", "0", "3.5", "4"]),
+            of("pack", "office_load", ["0", "0", "1", "0"]),
+            of("solar", "pack", ["0", "1", "0", "0"]),
+            of("utility", "pack", ["0", "1", "0", "0"]),
+        ];
     };
     for preferably in [false, true] {
         let (bundle, mut plan) = document(&asked(kind.clone(), preferably, None));

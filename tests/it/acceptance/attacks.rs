@@ -56,8 +56,7 @@ fn leaves(value: &Value, path: &str, out: &mut Vec<String>) {
 
 /// A path with every number in it left out: which field, of whatever.
 fn field(path: &str) -> String {
-    let part =
-        |part: &str| if part.bytes().all(|b| b.is_ascii_digit()) { "*".to_owned() } else { part.to_owned() };
+    let part = |part: &str| if part.parse::<u32>().is_ok() { "*".to_owned() } else { part.to_owned() };
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 

@@ -53,8 +53,11 @@ pub(crate) fn harbor() -> Built {
 
 /// The example site as it was at midnight, ready to be planned from a later instant on.
 pub(crate) fn harbor_from(from: &str) -> Built {
-    let used = r#""used": {"acme_daily": "0 kWh", "blue_daily": "0 kWh", "#;
-    Built::new(&folder(), from, &STATE.replace(r#""used": {"#, used))
+    let used = r#""done": {"commute": {"charger[3]": {"energy": "0 kWh"}}},
+        "used": {"acme_daily": "0 kWh", "blue_daily": "0 kWh", "#;
+    let charged = (1..=8).map(|n| format!(r#""charger[{n}]": "0 kWh""#)).collect::<Vec<_>>().join(", ");
+    let state = STATE.replace(r#""used": {"#, &format!(r#""charged": {{{charged}}}, {used}"#));
+    Built::new(&folder(), from, &state)
 }
 
 #[test]
