@@ -59,6 +59,8 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     excluded(known, &mut findings);
     super::islands::check(known.site, &mut findings);
     outdoors(known.site, &mut findings);
+    reversible(known.site, &mut findings);
+    shared_meters(known.site, &mut findings);
     if findings.is_empty() { Ok((scene, notes)) } else { Err(findings) }
 }
 
@@ -91,6 +93,46 @@ fn outdoors(site: &Site, findings: &mut Diagnostics) {
             )
             .help("declare `weather { source feed.weather, temperature -20 degC .. 42 degC }` and its feed"),
         );
+    }
+}
+
+/// One power cannot heat and cool the same zone.
+fn reversible(site: &Site, findings: &mut Diagnostics) {
+    for family in &site.families {
+        let Model::Consumer(consumer) = &family.model else { continue };
+        let Some(zone) = consumer.heats.filter(|zone| consumer.cools == Some(*zone)) else { continue };
+        let zone = site.zone(zone).map_or("", |zone| zone.name.as_str());
+        findings.push(
+            Diagnostic::error(
+                codes::NOT_PLANNED_YET,
+                family.span,
+                format!("understood, not planned yet: `{}` both heats and cools `{zone}`", family.name),
+            )
+            .help("declare two consumers, one that heats and one that cools"),
+        );
+    }
+}
+
+/// A demand charge is paid on one meter's peak, and the state knows one peak for each charge.
+fn shared_meters(site: &Site, findings: &mut Diagnostics) {
+    for tariff in site.tariffs.iter().filter(|tariff| !tariff.demand.is_empty()) {
+        let metered = |family: &&Family| matches!(family.model, Model::Grid { tariff: Some(id), .. } if id == tariff.id);
+        let mut grids = site.families.iter().filter(metered);
+        let first = grids.next();
+        let second = first.filter(|family| family.len() > 1).or_else(|| grids.next());
+        if let (Some(first), Some(second)) = (first, second) {
+            findings.push(
+                Diagnostic::error(
+                    codes::NOT_PLANNED_YET,
+                    second.span,
+                    format!(
+                        "understood, not planned yet: demand charges of `{}` at the meters of `{}` and `{}`",
+                        tariff.name, first.name, second.name
+                    ),
+                )
+                .help("give each grid a tariff of its own"),
+            );
+        }
     }
 }
 

@@ -172,3 +172,24 @@ consumer pump : load { on barn, load 1 kW }
     assert!(plan.commands.iter().all(|series| series.device != "pack"), "{:#?}", plan.commands);
     assert!(plan.derived.iter().any(|s| s.of == "pack" && s.quantity == Quantity::Discharge));
 }
+
+#[test]
+fn what_would_be_planned_wrongly_is_refused() {
+    let both = HOUSE.replace("END", "end free")
+        + r#"
+consumer pump : heat_pump { on main, demand 0 kW .. 3 kW, heats hall, cools hall }
+zone hall { heat_capacity 2 kWh/K, heat_loss 0.1 kW/K, temperature 15 degC .. 26 degC in economy }
+weather { source feed.w, temperature -20 degC .. 40 degC }
+feed w { file "w.csv", time utc, stamp start, step 12 h, column temperature "t" degC }
+"#;
+    let words = refused(&both);
+    assert!(words.starts_with("EVL1001") && words.contains("both heats and cools `hall`"), "{words}");
+    let meters = HOUSE.replace("END", "end free").replace(
+        "export 0.05 EUR/kWh }",
+        "export 0.05 EUR/kWh, interval 1 h, demand monthly { 9 EUR/kW on any } }
+bus barn { ac 400 V, 3 phase }
+producer second : grid { on barn, import up to 9 kW, tariff flat }",
+    );
+    let words = refused(&meters);
+    assert!(words.starts_with("EVL1001") && words.contains("`utility` and `second`"), "{words}");
+}
