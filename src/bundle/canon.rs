@@ -150,7 +150,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, schema: &str) -> Res
         return Err(bad(codes::TOO_LARGE, message));
     }
     let head: Head = serde_json::from_slice(bytes).map_err(|error| {
-        bad(codes::NOT_A_DOCUMENT, format!("this is no evl {what}: {}", words(&error)))
+        bad(codes::NOT_A_DOCUMENT, format!("this is no evl {what}: {}", words(&error, bytes)))
             .help(format!("expected a JSON document whose `schema` is `{schema}`"))
     })?;
     if head.schema != schema {
@@ -165,7 +165,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, schema: &str) -> Res
         });
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        let finding = bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error)));
+        let finding = bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error, bytes)));
         match suggestion(&error.to_string()) {
             Some(near) => finding.help(format!("write `{near}`")),
             None => finding.help(format!("its keys and values are those of docs/schema/{what}.json")),
@@ -182,35 +182,157 @@ fn suggestion(complaint: &str) -> Option<&str> {
     (near.0 <= 1 + near.1.len() / 4).then_some(near.1)
 }
 
-/// The reader's complaint in words that name no type of the program.
-fn words(error: &serde_json::Error) -> String {
+/// The reader's complaint in words that name no type of the program: the place, its key, and where a
+/// value is of the wrong kind, which kind is expected.
+fn words(error: &serde_json::Error, bytes: &[u8]) -> String {
     let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
+    let (line, column) = (error.line(), error.column());
+    let place = format!(" at line {line} column {column}");
     let fault = text.strip_suffix(&place).unwrap_or(&text);
+    let key = match key_at(bytes, line, column) {
+        key if key.is_empty() => String::new(),
+        key => format!(", `{key}`"),
+    };
     match error.classify() {
         serde_json::error::Category::Eof => "it ends too early".to_owned(),
-        serde_json::error::Category::Syntax => {
-            format!("line {}, column {} is not JSON", error.line(), error.column())
-        }
-        // messages of unknown and missing fields and of our own readers; the rest only by place
+        serde_json::error::Category::Syntax => format!("line {line}, column {column} is not JSON"),
+        // messages of unknown and missing fields and of our own readers
         _ if ["unknown field", "missing field", "duplicate field", "expected "]
             .iter()
             .any(|start| fault.starts_with(start)) =>
         {
-            format!(
-                "line {}, column {}: {}",
-                error.line(),
-                error.column(),
-                fault.split(", expected").next().unwrap_or(fault)
-            )
+            let said = fault.split(", expected").next().unwrap_or(fault);
+            format!("line {line}, column {column}{key}: {said}")
         }
-        _ => format!("line {}, column {} holds a value of the wrong kind", error.line(), error.column()),
+        _ => {
+            let wanted = expected(fault).map_or(String::new(), |kind| format!(", expected {kind}"));
+            format!("line {line}, column {column}{key}: a value of the wrong kind{wanted}")
+        }
     }
 }
+
+/// The kind of value that the reader expects, as JSON calls it.
+fn expected(fault: &str) -> Option<&str> {
+    let (_, kind) = fault.split_once("expected ")?;
+    // in our own readers' words
+    if kind.contains("such as `") {
+        return Some(kind);
+    }
+    let kinds = [
+        ("a string", "text in quotes"),
+        ("a boolean", "`true` or `false`"),
+        ("a map", "an object `{..}`"),
+        ("struct", "an object `{..}`"),
+        ("a sequence", "a list `[..]`"),
+        ("a tuple", "a list `[..]`"),
+        ("u", "a whole number of at least 0"),
+        ("i", "a whole number"),
+        ("f", "a number"),
+    ];
+    kinds.iter().find(|(start, _)| kind.starts_with(start)).map(|(_, words)| *words)
+}
+
+/// The keys that lead to a place, `levels.pack` or `steps[3].start`, bounded in length.
+fn key_at(bytes: &[u8], line: usize, column: usize) -> String {
+    let before: usize =
+        bytes.split_inclusive(|b| *b == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    let head = bytes.get(..before.saturating_add(column).min(bytes.len())).unwrap_or_default();
+    // an object's last key, or a list's place
+    let mut path: Vec<(Option<String>, Option<usize>)> = Vec::new();
+    let mut text: Option<Vec<u8>> = None;
+    let mut last: Option<String> = None;
+    let mut escaped = false;
+    for byte in head {
+        if let Some(so_far) = &mut text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => {
+                    last = text.take().map(|t| String::from_utf8_lossy(&t).into_owned());
+                    continue;
+                }
+                _ => {}
+            }
+            so_far.push(*byte);
+            continue;
+        }
+        match byte {
+            b'"' => text = Some(Vec::new()),
+            b'{' => path.push((None, None)),
+            b'[' => path.push((None, Some(0))),
+            b'}' | b']' if path.len() > 1 => {
+                path.pop();
+            }
+            b':' => {
+                if let Some(here) = path.last_mut() {
+                    here.0 = last.take();
+                }
+            }
+            b',' => {
+                if let Some(here) = path.last_mut() {
+                    *here = (None, here.1.map(|place| place.saturating_add(1)));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut key = String::new();
+    for (name, place) in path.iter().take(MOST_KEYS) {
+        match (name, place) {
+            (Some(name), _) => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+                key.push_str(if key.is_empty() { "" } else { "." });
+                key.push_str(&name);
+            }
+            (None, Some(place)) => key.push_str(&format!("[{place}]")),
+            (None, None) => {}
+        }
+    }
+    key
+}
+
+/// Deeper keys are not told.
+const MOST_KEYS: usize = 6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_of_the_wrong_kind_is_named_by_its_key() {
+        let told = |text: &str| {
+            let error = serde_json::from_str::<crate::bundle::State>(text).unwrap_err();
+            words(&error, text.as_bytes())
+        };
+        let state = |rest: &str| {
+            format!(
+                "{{\"schema\": \"evl.state/1\", \"site\": \"x\",\n\"at\": \"2026-05-05T00:00:00Z\"{rest}}}"
+            )
+        };
+        let cases = [
+            (
+                r#", "levels": {"a": "5 kWh", "pack[2]": 0.5}"#,
+                "levels.pack[2]",
+                "a number and a unit such as `11 kW`",
+            ),
+            (r#", "latches": ["one", 7]"#, "latches[1]", "text in quotes"),
+            (
+                r#", "on": {"pump": {"on": 1, "since": "2026-05-05T00:00:00Z"}}"#,
+                "on.pump.on",
+                "`true` or `false`",
+            ),
+            (r#", "levels": 3"#, "levels", "an object `{..}`"),
+            (r#", "sequence": "x""#, "sequence", "a whole number of at least 0"),
+        ];
+        for (rest, key, kind) in cases {
+            let told = told(&state(rest));
+            assert!(told.starts_with("line 2, column "), "{told}");
+            assert!(
+                told.ends_with(&format!(", `{key}`: a value of the wrong kind, expected {kind}")),
+                "{told}"
+            );
+        }
+    }
 
     #[test]
     fn hashes_read_back_and_wrong_ones_are_refused() {

@@ -111,7 +111,12 @@ impl Serialize for Instant {
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        // a document says one thing in one way: `t` and `z` would read the same
+        if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return Err(serde::de::Error::custom(ParseInstantError));
+        }
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -129,6 +134,8 @@ mod tests {
         assert_eq!("1970-01-01T00:00:00Z".parse(), Ok(Instant(0)));
         assert_eq!(serde_json::to_string(&at).unwrap(), "\"2026-07-14T20:30:00Z\"");
         assert_eq!(serde_json::from_str::<Instant>("\"2026-07-14T20:30:00Z\"").unwrap(), at);
+        assert_eq!("2026-07-14t20:30z".parse(), Ok(at));
+        assert!(serde_json::from_str::<Instant>("\"2026-07-14t20:30:00Z\"").is_err());
         for wrong in [
             "",
             "2026-07-14",

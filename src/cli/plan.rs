@@ -98,7 +98,11 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     if let Err(error) = system.write(&args.output, &made.bytes(), Access::Ordinary) {
         return output::fail(system, error.writing());
     }
-    let exit = verdict(args, &made, &site);
+    let mut exit = verdict(args, &made, &site);
+    if let Some(warning) = Calendar::new(&site).ok().and_then(|calendar| aged(&made, &calendar)) {
+        outcome.findings = std::iter::once(warning).collect();
+        exit = exit.and(output::complain_about(system, &shown, outcome));
+    }
     let text = match Calendar::new(&site) {
         Ok(calendar) if !args.json => words(&made, &calendar, args),
         _ => summary(&made),
@@ -144,7 +148,31 @@ fn state(args: &Args, site: &Site, from: Instant, system: &dyn System) -> Result
         let help = "begin the plan at the state's instant or later with `--from`, or take an earlier state";
         return Err(std::iter::once(finding.help(help)).collect());
     }
+    if from.since(state.at) > site.horizon_s.max(DAY_S) {
+        let words = format!("the state is of {}, too long before the plan's beginning at {from}", state.at);
+        let finding = Diagnostic::nowhere(codes::BAD_STATE, Severity::Error, words)
+            .because("what was so more than a horizon or a day before says nothing of how the plan begins");
+        let help =
+            "take a state of the plan's beginning, or begin the plan at the state's instant with `--from`";
+        return Err(std::iter::once(finding.help(help)).collect());
+    }
     Ok(state)
+}
+
+/// Seconds for which any state may be presumed to hold.
+const DAY_S: i64 = 86_400;
+
+/// A state that is older than the plan's first step, of which all is presumed to hold still.
+fn aged(made: &PlanDocument, calendar: &Calendar) -> Option<Diagnostic> {
+    let first = made.steps.first()?;
+    (made.from.since(made.state.at) > first.seconds()).then(|| {
+        let words = format!(
+            "the state is of {}, before the plan's beginning: it is presumed to hold still",
+            calendar.show(made.state.at)
+        );
+        Diagnostic::nowhere(codes::BAD_STATE, Severity::Warning, words)
+            .help("take a state of the plan's beginning, such as `evl status` gives")
+    })
 }
 
 fn verdict(args: &Args, made: &PlanDocument, site: &Site) -> ExitCode {

@@ -273,17 +273,33 @@ fn assumptions(facts: &Facts<'_, '_, '_, '_>) -> Vec<String> {
     found
 }
 
-/// Margins after these misses: each statement that does not hold is kept a little tighter than it
-/// missed.
+/// Margins after these misses (planner.md 20): each statement is tightened by what it missed. One that
+/// misses again although it was tightened, or whose miss is no number, is kept a few default register
+/// steps tighter as well: less than a register step moves no command.
 pub(super) fn tighter(misses: &[Miss], margins: &BTreeMap<Statement, f64>) -> BTreeMap<Statement, f64> {
+    let mut missed: BTreeMap<Statement, f64> = BTreeMap::new();
+    for miss in misses {
+        let beyond = miss.beyond.as_ref().map_or(0.0, Rat::to_f64).max(0.0);
+        if let Some(statement) = miss.statement {
+            let most = missed.entry(statement).or_default();
+            *most = most.max(beyond);
+        }
+    }
     let mut next = margins.clone();
-    for statement in misses.iter().filter_map(|m| m.statement) {
+    for (statement, beyond) in missed {
         let margin = next.entry(statement).or_insert(0.0);
-        // doubled each time from two default register steps on
-        *margin = if *margin == 0.0 { 0.002 } else { *margin * 4.0 };
+        let least = match *margin {
+            0.0 if beyond > 0.0 => 0.0,
+            0.0 => FEW_STEPS,
+            before => (3.0 * before).max(FEW_STEPS),
+        };
+        *margin += beyond.max(least);
     }
     next
 }
+
+/// Two default register steps.
+const FEW_STEPS: f64 = 0.002;
 
 /// What the fixed needs would cost from the grid, currency.
 pub(super) fn gross_needs(scene: &Scene<'_>) -> f64 {
@@ -304,4 +320,45 @@ pub(super) fn gross_needs(scene: &Scene<'_>) -> f64 {
         }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::BudgetId;
+
+    fn miss(budget: u32, beyond: Option<&str>) -> Miss {
+        Miss {
+            code: crate::diag::codes::PLAN_VIOLATES,
+            step: Some(0),
+            steps: 1,
+            of: String::new(),
+            message: String::new(),
+            statement: Some(Statement::Budget(BudgetId(budget))),
+            class: None,
+            span: None,
+            said: false,
+            beyond: beyond.map(|text| text.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_statement_is_tightened_by_what_it_missed() {
+        let of = |margins: &BTreeMap<Statement, f64>, n: u32| {
+            margins.get(&Statement::Budget(BudgetId(n))).copied()
+        };
+        let first = tighter(
+            &[miss(0, Some("1.5")), miss(0, Some("0.25")), miss(1, Some("0.0000004")), miss(2, None)],
+            &BTreeMap::new(),
+        );
+        assert_eq!([0, 1, 2, 3].map(|n| of(&first, n)), [Some(1.5), Some(4e-7), Some(0.002), None]);
+        // what misses again by as little is kept some register steps away
+        let second = tighter(&[miss(1, Some("0.0000004")), miss(2, None)], &first);
+        assert_eq!(of(&second, 0), Some(1.5));
+        assert!((of(&second, 1).unwrap() - 0.0020004).abs() < 1e-12);
+        assert!((of(&second, 2).unwrap() - 0.008).abs() < 1e-12);
+        // and what misses by much goes by that much
+        let third = tighter(&[miss(1, Some("7"))], &second);
+        assert!((of(&third, 1).unwrap() - 7.0020004).abs() < 1e-12);
+    }
 }

@@ -115,6 +115,7 @@ fn attempt(
     let mut program = with_split(original, lazies, split);
     let mut living: Option<Session<'_>> = None;
     let mut x: Vec<f64> = Vec::new();
+    let mut before: Vec<f64> = Vec::new();
     let mut gaps = Vec::new();
     let mut reached = Vec::new();
     let mut stopped = false;
@@ -203,7 +204,11 @@ fn attempt(
                 Err(Fall::Infeasible) if number > 0 && !x.is_empty() => break 'levels,
                 Err(Fall::Stopped(Stop::Time)) => match best.take() {
                     Some(best) => break given(best, level, bound, true),
-                    None if number > 0 && !x.is_empty() => {
+                    // the point of the level before stands
+                    None if number > 0 && !(x.is_empty() && before.is_empty()) => {
+                        if x.is_empty() {
+                            x = std::mem::take(&mut before);
+                        }
                         stopped = true;
                         break 'levels;
                     }
@@ -248,7 +253,9 @@ fn attempt(
                 // the binaries stand where the refinement looks for them
                 return Ok(None);
             }
-            x.clear();
+            if !x.is_empty() {
+                before = std::mem::take(&mut x);
+            }
         };
         stopped |= solution.stopped;
         gaps.push((solution.value - solution.bound).max(0.0));
@@ -278,7 +285,7 @@ fn attempt(
         }
     }
     x.truncate(original.cols());
-    Ok(Some(Climb { x, levels: reached, stopped }))
+    Ok(Some(Climb { x, levels: reached, stopped: stopped || options.is_over() }))
 }
 
 /// What is broken, with what would be broken next: the same power shortly before and after.

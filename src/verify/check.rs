@@ -305,7 +305,9 @@ fn limits_hold(
     for step in 0..case.steps.len() {
         planned(case, limits, trajectory, (balancing, step), &mut powers);
         for excess in limits.check(&powers)? {
-            let miss = Miss::at(step, &excess.of, excess.words()).by(excess.statement, excess.span);
+            let miss = Miss::at(step, &excess.of, excess.words())
+                .by(excess.statement, excess.span)
+                .beyond(excess.by());
             out.push(&excess.what, miss);
         }
     }

@@ -96,7 +96,8 @@ pub(super) fn check(
             }
             for excess in limits.check(&powers)? {
                 let message = format!("with host `{host}` gone, {}", excess.words());
-                let miss = Miss::at(step, &excess.of, message).by(excess.statement, excess.span);
+                let miss =
+                    Miss::at(step, &excess.of, message).by(excess.statement, excess.span).beyond(excess.by());
                 out.push(&format!("{host} {}", excess.what), miss);
             }
         }

@@ -125,6 +125,7 @@ impl<'a> Ledger<'a> {
                         text => format!("{}, against `{name}`: {text}", found.words),
                     };
                     let miss = Miss::at(found.when.first(), found.of.clone(), words);
+                    let miss = miss.beyond(self.beyond(&found));
                     out.push(
                         if listed { "safety" } else { "rule" },
                         miss.by(found.statement, span).class(class),
@@ -161,6 +162,19 @@ impl<'a> Ledger<'a> {
     /// Statements that were owed and give way, with the first step of each breach.
     pub(super) fn gave_way(&self) -> BTreeSet<(Statement, u32)> {
         self.gave_way.clone()
+    }
+
+    /// By how much a statement is missed in its own unit: of a power, a temperature or a level in any
+    /// hour; of a whole window or period, what is missing or too much.
+    fn beyond(&self, found: &Breached) -> Rat {
+        match found.when {
+            When::Whole(..) => found.amount.hi.clone(),
+            When::Steps(first, last) => {
+                let steps = self.plan.steps.get(first..=last).unwrap_or_default();
+                let hours: Rat = steps.iter().map(|step| step.hours()).sum();
+                found.amount.hi.checked_div(&hours).unwrap_or_default()
+            }
+        }
     }
 
     fn lists(&self, statement: Statement, step: usize) -> bool {

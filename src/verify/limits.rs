@@ -49,6 +49,11 @@ pub struct Excess {
 }
 
 impl Excess {
+    /// By how much.
+    pub(super) fn by(&self) -> Rat {
+        &self.found.hi() - &self.limit
+    }
+
     /// In words, with the amounts.
     #[must_use]
     pub fn words(&self) -> String {

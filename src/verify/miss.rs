@@ -4,6 +4,7 @@ use crate::bundle::Step;
 use crate::calendar::Instant;
 use crate::diag::{Code, Diagnostic, Severity, Span, codes};
 use crate::ir::{ClassId, Statement};
+use crate::quantity::Rat;
 
 /// One way in which a plan does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Miss {
     pub span: Option<Span>,
     /// Only what the plan says of itself is wrong; what it does may stand.
     pub said: bool,
+    /// By how much at most, in the unit of what the statement limits, where that is a number.
+    pub beyond: Option<Rat>,
 }
 
 impl Miss {
@@ -40,6 +43,7 @@ impl Miss {
             class: None,
             span: None,
             said: false,
+            beyond: None,
         }
     }
 
@@ -64,6 +68,12 @@ impl Miss {
 
     pub(super) fn class(mut self, class: ClassId) -> Self {
         self.class = Some(class);
+        self
+    }
+
+    /// By how much.
+    pub(super) fn beyond(mut self, amount: Rat) -> Self {
+        self.beyond = Some(amount);
         self
     }
 
@@ -100,6 +110,7 @@ impl Misses {
             && let Some((_, first)) = self.found.iter_mut().find(|(known, _)| *known == key)
         {
             first.steps += 1;
+            first.beyond = first.beyond.take().max(miss.beyond);
             return;
         }
         self.found.push((key, miss));

@@ -13,6 +13,7 @@ mod infeasible;
 mod laws;
 mod origins;
 mod refusals;
+mod stale;
 mod states;
 mod tightened;
 mod unplanned;
@@ -99,6 +100,12 @@ impl Built {
         let inventory = repository.inventory.clone();
         let bundle = Bundle::new(site, profiles.collect(), &inventory, std::collections::BTreeMap::new());
         Self { bundle, inventory, inputs, state, from }
+    }
+
+    /// Its plan within `limit_s` seconds on the clock of `watch`.
+    fn plan_within(&self, limit_s: f64, watch: &dyn evl::plan::Watch) -> Result<PlanDocument, PlanFailure> {
+        let options = Options { time_limit_s: Some(limit_s), ..Options::from(self.from) };
+        evl::plan::plan_watched(&self.bundle, &self.inputs, &self.state, &options, watch)
     }
 
     /// Its plan over the site's horizon.

@@ -180,3 +180,94 @@ rule trip in contract { deliver 8 kWh to ev between 20:00 and 24:00 daily }";
     assert!((0..4).all(|t| given.value(t).unwrap().to_f64() == 6.0));
     assert_eq!(plan.breaches.iter().map(|b| b.statement.name.as_str()).collect::<Vec<_>>(), ["trip"]);
 }
+
+/// `count` vehicles that come and go within six hours, at a connection that bears about nine at once;
+/// and what they want in all, kWh.
+fn depot(count: u32) -> (MemorySystem, f64) {
+    let policy = r#"
+edition 2026
+site depot {
+  timezone "UTC", currency EUR, step 15 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase, limit 100 kW }
+producer utility : grid { on main, import up to 100 kW, tariff flat }
+consumer ev[1..COUNT] : ev_charger { on main, demand one of { 0 kW, 1.4 kW .. 11 kW }, sessions feed.charging }
+feed charging { file "data/charging.csv", time civil, sessions }
+tariff flat { import 0.20 EUR/kWh }
+"#;
+    let mut rows = String::from("device,arrival,departure,energy,maximum_power\n");
+    let (mut seed, mut wanted) = (12_345_u32, 0.0);
+    let mut draw = |most: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 16) % most
+    };
+    for ev in 1..=count {
+        let (arrival, stay, energy) = (draw(150), 90 + draw(120), 0.25 * f64::from(1 + draw(8)));
+        let leaves = arrival + stay;
+        wanted += energy;
+        rows += &format!(
+            "ev[{ev}],2026-05-05 {:02}:{:02},2026-05-05 {:02}:{:02},{energy} kWh,11 kW\n",
+            arrival / 60,
+            arrival % 60,
+            leaves / 60,
+            leaves % 60
+        );
+    }
+    let system = MemorySystem::new()
+        .file("site/site.evl", policy.replace("COUNT", &count.to_string()))
+        .file("site/evl.yaml", "site: depot\n")
+        .file("site/data/charging.csv", rows);
+    (system, wanted)
+}
+
+const MIDNIGHT: &str = "2026-05-05T00:00:00Z";
+const BEGINNING: &str = r#"{"schema": "evl.state/1", "site": "depot", "at": "2026-05-05T00:00:00Z"}"#;
+
+#[test]
+fn two_hundred_vehicles_in_six_hours_get_what_they_want_for_no_more_than_that() {
+    let (system, wanted) = depot(200);
+    let plan = super::planned_in(&system, MIDNIGHT, BEGINNING);
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+    assert_eq!(plan.status, evl::bundle::Status::Optimal);
+    assert!((super::model_cost(&plan) - 0.2 * wanted).abs() < 0.011, "{} {wanted}", super::model_cost(&plan));
+}
+
+/// A clock on which all time has passed once it was looked at `patience` times.
+struct Impatient {
+    patience: u32,
+    looked: std::sync::atomic::AtomicU32,
+}
+
+impl evl::plan::Watch for Impatient {
+    fn elapsed_s(&self) -> f64 {
+        let looked = self.looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if looked < self.patience { 0.0 } else { 1e9 }
+    }
+
+    fn doing(&self, _what: &str) {}
+}
+
+#[test]
+fn whenever_time_is_over_the_best_plan_so_far_stands_or_none_is_claimed() {
+    let (system, _) = depot(6);
+    let built = super::Built::new(&system, MIDNIGHT, BEGINNING);
+    let (mut none, mut early) = (0, 0);
+    for patience in (0..24).chain([30, 50, 80, 120, 200, 1_000_000]) {
+        let watch = Impatient { patience, looked: std::sync::atomic::AtomicU32::new(0) };
+        match built.plan_within(3600.0, &watch) {
+            // what is written was verified
+            Ok(plan) => early += u32::from(!plan.reproducible),
+            Err(failure) => {
+                assert!(!failure.infeasible);
+                let words = super::words(&failure.findings);
+                assert!(words.contains("EVL1009") && words.contains("time limit"), "{words}");
+                none += 1;
+            }
+        }
+    }
+    assert!(none > 0 && early > 0, "{none} {early}");
+    let patient = Impatient { patience: u32::MAX, looked: std::sync::atomic::AtomicU32::new(0) };
+    let plan = built.plan_within(3600.0, &patient).unwrap();
+    assert!(plan.reproducible);
+}
