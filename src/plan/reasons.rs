@@ -101,7 +101,7 @@ fn sentence(
         return format!("{} decides", names.join(", "));
     }
     if facts.solved.model.scene.resting.contains_key(&device) {
-        return "nothing asks anything of it: it stays at its default, or as near to it as it can".to_owned();
+        return "nothing asks anything of it: it stays at its default".to_owned();
     }
     let scene = facts.solved.model.scene;
     let price = scene.prices.values().next().and_then(|p| p.import.get(t).copied());

@@ -40,13 +40,8 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
             resting += 1;
         }
         if resting > 0 && family.hull(&Attr::Power).is_some_and(|(_, hi)| hi.is_positive()) {
-            let physical: Vec<(f64, f64)> = (family.ranges.get(&Attr::Power).into_iter().flatten())
-                .map(|(lo, hi)| (lo.to_f64(), hi.to_f64()))
-                .collect();
-            let stays = super::load::nearest(&physical, default);
-            let why = if stays == default { "" } else { ", the nearest to its default that it can have," };
             notes.push(format!(
-                "nothing needs `{}`: it stays at {stays} kW{why} unless a rule moves it",
+                "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
                 family.name
             ));
         }

@@ -26,7 +26,8 @@ pub(super) struct Facts<'f, 'a> {
 /// Everything that is taken for granted beside single values.
 pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     let site = facts.case.site;
-    let mut found = short_stays(facts);
+    let mut found = Vec::from_iter(aged(facts));
+    found.extend(short_stays(facts));
     found.extend(carried::roomless(facts.case).into_iter().map(carried::words));
     for (family, default, _) in resting(facts).into_iter().filter(|(family, ..)| takes(family)) {
         found.push(format!(
@@ -61,6 +62,17 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
         found.push("a study beyond 7 days is never applied: its levels end with the site's goals, and among equal plans none is preferred".to_owned());
     }
     found
+}
+
+/// A state from longer before the plan than its first step lasts (planner.md 9).
+fn aged(facts: &Facts<'_, '_>) -> Option<String> {
+    let (at, first) = (facts.case.state.at, facts.case.steps.first()?);
+    (first.start.since(at) > first.seconds()).then(|| {
+        format!(
+            "the state is of {}: all that it says is presumed to be so still at the plan's beginning",
+            facts.calendar.show(at)
+        )
+    })
 }
 
 fn takes(family: &Family) -> bool {

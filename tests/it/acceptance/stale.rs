@@ -1,4 +1,4 @@
-//! States of another time, and what no state or rule moves: the command as a user runs it.
+//! States of another time: the command as a user runs it.
 
 use std::ffi::OsString;
 
@@ -14,7 +14,6 @@ priorities safety > contract > comfort > economy
 bus main { ac 400 V, 3 phase }
 producer utility : grid { on main, import up to 30 kW, tariff flat }
 storage pack : battery { on main, capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 95 % }
-consumer stirrer : pump { on main, demand 1 kW .. 3 kW }
 tariff flat { import 0.20 EUR/kWh }
 "#;
 
@@ -56,17 +55,4 @@ fn a_state_of_years_ago_is_no_beginning() {
     assert_eq!(exit, 2, "{said}");
     assert!(said.contains("error[EVL1004]: the state is of 2020-03-02T06:00:00Z"), "{said}");
     assert!(plan.is_none());
-}
-
-#[test]
-fn what_nothing_needs_stays_where_the_note_says() {
-    let (_, said, plan) = planned("2026-03-02T06:00:00Z");
-    let plan = plan.unwrap_or_else(|| panic!("{said}"));
-    let note = plan.assumptions.iter().find(|a| a.contains("`stirrer`")).unwrap();
-    assert_eq!(
-        note,
-        "nothing needs `stirrer`: it stays at 1 kW, the nearest to its default that it can have, unless a rule moves it"
-    );
-    let command = plan.command("stirrer", &evl::ir::Attr::Power).unwrap();
-    assert!((0..plan.steps.len()).all(|t| command.value(t).unwrap() == evl::quantity::Rat::ONE));
 }
