@@ -30,6 +30,7 @@ const STATE: &str = r#"{
   "temperatures": {"offices": "23 degC"},
   "on": {"fuel_cell": {"on": false, "since": "2026-07-21T00:00:00Z"}},
   "peaks": {"e19": {"any": "70 kW", "peak": "60 kW", "part_peak and summer": "65 kW", "part_peak except summer": "0 kW"}},
+  "done": {"firing": {"lab_kiln": {"ran": "0 min"}}},
   "used": {"carbon": "20000 kg"},
   "signals": {"garage_co.ppm": "3 ppm", "fire_panel.alarm": false, "chiller.filter_pressure": "140 Pa"}
 }"#;
