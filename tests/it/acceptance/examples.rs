@@ -30,7 +30,6 @@ const STATE: &str = r#"{
   "temperatures": {"offices": "23 degC"},
   "on": {"fuel_cell": {"on": false, "since": "2026-07-21T00:00:00Z"}},
   "peaks": {"e19": {"any": "70 kW", "peak": "60 kW", "part_peak and summer": "65 kW", "part_peak except summer": "0 kW"}},
-  "done": {"firing": {"lab_kiln": {"ran": "0 min"}}},
   "used": {"carbon": "20000 kg"},
   "signals": {"garage_co.ppm": "3 ppm", "fire_panel.alarm": false, "chiller.filter_pressure": "140 Pa"}
 }"#;
@@ -54,7 +53,7 @@ pub(crate) fn harbor() -> Built {
 
 /// The example site as it was at midnight, ready to be planned from a later instant on.
 pub(crate) fn harbor_from(from: &str) -> Built {
-    let used = r#""done": {"commute": {"charger[3]": {"energy": "0 kWh"}}},
+    let used = r#""done": {"commute": {"charger[3]": {"energy": "0 kWh"}}, "firing": {"lab_kiln": {"ran": "0 min"}}},
         "used": {"acme_daily": "0 kWh", "blue_daily": "0 kWh", "#;
     let charged = (1..=8).map(|n| format!(r#""charger[{n}]": "0 kWh""#)).collect::<Vec<_>>().join(", ");
     let state = STATE.replace(r#""used": {"#, &format!(r#""charged": {{{charged}}}, {used}"#));
