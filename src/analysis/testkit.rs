@@ -58,7 +58,7 @@ impl Make {
     }
 
     pub(crate) fn consumer(&mut self, name: &str, pieces: &[(&str, &str)]) -> FamilyId {
-        let model = Model::Consumer(Box::new(Consumer::default()));
+        let model = Model::Consumer(Box::default());
         let id = self.device(name, Role::Consumer, "load", model);
         let pieces = pieces.iter().map(|(lo, hi)| (rat(lo), rat(hi))).collect();
         self.site.families[id.index()].ranges.insert(Attr::Power, pieces);

@@ -55,6 +55,7 @@ impl std::fmt::Display for NotYet {
 impl std::error::Error for NotYet {}
 
 /// Reads a whole number from `LOW` to `HIGH`.
+#[cfg(any(feature = "solver", feature = "gateway"))]
 pub(super) fn whole<T: TryFrom<u32>, const LOW: u32, const HIGH: u32>(text: &str) -> Result<T, String> {
     let read = text.parse().ok().filter(|number| (LOW..=HIGH).contains(number));
     read.and_then(|number| T::try_from(number).ok())

@@ -72,7 +72,7 @@ pub fn pieces(texts: &[(&str, &str)]) -> Vec<(Rat, Rat)> {
 
 /// A consumer without a need, with a power range in kW.
 pub fn consumer(site: &mut Site, name: &str, range: &[(&str, &str)]) -> FamilyId {
-    let model = Model::Consumer(Box::new(Consumer::default()));
+    let model = Model::Consumer(Box::default());
     let id = family(site, name, Role::Consumer, "load", model);
     if let Some(family) = site.families.last_mut() {
         family.ranges.insert(Attr::Power, pieces(range));

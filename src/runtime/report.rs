@@ -285,7 +285,7 @@ impl Report {
             // one reason, one line: a gateway keeps all its devices away
             let same =
                 |other: &&ExcludedReport| other.code == excluded.code && other.reason == excluded.reason;
-            if told.iter().any(|other| same(other)) {
+            if told.iter().any(same) {
                 continue;
             }
             told.push(excluded);
