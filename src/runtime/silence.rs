@@ -21,8 +21,8 @@ struct Silence {
     unknown: BTreeSet<String>,
     /// what else follows
     follows: Vec<String>,
-    /// something that the safety class asks is among it
-    safety: bool,
+    /// what rules of the safety class command: devices by rules
+    safety: BTreeMap<String, BTreeSet<String>>,
 }
 
 fn names(devices: &BTreeSet<String>) -> String {
@@ -60,10 +60,10 @@ impl Silences {
         }
     }
 
-    /// The safety class asks something of a device behind `gateway`.
-    pub fn safety(&mut self, gateway: &str, why: &str, words: String) {
-        self.follows(gateway, why, words);
-        self.of(gateway, why).safety = true;
+    /// Rules of the safety class, named with backticks, ask something of a device behind `gateway`.
+    pub fn safety(&mut self, gateway: &str, why: &str, rules: &str, device: &str) {
+        let devices = self.of(gateway, why).safety.entry(rules.to_owned()).or_default();
+        devices.insert(device.to_owned());
     }
 
     /// Takes in what another part of the run found out.
@@ -72,7 +72,9 @@ impl Silences {
             let silence = self.of(&gateway, &more.why);
             silence.absent.extend(more.absent);
             silence.unknown.extend(more.unknown);
-            silence.safety |= more.safety;
+            for (rules, devices) in more.safety {
+                silence.safety.entry(rules).or_default().extend(devices);
+            }
             for words in more.follows {
                 if !silence.follows.contains(&words) {
                     silence.follows.push(words);
@@ -103,7 +105,13 @@ impl Silence {
         for words in follows {
             finding = finding.because(words);
         }
-        finding.help(if safety {
+        let urgent = !safety.is_empty();
+        for (rules, devices) in safety {
+            let are = if devices.len() == 1 { "is" } else { "are" };
+            let words = format!("{rules} commands {}, which {are} not known to obey", names(&devices));
+            finding = finding.because(words);
+        }
+        finding.help(if urgent {
             "bring it back and apply again at once: what the safety class asks is tried first, whatever else holds"
         } else {
             "see that it is on and can be reached; `timeout` in the inventory grants a slow one more time"
@@ -122,14 +130,16 @@ mod tests {
         for device in ["b", "a"] {
             silences.absent("roof", why, device);
         }
-        silences.safety("roof", why, "`co` commands `a`".to_owned());
-        silences.safety("roof", why, "`co` commands `a`".to_owned());
+        for device in ["b", "a", "a"] {
+            silences.safety("roof", why, "`co`", device);
+        }
         let findings: Vec<Diagnostic> = silences.findings().collect();
         assert_eq!(findings.len(), 1);
         assert_eq!(
             findings[0].message,
             "the gateway `roof` at 127.0.0.1:1 is not reached: connection refused"
         );
-        assert_eq!(findings[0].notes, ["`a`, `b` take no part", "`co` commands `a`"]);
+        let obey = "`co` commands `a`, `b`, which are not known to obey";
+        assert_eq!(findings[0].notes, ["`a`, `b` take no part", obey]);
     }
 }

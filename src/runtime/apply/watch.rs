@@ -249,8 +249,8 @@ impl<'a> Watch<'a> {
             let gateway = self.subject(device).map(|subject| subject.gateway.clone());
             match (excluded, gateway) {
                 (Some(excluded), Some(gateway)) if excluded.code == codes::DEAD_GATEWAY => {
-                    let words = format!("`{rules}` commands `{name}`, which is not known to obey");
-                    self.report.silences.safety(&gateway, &excluded.reason, words);
+                    let rules = format!("`{rules}`");
+                    self.report.silences.safety(&gateway, &excluded.reason, &rules, &name);
                     self.live.unmet = true;
                 }
                 (excluded, _) => {
