@@ -180,7 +180,7 @@ pub(super) struct Open {
 }
 
 /// kWh of a window that is open at the plan's end, and its steps within the plan.
-pub(super) type Open = (f64, std::ops::Range<usize>);
+pub(super) type OpenWindow = (f64, std::ops::Range<usize>);
 
 /// What one device certainly adds to a budget after the plan: the most that one statement asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,7 +193,7 @@ pub(super) struct Ahead {
     pub(super) factor: f64,
     /// By statement: kWh of windows after the plan; kWh of one that is open at its end, less what the
     /// plan gives in these steps.
-    pub(super) by: Vec<(f64, Option<Open>)>,
+    pub(super) by: Vec<(f64, Option<OpenWindow>)>,
 }
 
 /// A demand charge in one billing month.
