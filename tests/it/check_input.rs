@@ -210,3 +210,27 @@ rule wide in comfort { set pump.power to 20 kW }
     let (exit, codes) = found("assume pump.power < 3 kWh");
     assert!(exit == 1 && codes.iter().all(|code| !clashes.contains(&code.as_str())), "{codes:?}");
 }
+
+/// What no feed bounds may be anything: the way out is to declare it, not a fail-safe value.
+#[test]
+fn a_load_that_nothing_bounds_is_told_to_be_declared() {
+    let policy = |range: &str| {
+        format!(
+            r#"edition 2026
+site hall {{ timezone "UTC", currency EUR, step 15 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none }}
+priorities safety > economy
+bus main {{ ac 400 V, 3 phase, limit 40 kW }}
+producer grid : grid {{ on main, import up to 30 kW, export up to 30 kW, tariff flat }}
+tariff flat {{ import 0.20 EUR/kWh }}
+consumer oven : process {{ on main, demand 0 kW .. 9 kW, fail_safe 5 kW by watchdog, control advise }}
+consumer rooms : load {{ on main, load feed.rooms }}
+feed rooms {{ live, max_age 1 h, unit kW{range} }}
+"#
+        )
+    };
+    let site = |range: &str| MemorySystem::new().file("site/site.evl", policy(range));
+    let bare = site("");
+    assert_eq!(check(&bare, "site").0, 1);
+    assert!(bare.printed().contains("declare what `rooms` takes at most"), "{}", bare.printed());
+    assert_eq!(check(&site(", range 0 kW .. 20 kW"), "site").0, 0);
+}

@@ -22,6 +22,9 @@ struct Net {
     most: Rat,
 }
 
+/// Power from which on a range is the widest that any feed may have and not a declaration, kW.
+const WIDEST: i64 = 1_000_000;
+
 /// Asks the question of every limit.
 pub(crate) fn ask(site: &Site) -> Vec<Diagnostic> {
     if site.families.iter().all(|family| family.fail_safe.is_none()) {
@@ -62,15 +65,7 @@ fn tree(
         && let (Some(bus), Model::Grid { import, export, .. }) = (grid.bus, &grid.model)
     {
         let (least, most) = seen_from(site, nets, bus, None);
-        let given = -&least;
-        if most > *import {
-            let what = format!("more can be taken than `{}` can import", grid.name);
-            findings.push(finding(site, grid.span, what, &most, import, &of_part));
-        }
-        if given > *export {
-            let what = format!("more can be given than `{}` can export", grid.name);
-            findings.push(finding(site, grid.span, what, &given, export, &of_part));
-        }
+        at_meter(site, grid, (import, export), (&least, &most), &of_part, findings);
     }
     for link in site.links.iter().filter(|link| part.contains(&link.from)) {
         cut(site, link, nets, findings);
@@ -79,6 +74,26 @@ fn tree(
         if let Some(limit) = &bus.limit {
             bus_limit(site, bus.id, limit, bus.span, nets, findings);
         }
+    }
+}
+
+/// What goes through the meter, or the meters, of a part.
+fn at_meter(
+    site: &Site,
+    grid: &Family,
+    (import, export): (&Rat, &Rat),
+    (least, most): (&Rat, &Rat),
+    nets: &[&Net],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let given = -least;
+    if most > import {
+        let what = format!("more can be taken than `{}` can import", grid.name);
+        findings.push(finding(site, grid.span, what, most, import, nets));
+    }
+    if given > *export {
+        let what = format!("more can be given than `{}` can export", grid.name);
+        findings.push(finding(site, grid.span, what, &given, export, nets));
     }
 }
 
@@ -101,15 +116,7 @@ fn mesh(
     let (import, export): (Vec<&Rat>, Vec<&Rat>) = limits.unzip();
     if let Some(first) = grids.first() {
         let (import, export): (Rat, Rat) = (import.into_iter().sum(), export.into_iter().sum());
-        let given = -&least;
-        if most > import {
-            let what = format!("more can be taken than `{}` can import", first.name);
-            findings.push(finding(site, first.span, what, &most, &import, &of_part));
-        }
-        if given > export {
-            let what = format!("more can be given than `{}` can export", first.name);
-            findings.push(finding(site, first.span, what, &given, &export, &of_part));
-        }
+        at_meter(site, first, (&import, &export), (&least, &most), &of_part, findings);
     }
     let links: Vec<&Link> = site.links.iter().filter(|link| part.contains(&link.from)).collect();
     let mut taken: Rat = of_part.iter().map(|n| Rat::max_of(&n.most, &Rat::ZERO)).sum();
@@ -272,18 +279,39 @@ fn seen_from(site: &Site, nets: &[Net], bus: BusId, without: Option<&Link>) -> (
 fn finding(site: &Site, span: Span, what: String, needed: &Rat, limit: &Rat, nets: &[&Net]) -> Diagnostic {
     let kw = |value: &Rat| show(value, Type::Power, "");
     let mut finding = Diagnostic::error(codes::FAIL_SAFE, span, format!("{what} when evl is gone"))
-        .says(format!("up to {} against {}", kw(needed), kw(limit)))
-        .help("lower a fail-safe value, or declare by which reversion or watchdog the device gets there");
+        .says(format!("up to {} against {}", kw(needed), kw(limit)));
     let mut largest: Vec<&&Net> = nets.iter().filter(|n| !n.least.is_zero() || !n.most.is_zero()).collect();
     let size = |net: &Net| Rat::max_of(&net.least.abs(), &net.most.abs());
     largest.sort_by(|a, b| size(b).cmp(&size(a)).then(a.family.cmp(&b.family)));
+    let mut help =
+        "lower a fail-safe value, or declare by which reversion or watchdog the device gets there".to_owned();
     for net in largest.into_iter().take(5) {
-        if let Some(family) = site.families.get(net.family) {
-            let span = family.fail_safe.as_ref().map_or(family.span, |fail_safe| fail_safe.span);
-            finding = finding.label(span, format!("`{}` may be at {}", family.name, kw(&size(net))));
-        }
+        let Some(family) = site.families.get(net.family) else { continue };
+        let span = family.fail_safe.as_ref().map_or(family.span, |fail_safe| fail_safe.span);
+        let label = match boundless(site, family) {
+            Some(signal) => {
+                help = format!(
+                    "declare what `{}` takes at most: `range 0 kW .. 90 kW` where `{signal}` is declared",
+                    family.name
+                );
+                format!("nothing says how much `{}` may take", family.name)
+            }
+            None => format!("`{}` may be at {}", family.name, kw(&size(net))),
+        };
+        finding = finding.label(span, label);
     }
-    finding
+    finding.help(help)
+}
+
+/// The signal of a load of which nothing says how large it can be.
+fn boundless<'s>(site: &'s Site, family: &Family) -> Option<&'s str> {
+    let Model::Consumer(consumer) = &family.model else { return None };
+    let (Need::Load(id) | Need::Needs(id)) = &consumer.need else { return None };
+    let signal = site.signal(*id)?;
+    match &signal.domain {
+        Domain::Interval { hi, .. } if *hi >= Rat::int(WIDEST) => Some(&signal.name),
+        _ => None,
+    }
 }
 
 fn cut(site: &Site, link: &Link, nets: &[Net], findings: &mut Vec<Diagnostic>) {
