@@ -7,22 +7,30 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::ir::{BusId, Device, Family, Model, Site};
 
 /// Buses that hang together, by the first of them.
-pub(super) struct Islands(Vec<usize>);
+pub(super) struct Islands {
+    of: Vec<usize>,
+    /// Links between buses that others join already, by place.
+    loops: Vec<usize>,
+}
 
 impl Islands {
     pub(super) fn new(site: &Site) -> Self {
         let mut of: Vec<usize> = (0..site.buses.len().max(1)).collect();
-        for link in &site.links {
+        let mut loops = Vec::new();
+        for (place, link) in site.links.iter().enumerate() {
             let at = |bus: BusId| of.get(bus.index()).copied();
             let (Some(a), Some(b)) = (at(link.from), at(link.to)) else { continue };
+            if a == b {
+                loops.push(place);
+            }
             let (least, other) = (a.min(b), a.max(b));
             of.iter_mut().filter(|island| **island == other).for_each(|island| *island = least);
         }
-        Self(of)
+        Self { of, loops }
     }
 
     fn of(&self, family: &Family) -> usize {
-        family.bus.and_then(|bus| self.0.get(bus.index()).copied()).unwrap_or(0)
+        family.bus.and_then(|bus| self.of.get(bus.index()).copied()).unwrap_or(0)
     }
 
     /// The devices that balance islands without a grid.
@@ -45,9 +53,20 @@ fn forms(family: &Family) -> bool {
     }
 }
 
-/// Every island that nothing balances, or more than one device.
+/// Every island that nothing balances, or more than one device; loops of links.
 pub(super) fn check(site: &Site, findings: &mut Diagnostics) {
     let islands = Islands::new(site);
+    for link in islands.loops.iter().filter_map(|place| site.links.get(*place)) {
+        findings.push(
+            Diagnostic::error(
+                codes::NOT_PLANNED_YET,
+                link.span,
+                format!("understood, not planned yet: link `{}` closes a loop of buses", link.name),
+            )
+            .because("how power divides between the ways round is nobody's command")
+            .help("leave one link out, or join parallel ones to one of their whole capacity"),
+        );
+    }
     let mut members: BTreeMap<usize, Vec<&Family>> = BTreeMap::new();
     for family in &site.families {
         if !matches!(family.model, Model::Control { .. } | Model::Slot { .. }) && !family.is_empty() {

@@ -184,6 +184,12 @@ feed w { file "w.csv", time utc, stamp start, step 12 h, column temperature "t" 
 "#;
     let words = refused(&both);
     assert!(words.starts_with("EVL1001") && words.contains("both heats and cools `hall`"), "{words}");
+    let ring = HOUSE.replace("END", "end free")
+        + "bus barn { ac 400 V, 3 phase }\n\
+           link north { main <-> barn, capacity 9 kW, efficiency 100 % }\n\
+           link south { main <-> barn, capacity 9 kW, efficiency 100 % }\n";
+    let words = refused(&ring);
+    assert!(words.starts_with("EVL1001") && words.contains("`south` closes a loop"), "{words}");
     let meters = HOUSE.replace("END", "end free").replace(
         "export 0.05 EUR/kWh }",
         "export 0.05 EUR/kWh, interval 1 h, demand monthly { 9 EUR/kW on any } }
