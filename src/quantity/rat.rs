@@ -440,10 +440,49 @@ impl FromStr for Rat {
     }
 }
 
+/// The digits of `n / d`, which has exactly `places` decimals; `None` where it needs more than 64 bits.
+fn exact(f: &mut fmt::Formatter<'_>, n: i64, d: i64, places: u32) -> Option<fmt::Result> {
+    // sign, 19 digits, point and 19 decimals
+    let mut text = [b'0'; 40];
+    let unit = 10_u64.checked_pow(places)?.checked_div(d.unsigned_abs())?;
+    let mut whole = n.unsigned_abs() / d.unsigned_abs();
+    let mut part = (n.unsigned_abs() % d.unsigned_abs()).checked_mul(unit)?;
+    let mut free = text.iter_mut().rev();
+    let mut used = 0;
+    let mut put = |byte: u8| {
+        if let Some(slot) = free.next() {
+            *slot = byte;
+            used += 1;
+        }
+    };
+    let digit = |n: u64| b'0' + u8::try_from(n % 10).unwrap_or(0);
+    for _ in 0..places {
+        put(digit(part));
+        part /= 10;
+    }
+    put(b'.');
+    loop {
+        put(digit(whole));
+        whole /= 10;
+        if whole == 0 {
+            break;
+        }
+    }
+    if n < 0 {
+        put(b'-');
+    }
+    let digits = std::str::from_utf8(text.get(text.len() - used..)?).ok()?;
+    Some(f.write_str(digits))
+}
+
 impl fmt::Display for Rat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.0, self.decimal_places()) {
             (Repr::Small(n, 1), _) => write!(f, "{n}"),
+            (Repr::Small(n, d), Some(places)) => match exact(f, *n, *d, places) {
+                Some(written) => written,
+                None => f.write_str(&self.to_decimal(places)),
+            },
             (_, Some(places)) => f.write_str(&self.to_decimal(places)),
             (_, None) => {
                 let big = self.to_big();
@@ -683,6 +722,14 @@ mod tests {
         fn decimals_are_rounded(n in any::<i64>(), d in 1..i64::MAX, places in 0..25_u32) {
             let x = Rat::ratio(n.into(), d.into()).unwrap();
             prop_assert_eq!(r(&x.to_decimal(places)), x.rounded(places));
+        }
+
+        #[test]
+        fn finite_decimals_are_written_in_full(n in any::<i64>(), twos in 0..40_u32, fives in 0..18_u32) {
+            let x = Rat::ratio(n.into(), 2_i128.pow(twos) * 5_i128.pow(fives)).unwrap();
+            let text = x.to_string();
+            prop_assert_eq!(&r(&text), &x);
+            prop_assert_eq!(text, x.to_decimal(60));
         }
 
         #[test]

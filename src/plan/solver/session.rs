@@ -202,6 +202,10 @@ impl<'w> Session<'w> {
         if let Some(model) = self.model.as_mut() {
             // a refused start costs time only: the search then begins without one
             let _ = model.try_set_solution(Some(&seen), None, None, None);
+            if !self.integers {
+                // shifted costs would lead away from a start that is nearly the best
+                let _ = model.try_set_option(PERTURBATION, 0.0);
+            }
             self.started = Some(self.costs.iter().zip(x).map(|(cost, x)| cost * x).sum());
         }
     }
@@ -237,7 +241,11 @@ impl<'w> Session<'w> {
             return (Outcome::Failed(Stop::Time), true);
         }
         let Some(mut model) = self.model.take() else { return failed };
-        if self.solved_before && !self.integers && model.try_set_option("presolve", "off").is_err() {
+        let later = self.solved_before && !self.integers;
+        if later
+            && (model.try_set_option("presolve", "off").is_err()
+                || model.try_set_option(PERTURBATION, 1.0).is_err())
+        {
             return failed;
         }
         self.solved_before = true;
@@ -334,6 +342,9 @@ fn slacks(program: &Program, starts: &[usize], costs: &[f64]) -> Vec<(usize, Fol
     found.sort_by_key(|(_, slack)| slack.col);
     found
 }
+
+/// By how much of its own measure the simplex method shifts costs against stalling.
+const PERTURBATION: &str = "dual_simplex_cost_perturbation_multiplier";
 
 /// HiGHS' word for a point that satisfies the program.
 const FEASIBLE_POINT: i32 = 2;
