@@ -69,6 +69,7 @@ fn policy(dice: &mut Dice, grid: bool) -> Site {
         demand: Vec::new(),
         interval_s: 900,
         fixed: Vec::new(),
+        minimum: None,
         import_signal: Some(price),
         export_signal: None,
         span: span(1),

@@ -381,6 +381,9 @@ pub struct Money {
     pub demand: Vec<DemandMoney>,
     /// Fixed charges, by the share of each period that the plan covers.
     pub fixed: Rat,
+    /// Minimum bills of the months that end within the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub minimum: Vec<MinimumMoney>,
     /// Fuel and starts of generators.
     pub fuel: Rat,
     /// Wear of stores and links.
@@ -389,7 +392,7 @@ pub struct Money {
     pub breach: Rat,
     /// Worth of what is left in stores that declare one.
     pub end_value: Rat,
-    /// `energy - export + demand on whole peaks + fixed`.
+    /// `energy - export + demand on whole peaks + fixed + what minimum bills add`.
     pub bill: Rat,
     /// The bill less what no decision changes: less `fixed` and the demand already incurred.
     pub decided: Rat,
@@ -415,6 +418,27 @@ pub struct Unmanaged {
     pub export: Rat,
     /// Demand charges above what is paid anyway.
     pub demand: Vec<DemandMoney>,
+    /// Minimum bills of the months that end within the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub minimum: Vec<MinimumMoney>,
+}
+
+/// The minimum bill of one month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MinimumMoney {
+    /// The tariff.
+    pub tariff: String,
+    /// The month, `2026-07`.
+    pub month: String,
+    /// The least that its bill comes to.
+    pub minimum: Rat,
+    /// Energy less export from the month's beginning to the plan's: what the state says.
+    pub before: Rat,
+    /// What the whole month comes to without a minimum: energy, demand and fixed charges, less export.
+    pub bill: Rat,
+    /// `max(0, minimum - bill)`.
+    pub added: Rat,
 }
 
 /// One demand charge in one month.

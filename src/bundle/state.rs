@@ -58,6 +58,11 @@ pub struct State {
     /// Energy imported in the demand interval that is open, by tariff.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub interval: BTreeMap<String, Quantity>,
+    /// What the energy of this month has cost so far by tariff, what export earned taken off, demand and
+    /// fixed charges left out: the site's currency, or money without its unit. Below zero where export
+    /// earned more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub energy_cost: BTreeMap<String, String>,
     /// Used so far in the open period, by budget: `kWh`, `kg` or the site's currency (`"12.5 USD"`, or
     /// money without its unit: `"12.5"`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -135,6 +140,7 @@ impl State {
             commands: BTreeMap::new(),
             peaks: BTreeMap::new(),
             interval: BTreeMap::new(),
+            energy_cost: BTreeMap::new(),
             used: BTreeMap::new(),
             latches: Vec::new(),
             held: BTreeMap::new(),
@@ -231,7 +237,7 @@ impl State {
             .check(self.temperatures.keys(), &mut out);
         Known::new("rule", site.rules.iter().map(|r| r.name.as_str())).check(self.done.keys(), &mut out);
         let tariffs = Known::new("tariff", site.tariffs.iter().map(|t| t.name.as_str()));
-        tariffs.check(self.peaks.keys().chain(self.interval.keys()), &mut out);
+        tariffs.check(self.peaks.keys().chain(self.interval.keys()).chain(self.energy_cost.keys()), &mut out);
         for tariff in &site.tariffs {
             if let Some(peaks) = self.peaks.get(&tariff.name) {
                 Known::new("demand charge", tariff.demand.iter().map(|d| d.name.as_str()))
@@ -252,6 +258,13 @@ impl State {
                 let unit = used_unit(budget.quantity, &site.currency);
                 let (name, text) = (shown(&budget.name), shown(text));
                 out.push(fault(format!("`used` of `{name}` is no number of {unit}: `{text}`")));
+            }
+        }
+        for (tariff, text) in &self.energy_cost {
+            if used_value(text, BudgetQuantity::Cost, &site.currency).is_none() {
+                let (tariff, text) = (shown(tariff), shown(text));
+                let currency = &site.currency;
+                out.push(fault(format!("`energy_cost` of `{tariff}` is no number of {currency}: `{text}`")));
             }
         }
         self.check_signals(site, &mut out);
@@ -560,6 +573,22 @@ impl State {
             missing(
                 format!("the state lacks what was imported in the open demand interval of tariff `{tariff}`"),
                 format!("add `\"interval\": {{\"{tariff}\": \"0 kWh\"}}`"),
+            )
+        })
+    }
+
+    /// What the energy of the open month has cost so far under a tariff, less what export earned, currency.
+    ///
+    /// # Errors
+    /// EVL1003 where the state does not give it.
+    pub fn energy_cost(&self, tariff: &str, currency: &str) -> Result<Rat, Diagnostic> {
+        let text = self.energy_cost.get(tariff);
+        text.and_then(|text| used_value(text, BudgetQuantity::Cost, currency)).ok_or_else(|| {
+            missing(
+                format!(
+                    "the state does not say what this month's energy has cost so far under tariff `{tariff}`, whose minimum bill ends within the plan"
+                ),
+                format!("add `\"energy_cost\": {{\"{tariff}\": \"0 {currency}\"}}`, less what export earned"),
             )
         })
     }

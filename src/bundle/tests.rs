@@ -97,7 +97,8 @@ fn a_full_state_fits_and_uses_every_key() {
         "done": {"commute": {"charger[3]": {"energy": "12 kWh", "ran": "30 min", "owed": true}}},
         "charged": {"charger[3]": "7 kWh"},
         "commands": {"pack": {"charge": "2 kW"}}, "peaks": {"b19": {"any": "98 kW"}},
-        "interval": {"b19": "1.2 kWh"}, "used": {"daily": "12 kWh"}, "latches": ["co_alarm"],
+        "interval": {"b19": "1.2 kWh"}, "used": {"daily": "12 kWh"},
+        "energy_cost": {"b19": "-12.5 USD"}, "latches": ["co_alarm"],
         "held": {"filter": "2026-07-13T23:30:00Z"},
         "signals": {"dr": "high", "fire": false, "lobby": null}, "excluded": ["charger[2]"]
     }"#;

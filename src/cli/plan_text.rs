@@ -92,6 +92,10 @@ fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat), wid
             line("  incurred already", &demand.incurred, "")?;
         }
     }
+    for month in money.minimum.iter().filter(|month| !month.added.is_zero()) {
+        let more = format!("least {}, else {}", fixed(&month.minimum, 2), fixed(&month.bill, 2));
+        line(&format!("minimum bill {}", month.month), &month.added, &more)?;
+    }
     for (name, value) in
         [("fixed charges", &money.fixed), ("fuel and starts", &money.fuel), ("wear", &money.wear)]
     {
@@ -120,6 +124,9 @@ fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat), wid
             let more =
                 format!("peak {} kW, {} kW before", demand.peak.to_decimal(2), demand.known.to_decimal(2));
             line(&format!("  demand {} {}", demand.charge, demand.month), &demand.decided, &more)?;
+        }
+        for month in parts.minimum.iter().filter(|month| !month.added.is_zero()) {
+            line(&format!("  minimum bill {}", month.month), &month.added, "")?;
         }
     }
     Ok(())

@@ -23,6 +23,9 @@ pub struct Tariff {
     pub interval_s: i64,
     /// Fixed charges.
     pub fixed: Vec<FixedCharge>,
+    /// The least that a month's whole bill comes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<MinimumBill>,
     /// Signal of the import price.
     pub import_signal: Option<SignalId>,
     /// Signal of the export price.
@@ -81,6 +84,16 @@ pub struct FixedCharge {
     pub amount: Rat,
     /// Per.
     pub per: Period,
+    /// Where.
+    pub span: Span,
+}
+
+/// The least that a calendar month's bill comes to, fixed and demand charges counted in and what export
+/// earned taken off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MinimumBill {
+    /// Currency.
+    pub amount: Rat,
     /// Where.
     pub span: Span,
 }

@@ -243,6 +243,7 @@ pub fn tariff(site: &mut Site, periods: &[(Sched, &str)], otherwise: Option<&str
         demand: Vec::new(),
         interval_s: 900,
         fixed: Vec::new(),
+        minimum: None,
         import_signal: Some(import_signal),
         export_signal: None,
         span: span(5000),

@@ -4,13 +4,13 @@
 use super::document::Facts;
 use super::prepare::grids;
 use super::scene::{DueKind, Scene};
-use crate::bundle::{DemandMoney, Unmanaged};
+use crate::bundle::{DemandMoney, MinimumMoney, Money, Unmanaged};
 use crate::ir::{Attr, Device, Model, Need, Zone};
 use crate::quantity::Rat;
 
 /// Its decided money by part; `None` with several grids, where nobody says who would carry what.
-/// `planned` names the demand charges, in the model's order.
-pub(super) fn parts(facts: &Facts<'_, '_, '_, '_>, planned: &[DemandMoney]) -> Option<Unmanaged> {
+/// `planned` names the demand charges and the months of minimum bills, in the model's order.
+pub(super) fn parts(facts: &Facts<'_, '_, '_, '_>, planned: &Money) -> Option<Unmanaged> {
     let scene = facts.solved.model.scene;
     let site = scene.site;
     let grids = grids(site);
@@ -47,7 +47,7 @@ pub(super) fn parts(facts: &Facts<'_, '_, '_, '_>, planned: &[DemandMoney]) -> O
         energy += power.max(0.0) * hours * prices.import.get(t)?;
         export += (-power).max(0.0) * hours * prices.export.get(t)?;
     }
-    let demand = (scene.charges.iter().filter(|c| c.grid == *grid).zip(planned))
+    let demand: Vec<DemandMoney> = (scene.charges.iter().filter(|c| c.grid == *grid).zip(&planned.demand))
         .map(|(charge, named)| {
             let peak = (charge.intervals.iter())
                 .map(|(steps, known)| {
@@ -64,13 +64,28 @@ pub(super) fn parts(facts: &Facts<'_, '_, '_, '_>, planned: &[DemandMoney]) -> O
         })
         .collect();
     let snapped = |money: f64| Rat::from_f64_snapped(money, 9).unwrap_or_default();
-    Some(Unmanaged { energy: snapped(energy), export: snapped(export), demand })
+    let mut minimum = Vec::new();
+    for (month, named) in scene.least_bills.iter().zip(&planned.minimum) {
+        let mut bill = month.before;
+        for t in month.steps.clone() {
+            let energy = net.get(t)? * scene.hours(t);
+            bill += energy.max(0.0) * prices.import.get(t)? - (-energy).max(0.0) * prices.export.get(t)?;
+        }
+        let mut bill = snapped(bill);
+        for charge in demand.iter().filter(|charge| charge.month == named.month) {
+            bill += &charge.decided;
+        }
+        let added = Rat::max_of(&(&named.minimum - &bill), &Rat::ZERO);
+        minimum.push(MinimumMoney { bill, added, ..named.clone() });
+    }
+    Some(Unmanaged { energy: snapped(energy), export: snapped(export), demand, minimum })
 }
 
 /// The sum of the parts.
 pub(super) fn cost(parts: &Unmanaged) -> Rat {
     let demand: Rat = parts.demand.iter().map(|charge| charge.decided.clone()).sum();
-    &(&parts.energy - &parts.export) + &demand
+    let minimum: Rat = parts.minimum.iter().map(|month| month.added.clone()).sum();
+    &(&parts.energy - &parts.export) + &(&demand + &minimum)
 }
 
 /// Deliveries and runs at full power as early as they can; what one due has brought counts for the

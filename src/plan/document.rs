@@ -55,7 +55,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     let mut sums = money::of(known, &trajectory);
     money::close(&mut sums);
     sums.model_cost = Rat::from_f64_snapped(model_cost(facts.solved), 9);
-    sums.unmanaged_parts = baseline::parts(facts, &sums.demand);
+    sums.unmanaged_parts = baseline::parts(facts, &sums);
     sums.unmanaged = sums.unmanaged_parts.as_ref().map(baseline::cost);
     let gap_money = gap(facts.solved);
     let gross = parts(facts.solved).get(&Part::Import).copied().unwrap_or(0.0).abs();

@@ -79,6 +79,8 @@ pub(super) enum Part {
     Export,
     /// Demand charges above what is paid anyway.
     Demand,
+    /// What minimum bills add.
+    Minimum,
     /// Fuel and starts.
     Fuel,
     /// Wear of stores and links.

@@ -2,7 +2,8 @@
 
 use super::prepare::{Known, grids};
 use super::steps;
-use crate::bundle::{DemandMoney, Money};
+use crate::bundle::{DemandMoney, MinimumMoney, Money};
+use crate::calendar::Instant;
 use crate::inputs::price_pieces;
 use crate::ir::{Attr, Device, End, Model, Period, Price, SigRef, Tariff};
 use crate::quantity::Rat;
@@ -56,8 +57,10 @@ pub(super) fn of(known: &Known<'_>, trajectory: &Trajectory) -> Money {
                 money.export += &(&(&sold * &hours) * price);
             }
         }
-        money.demand.extend(demand(known, trajectory, grid, tariff));
-        money.fixed += &fixed(known, tariff);
+        let demand = demand(known, trajectory, grid, tariff);
+        money.minimum.extend(least(known, trajectory, (grid, tariff), (&import, &export), &demand));
+        money.demand.extend(demand);
+        money.fixed += &fixed_in(known, tariff, known.from(), known.until());
     }
     for run in &trajectory.runs {
         let Some(family) = site.family(run.unit.family) else { continue };
@@ -110,6 +113,10 @@ pub(super) fn close(money: &mut Money) {
         bill += &(&charge.decided + &charge.incurred);
         decided += &charge.decided;
     }
+    for month in &money.minimum {
+        bill += &month.added;
+        decided += &month.added;
+    }
     money.bill = &bill + &money.fixed;
     money.plan_cost = &(&(&decided + &money.fuel) + &money.wear) + &(&money.breach - &money.end_value);
     money.decided = decided;
@@ -119,10 +126,9 @@ fn demand(known: &Known<'_>, trajectory: &Trajectory, grid: Device, tariff: &Tar
     let (from, until) = (known.from(), known.until());
     let mut found = Vec::new();
     for charge in &tariff.demand {
-        for (month, (start, end)) in
-            steps::periods(known.calendar, Period::Month, from, until).into_iter().enumerate()
-        {
-            let metered = if month == 0 && start < from {
+        for (nth, month) in months(known).into_iter().enumerate() {
+            let (start, end) = (month.start, month.end);
+            let metered = if nth == 0 && start < from {
                 known.state.peak(&tariff.name, &charge.name).unwrap_or_default()
             } else {
                 Rat::ZERO
@@ -148,11 +154,10 @@ fn demand(known: &Known<'_>, trajectory: &Trajectory, grid: Device, tariff: &Tar
                 peak = Rat::max_of(&peak, &energy.checked_div(&length).unwrap_or_default());
             }
             let above = Rat::max_of(&(&peak - &known_peak), &Rat::ZERO);
-            let (date, _, _) = known.calendar.civil(start);
             found.push(DemandMoney {
                 tariff: tariff.name.clone(),
                 charge: charge.name.clone(),
-                month: format!("{:04}-{:02}", date.year, date.month),
+                month: month.name,
                 decided: &charge.price * &above,
                 incurred: &charge.price * &known_peak,
                 known: known_peak,
@@ -164,9 +169,65 @@ fn demand(known: &Known<'_>, trajectory: &Trajectory, grid: Device, tariff: &Tar
     found
 }
 
-/// Fixed charges, by the share of each period that the plan covers.
-fn fixed(known: &Known<'_>, tariff: &Tariff) -> Rat {
-    let (from, until) = (known.from(), known.until());
+/// A calendar month that meets the plan.
+pub(super) struct Month {
+    pub(super) start: Instant,
+    pub(super) end: Instant,
+    /// `2026-07`.
+    pub(super) name: String,
+}
+
+/// The months that meet the plan.
+pub(super) fn months(known: &Known<'_>) -> Vec<Month> {
+    let name = |start| {
+        let (date, _, _) = known.calendar.civil(start);
+        format!("{:04}-{:02}", date.year, date.month)
+    };
+    (steps::periods(known.calendar, Period::Month, known.from(), known.until()).into_iter())
+        .map(|(start, end)| Month { start, end, name: name(start) })
+        .collect()
+}
+
+/// The minimum bills of the months that end within the plan.
+fn least(
+    known: &Known<'_>,
+    trajectory: &Trajectory,
+    (grid, tariff): (Device, &Tariff),
+    (import, export): (&[Rat], &[Rat]),
+    demand: &[DemandMoney],
+) -> Vec<MinimumMoney> {
+    let Some(minimum) = &tariff.minimum else { return Vec::new() };
+    let mut found = Vec::new();
+    for month in months(known).into_iter().filter(|month| month.end <= known.until()) {
+        let begun = month.start < known.from();
+        let before = begun.then(|| known.state.energy_cost(&tariff.name, &known.site.currency).ok());
+        let before = before.flatten().unwrap_or_default();
+        let mut bill = &before + &fixed_in(known, tariff, month.start, month.end);
+        for t in known.within(month.start.max(known.from()), month.end) {
+            let Some(hours) = known.steps.get(t).map(|step| step.hours()) else { continue };
+            for (side, prices, sign) in [(Attr::Import, import, 1), (Attr::Export, export, -1)] {
+                let energy = &power(trajectory, grid, &side, t) * &hours;
+                let price = prices.get(t).cloned().unwrap_or_default();
+                bill += &(&(&energy * &price) * &Rat::int(sign));
+            }
+        }
+        for charge in demand.iter().filter(|charge| charge.month == month.name) {
+            bill += &(&charge.decided + &charge.incurred);
+        }
+        found.push(MinimumMoney {
+            tariff: tariff.name.clone(),
+            month: month.name,
+            minimum: minimum.amount.clone(),
+            before,
+            added: Rat::max_of(&(&minimum.amount - &bill), &Rat::ZERO),
+            bill,
+        });
+    }
+    found
+}
+
+/// Fixed charges between two instants, by the share of each period that lies there.
+pub(super) fn fixed_in(known: &Known<'_>, tariff: &Tariff, from: Instant, until: Instant) -> Rat {
     let mut sum = Rat::ZERO;
     for charge in &tariff.fixed {
         for (start, end) in steps::periods(known.calendar, charge.per, from, until) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::scene::{Allowance, Due, DueKind, Open, Owner, PeakCharge, Prices, Running, Scene, Short, Stay};
+use super::scene::{
+    Allowance, Due, DueKind, LeastBill, Open, Owner, PeakCharge, Prices, Running, Scene, Short, Stay,
+};
 use super::steps::{self, Step};
 use crate::bundle::State;
 use crate::calendar::{Calendar, Instant};
@@ -55,6 +57,7 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     bands(known, &mut scene);
     stays(known, &mut scene, &mut notes, &mut findings);
     charges(known, &mut scene, &mut findings);
+    least_bills(known, &mut scene, &mut notes, &mut findings);
     budgets(known, &mut scene, &mut findings);
     excluded(known, &mut findings);
     super::islands::check(known.site, &mut findings);
@@ -113,9 +116,15 @@ fn reversible(site: &Site, findings: &mut Diagnostics) {
     }
 }
 
-/// A demand charge is paid on one meter's peak, and the state knows one peak for each charge.
+/// A demand charge is paid on one meter's peak, and the state knows one peak for each charge; a minimum
+/// bill is one meter's as well.
 fn shared_meters(site: &Site, findings: &mut Diagnostics) {
-    for tariff in site.tariffs.iter().filter(|tariff| !tariff.demand.is_empty()) {
+    for tariff in &site.tariffs {
+        let what = match (&tariff.minimum, tariff.demand.is_empty()) {
+            (_, false) => "demand charges",
+            (Some(_), true) => "the minimum bill",
+            (None, true) => continue,
+        };
         let metered = |family: &&Family| matches!(family.model, Model::Grid { tariff: Some(id), .. } if id == tariff.id);
         let mut grids = site.families.iter().filter(metered);
         let first = grids.next();
@@ -126,7 +135,7 @@ fn shared_meters(site: &Site, findings: &mut Diagnostics) {
                     codes::NOT_PLANNED_YET,
                     second.span,
                     format!(
-                        "understood, not planned yet: demand charges of `{}` at the meters of `{}` and `{}`",
+                        "understood, not planned yet: {what} of `{}` at the meters of `{}` and `{}`",
                         tariff.name, first.name, second.name
                     ),
                 )
@@ -366,12 +375,58 @@ fn charges(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
                 scene.charges.push(PeakCharge {
                     tariff: tariff.id,
                     charge: place,
+                    month,
                     grid,
                     price: charge.price.to_f64(),
                     known: known_peak,
                     intervals,
                 });
             }
+        }
+    }
+}
+
+/// Minimum bills of the months that end within the plan; of others it is said that no plan minds them.
+fn least_bills(
+    known: &Known<'_>,
+    scene: &mut Scene<'_>,
+    notes: &mut Vec<String>,
+    findings: &mut Diagnostics,
+) {
+    let site = known.site;
+    for (grid, tariff) in grids(site) {
+        let Some(minimum) = &tariff.minimum else { continue };
+        for (nth, month) in super::money::months(known).into_iter().enumerate() {
+            if month.end > known.until() {
+                notes.push(format!(
+                    "the minimum bill of {} {} of tariff `{}` is not minded in {}, which ends after the plan",
+                    minimum.amount, site.currency, tariff.name, month.name
+                ));
+                continue;
+            }
+            let mut before = super::money::fixed_in(known, tariff, month.start, month.end).to_f64();
+            if month.start < known.from() {
+                match known.state.energy_cost(&tariff.name, &site.currency) {
+                    Ok(cost) => before += cost.to_f64(),
+                    Err(finding) => findings.push(finding),
+                }
+            }
+            let of_grid = scene.charges.iter().enumerate().filter(|(_, charge)| charge.grid == grid);
+            let of_month = of_grid.filter(|(_, charge)| charge.month == nth);
+            let charges: Vec<usize> = of_month.map(|(place, _)| place).collect();
+            before += charges
+                .iter()
+                .filter_map(|place| scene.charges.get(*place))
+                .map(|charge| charge.price * charge.known)
+                .sum::<f64>();
+            scene.least_bills.push(LeastBill {
+                tariff: tariff.id,
+                grid,
+                least: minimum.amount.to_f64(),
+                before,
+                steps: known.within(month.start.max(known.from()), month.end),
+                charges,
+            });
         }
     }
 }

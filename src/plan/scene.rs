@@ -203,6 +203,8 @@ pub(super) struct PeakCharge {
     pub(super) tariff: TariffId,
     /// Place among the tariff's charges.
     pub(super) charge: usize,
+    /// Place of its month among those that meet the plan.
+    pub(super) month: usize,
     /// Meter.
     pub(super) grid: Device,
     /// Currency/kW.
@@ -211,6 +213,24 @@ pub(super) struct PeakCharge {
     pub(super) known: f64,
     /// Intervals: steps with their share of the interval, and what the realised part adds to the mean.
     pub(super) intervals: Vec<(Vec<(usize, f64)>, f64)>,
+}
+
+/// The minimum bill of a month that ends within the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LeastBill {
+    /// Tariff.
+    pub(super) tariff: TariffId,
+    /// Meter.
+    pub(super) grid: Device,
+    /// Least bill, currency.
+    pub(super) least: f64,
+    /// What the month comes to whatever is planned: energy so far, fixed charges, demand that is paid
+    /// anyway.
+    pub(super) before: f64,
+    /// Steps of the month.
+    pub(super) steps: std::ops::Range<usize>,
+    /// Its demand charges, by place in [`Scene::charges`].
+    pub(super) charges: Vec<usize>,
 }
 
 /// The stay of a vehicle.
@@ -318,6 +338,8 @@ pub(super) struct Scene<'a> {
     pub(super) ahead: Vec<Ahead>,
     /// Demand charges.
     pub(super) charges: Vec<PeakCharge>,
+    /// Minimum bills.
+    pub(super) least_bills: Vec<LeastBill>,
     /// Vehicles; a charger that is here has power only during a stay.
     pub(super) stays: BTreeMap<Device, Vec<Stay>>,
     /// Restricted origins.
@@ -368,6 +390,7 @@ impl<'a> Scene<'a> {
             open: Vec::new(),
             ahead: Vec::new(),
             charges: Vec::new(),
+            least_bills: Vec::new(),
             stays: BTreeMap::new(),
             origins: Vec::new(),
             resting: BTreeMap::new(),

@@ -59,8 +59,10 @@ pub(super) fn cut(
     for budget in &site.budgets {
         cuts.extend(periods(calendar, budget.per, from, to).into_iter().map(|(start, _)| start));
     }
-    for tariff in site.tariffs.iter().filter(|t| !t.demand.is_empty()) {
+    if site.tariffs.iter().any(|tariff| !tariff.demand.is_empty() || tariff.minimum.is_some()) {
         cuts.extend(periods(calendar, Period::Month, from, to).into_iter().map(|(start, _)| start));
+    }
+    for tariff in site.tariffs.iter().filter(|t| !t.demand.is_empty()) {
         cuts.extend(intervals(calendar, tariff.interval_s, from, to).into_iter().map(|(start, _)| start));
     }
     cuts.retain(|at| from < *at && *at < to);

@@ -71,6 +71,7 @@ pub(super) fn grid(site: &mut Site, import: &str, export: &str) -> Device {
         demand: Vec::new(),
         interval_s: 900,
         fixed: Vec::new(),
+        minimum: None,
         import_signal: None,
         export_signal: None,
         span: span(),

@@ -232,6 +232,7 @@ fn a_demand_charge_is_paid_above_what_is_known() {
     scene.charges.push(PeakCharge {
         tariff: TariffId(0),
         charge: 0,
+        month: 0,
         grid: g,
         price: 10.0,
         known: 4.0,

@@ -165,6 +165,7 @@ mod tests {
         scene.charges.push(PeakCharge {
             tariff: crate::ir::TariffId(0),
             charge: 0,
+            month: 0,
             grid: g,
             price: 20.0,
             known: 1.8,
@@ -195,6 +196,7 @@ mod tests {
         scene.charges.push(PeakCharge {
             tariff: crate::ir::TariffId(0),
             charge: 0,
+            month: 0,
             grid: g,
             price: 20.0,
             known: 1.7,

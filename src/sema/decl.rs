@@ -45,6 +45,7 @@ impl<'a> Compiler<'a> {
                 demand: Vec::new(),
                 interval_s: 900,
                 fixed: Vec::new(),
+                minimum: None,
                 import_signal: None,
                 export_signal: None,
                 span: name.span,

@@ -8,7 +8,8 @@ use super::signal::{Key, Made};
 use crate::ast::{ArgKind, Declaration, Property};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::ir::{
-    DemandCharge, FixedCharge, Period, Price, PricePeriod, Sched, SignalId, SignalSource, TariffId,
+    DemandCharge, FixedCharge, MinimumBill, Period, Price, PricePeriod, Sched, SignalId, SignalSource,
+    TariffId,
 };
 use crate::quantity::{Rat, Type};
 
@@ -67,7 +68,8 @@ impl<'a> Compiler<'a> {
                 fixed.push(charge);
             }
         }
-        for key in ["tier", "tiers", "ratchet", "coincident", "minimum", "reactive", "power_factor"] {
+        let minimum = self.take(&mut props, "minimum").and_then(|args| self.minimum_bill(args));
+        for key in ["tier", "tiers", "ratchet", "coincident", "reactive", "power_factor"] {
             for args in props.all(key) {
                 let text = self.text(args.span());
                 self.unhonoured(format!("`{text}` in the tariff `{name}`"), args.span(), false, true);
@@ -84,6 +86,7 @@ impl<'a> Compiler<'a> {
             tariff.demand = demand;
             tariff.interval_s = interval_s;
             tariff.fixed = fixed;
+            tariff.minimum = minimum;
             tariff.import_signal = import_signal;
             tariff.export_signal = export_signal;
         }
@@ -274,6 +277,18 @@ impl<'a> Compiler<'a> {
         };
         self.end(&args);
         Some(FixedCharge { amount: amount?, per: per?, span })
+    }
+
+    /// `minimum 20 EUR per month`.
+    fn minimum_bill(&mut self, args: Args<'a>) -> Option<MinimumBill> {
+        let span = args.span();
+        let FixedCharge { amount, per, .. } = self.fixed_charge(args)?;
+        let amount = self.not_negative(amount, span)?;
+        if per != Period::Month {
+            self.unhonoured(format!("a minimum bill per {}", per.word()), span, false, true);
+            return None;
+        }
+        Some(MinimumBill { amount, span })
     }
 
     /// `day`, `week`, `month` or `year`.

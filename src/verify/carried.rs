@@ -1,4 +1,5 @@
-//! What a plan carries on from its state: the open demand interval, and the vehicles that are there.
+//! What a plan carries on from its state: the open demand interval and month, and the vehicles that are
+//! there.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use crate::bundle::{Session, register_step};
 use crate::calendar::{Calendar, Instant};
 use crate::eval::{Activation, Asked, Environment, Evaluator};
 use crate::ir::{
-    Attr, Budget, BudgetQuantity, ClassId, Device, EffectKind, Family, Model, Need, Price, Site, Statement,
-    Target,
+    Attr, Budget, BudgetQuantity, ClassId, Device, EffectKind, Family, Model, Need, Period, Price, Site,
+    Statement, Target,
 };
 use crate::quantity::Rat;
 
@@ -27,6 +28,24 @@ pub(super) fn intervals(case: &Case<'_>, calendar: &Calendar, out: &mut Misses) 
         if begin < first.start
             && counts
             && let Err(missing) = case.state.interval_energy(&tariff.name)
+        {
+            out.push("state", Miss::plan(&tariff.name, missing.message));
+        }
+    }
+}
+
+/// The state says what the month's energy has cost so far, where its minimum bill ends within the plan.
+pub(super) fn months(case: &Case<'_>, calendar: &Calendar, out: &mut Misses) {
+    let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return };
+    let (begins, ends) = calendar.period(Period::Month, first.start);
+    for family in &case.site.families {
+        let Model::Grid { tariff: Some(tariff), .. } = &family.model else { continue };
+        let Some(tariff) = case.site.tariffs.get(tariff.index()).filter(|t| t.minimum.is_some()) else {
+            continue;
+        };
+        if begins < first.start
+            && ends <= last.end
+            && let Err(missing) = case.state.energy_cost(&tariff.name, &case.site.currency)
         {
             out.push("state", Miss::plan(&tariff.name, missing.message));
         }

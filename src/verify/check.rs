@@ -105,6 +105,7 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
     let mut out = Misses::default();
     cuts::check(case, calendar, &mut out);
     carried::intervals(case, calendar, &mut out);
+    carried::months(case, calendar, &mut out);
     physical::check(case, &commands, &trajectory, &mut out);
     let units = units(case, &commands);
     let balancing = balancing(case, &commands, &units);

@@ -7,7 +7,7 @@ use super::Case;
 use super::miss::{Miss, Misses};
 use crate::calendar::{Calendar, Instant};
 use crate::eval::Evaluator;
-use crate::ir::EffectKind;
+use crate::ir::{EffectKind, Period};
 
 /// Every step that goes on past an instant at which it has to end.
 pub(super) fn check(case: &Case<'_>, calendar: &Calendar, out: &mut Misses) {
@@ -37,6 +37,17 @@ fn instants(case: &Case<'_>, calendar: &Calendar, from: Instant, until: Instant)
         let mut at = from;
         while at < until {
             let (_, end) = calendar.period(budget.per, at);
+            if end <= at {
+                break;
+            }
+            found.insert(end);
+            at = end;
+        }
+    }
+    if site.tariffs.iter().any(|tariff| tariff.minimum.is_some()) {
+        let mut at = from;
+        while at < until {
+            let (_, end) = calendar.period(Period::Month, at);
             if end <= at {
                 break;
             }

@@ -55,6 +55,8 @@ pub(super) struct Account {
     /// By tariff, charge and month: known peak, planned peak, price.
     pub(super) demand: BTreeMap<(String, String, String), (Rat, Amount, Rat)>,
     pub(super) fixed: Rat,
+    /// By tariff and month that ends within the plan: least bill, energy before the plan, the month's bill.
+    pub(super) minimum: BTreeMap<(String, String), (Rat, Rat, Amount)>,
     pub(super) fuel: Amount,
     pub(super) wear: Amount,
     pub(super) end_value: Amount,
@@ -112,6 +114,7 @@ pub(super) fn account(
                 priced(case, calendar, tariff, false, run.powers.get(&Attr::Import), &mut energy)?;
                 priced(case, calendar, tariff, true, run.powers.get(&Attr::Export), &mut export)?;
                 demand(case, calendar, tariff, run, &mut account)?;
+                minimum(case, calendar, tariff, run, &mut account)?;
                 account.fixed += &fixed(calendar, tariff, from, until);
             }
             Model::Generator { fuel_cost, start_cost, .. } => {
@@ -242,6 +245,55 @@ fn demand(
     Ok(())
 }
 
+/// The minimum bills of one tariff, for the calendar months that end within the plan.
+fn minimum(
+    case: &Case<'_>,
+    calendar: &Calendar,
+    tariff: &Tariff,
+    run: &Run,
+    out: &mut Account,
+) -> Result<(), TooLarge> {
+    let Some(minimum) = &tariff.minimum else { return Ok(()) };
+    let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Ok(()) };
+    let mut month = calendar.period(Period::Month, first.start);
+    while month.1 <= last.end && month.0 < month.1 {
+        let before = if month.0 < first.start {
+            case.state.energy_cost(&tariff.name, &case.site.currency).unwrap_or_default()
+        } else {
+            Rat::ZERO
+        };
+        let (date, _, _) = calendar.civil(month.0);
+        let name = format!("{:04}-{:02}", date.year, date.month);
+        let mut bill = Amount::exact(&before + &fixed(calendar, tariff, month.0, month.1));
+        for (side, export) in [(Attr::Import, false), (Attr::Export, true)] {
+            let inside = |(power, step): (&Interval, &crate::bundle::Step)| {
+                if month.0 <= step.start && step.start < month.1 { *power } else { Interval::ZERO }
+            };
+            let powers = run.powers.get(&side);
+            let powers = powers.map(|powers| powers.iter().zip(case.steps).map(inside).collect());
+            let mut energy = ByPrice::default();
+            priced(case, calendar, tariff, export, powers.as_ref(), &mut energy)?;
+            let energy = energy.amount();
+            if export {
+                bill.lo = &bill.lo - &energy.hi;
+                bill.hi = &bill.hi - &energy.lo;
+            } else {
+                bill.lo += &energy.lo;
+                bill.hi += &energy.hi;
+            }
+        }
+        for ((of, _, at), (known, peak, price)) in &out.demand {
+            if *of == tariff.name && *at == name {
+                bill.lo += &(price * &Rat::max_of(known, &peak.lo));
+                bill.hi += &(price * &Rat::max_of(known, &peak.hi));
+            }
+        }
+        out.minimum.insert((tariff.name.clone(), name), (minimum.amount.clone(), before, bill));
+        month = calendar.period(Period::Month, month.1);
+    }
+    Ok(())
+}
+
 fn known(case: &Case<'_>, tariff: &Tariff, charge: &DemandCharge, begun: bool) -> Rat {
     let metered =
         if begun { case.state.peak(&tariff.name, &charge.name).unwrap_or_default() } else { Rat::ZERO };
@@ -352,6 +404,25 @@ pub(super) fn differences(account: &Account, money: &Money, priced: Rat) -> Vec<
     for key in account.demand.keys().filter(|key| charges.get(*key) != Some(&1)) {
         compare(&format!("demand `{}` of {}", key.1, key.2), &Rat::ONE, &Amount::default());
     }
+    let mut months: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for said in &money.minimum {
+        let key = (said.tariff.clone(), said.month.clone());
+        *months.entry(key.clone()).or_default() += 1;
+        let of = |part: &str| format!("minimum bill of {}: {part}", said.month);
+        let Some((minimum, before, bill)) = account.minimum.get(&key) else {
+            compare(&of("bill"), &Rat::ONE, &Amount::default());
+            continue;
+        };
+        compare(&of("minimum"), &said.minimum, &Amount::exact(minimum.clone()));
+        compare(&of("before"), &said.before, &Amount::exact(before.clone()));
+        compare(&of("bill"), &said.bill, bill);
+        let added = Rat::max_of(&(minimum - &said.bill), &Rat::ZERO);
+        compare(&of("added"), &said.added, &Amount::exact(added));
+        decided += &said.added;
+    }
+    for key in account.minimum.keys().filter(|key| months.get(*key) != Some(&1)) {
+        compare(&format!("minimum bill of {}", key.1), &Rat::ONE, &Amount::default());
+    }
     let net = &(&money.energy - &money.export) + &decided;
     compare("decided", &money.decided, &Amount::exact(net.clone()));
     compare("bill", &money.bill, &Amount::exact(&(&net + &incurred) + &money.fixed));
@@ -380,6 +451,16 @@ pub(super) fn unmanaged(money: &Money) -> Option<String> {
         });
     if !same {
         return Some("the demand charges of nobody deciding are not those of the plan".to_owned());
+    }
+    let same = parts.minimum.len() == money.minimum.len()
+        && parts.minimum.iter().zip(&money.minimum).all(|(said, own)| {
+            sum += &said.added;
+            (&said.tariff, &said.month, &said.minimum, &said.before)
+                == (&own.tariff, &own.month, &own.minimum, &own.before)
+                && said.added == Rat::max_of(&(&said.minimum - &said.bill), &Rat::ZERO)
+        });
+    if !same {
+        return Some("the minimum bills of nobody deciding are not those of the plan".to_owned());
     }
     let near = money.unmanaged.as_ref().is_some_and(|said| (said - &sum).abs() <= near());
     (!near).then(|| format!("the plan's parts of what nobody deciding costs add up to {sum}"))

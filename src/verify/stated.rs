@@ -8,9 +8,9 @@ use super::obligations::Due;
 use super::simulate::Trajectory;
 use super::{Case, carried};
 use crate::bundle::{Names, PlanDocument, Reason, StatementRef, register_step};
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Instant};
 use crate::eval::{Asked, Decision, Demand, Unit};
-use crate::ir::{Attr, Device, End, Family, MemberRange, Model, Need, Statement};
+use crate::ir::{Attr, Device, End, Family, MemberRange, Model, Need, Period, Statement};
 use crate::quantity::Rat;
 
 /// What was asked of a plan, by which its words are judged.
@@ -28,6 +28,7 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     let site = facts.case.site;
     let mut found = Vec::from_iter(aged(facts));
     found.extend(short_stays(facts));
+    found.extend(later_minima(facts));
     found.extend(carried::roomless(facts.case).into_iter().map(carried::words));
     for (family, default, _) in resting(facts).into_iter().filter(|(family, ..)| takes(family)) {
         found.push(format!(
@@ -73,6 +74,28 @@ fn aged(facts: &Facts<'_, '_>) -> Option<String> {
             facts.calendar.show(at)
         )
     })
+}
+
+/// Minimum bills of months that end after the plan.
+fn later_minima(facts: &Facts<'_, '_>) -> Vec<String> {
+    let (case, calendar) = (facts.case, facts.calendar);
+    let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Vec::new() };
+    let (begins, ends) = calendar.period(Period::Month, Instant(last.end.0.saturating_sub(1)));
+    if ends <= last.end || last.end <= first.start {
+        return Vec::new();
+    }
+    let (date, _, _) = calendar.civil(begins);
+    let mut found = Vec::new();
+    for family in &case.site.families {
+        let Model::Grid { tariff: Some(tariff), .. } = &family.model else { continue };
+        let Some(tariff) = case.site.tariffs.get(tariff.index()) else { continue };
+        let Some(minimum) = &tariff.minimum else { continue };
+        found.push(format!(
+            "the minimum bill of {} {} of tariff `{}` is not minded in {:04}-{:02}, which ends after the plan",
+            minimum.amount, case.site.currency, tariff.name, date.year, date.month
+        ));
+    }
+    found
 }
 
 fn takes(family: &Family) -> bool {

@@ -115,6 +115,7 @@ pub(super) fn small() -> Setup {
         }],
         interval_s: 900,
         fixed: vec![FixedCharge { amount: rat("155"), per: Period::Month, span: span(3) }],
+        minimum: None,
         import_signal: None,
         export_signal: None,
         span: span(4),

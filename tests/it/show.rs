@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use evl::bundle::Bundle;
 use evl::bundle::inventory::Inventory;
 use evl::bundle::{
-    Breach, CommandForm, CommandSeries, DemandMoney, Document, Gap, GroupSeries, Hash, InputHash, Money,
-    PlanDocument, Presumption, Quantity, Reason, Series, Split, State, StatementRef, Status, Step, Unmanaged,
+    Breach, CommandForm, CommandSeries, DemandMoney, Document, Gap, GroupSeries, Hash, InputHash,
+    MinimumMoney, Money, PlanDocument, Presumption, Quantity, Reason, Series, Split, State, StatementRef,
+    Status, Step, Unmanaged,
 };
 use evl::calendar::Instant;
 use evl::diag::ExitCode;
@@ -100,9 +101,17 @@ fn sample() -> PlanDocument {
                 decided: rat("204.75"),
                 incurred: rat("3510"),
             }],
-            bill: rat("3725.595"),
-            decided: rat("215.595"),
-            unmanaged: Some(rat("301.2")),
+            minimum: vec![MinimumMoney {
+                tariff: "b19".to_owned(),
+                month: "2026-07".to_owned(),
+                minimum: rat("3800"),
+                before: rat("60"),
+                bill: rat("3785.595"),
+                added: rat("14.405"),
+            }],
+            bill: rat("3740"),
+            decided: rat("230"),
+            unmanaged: Some(rat("375.7")),
             unmanaged_parts: Some(Unmanaged {
                 energy: rat("14.7"),
                 export: rat("0"),
@@ -116,8 +125,16 @@ fn sample() -> PlanDocument {
                     decided: rat("286.5"),
                     incurred: rat("3510"),
                 }],
+                minimum: vec![MinimumMoney {
+                    tariff: "b19".to_owned(),
+                    month: "2026-07".to_owned(),
+                    minimum: rat("3800"),
+                    before: rat("60"),
+                    bill: rat("3725.5"),
+                    added: rat("74.5"),
+                }],
             }),
-            plan_cost: rat("215.595"),
+            plan_cost: rat("230"),
             ..Money::default()
         },
         reasons: vec![Reason {

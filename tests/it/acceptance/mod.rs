@@ -11,6 +11,7 @@ mod guards;
 mod haeo;
 mod infeasible;
 mod laws;
+mod minimum;
 mod origins;
 mod refusals;
 mod stale;

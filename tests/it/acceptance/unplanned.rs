@@ -117,7 +117,7 @@ const REFUSED: &[(In, &str, &str, &str)] = &[
         "`spare` beside `utility` on connected buses",
         "spare",
     ),
-    (In::Tariff, "minimum 20 EUR per month", "`minimum 20 EUR per month` in the tariff", "20 EUR"),
+    (In::Tariff, "minimum 20 EUR per year", "a minimum bill per year", "20 EUR"),
     (In::Tariff, "ratchet 80 %", "`ratchet 80 %` in the tariff", "80 %"),
     (In::Tariff, "demand yearly { 10 EUR/kW on any }", "a yearly demand charge", "yearly"),
     (
