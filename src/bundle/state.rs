@@ -1,7 +1,7 @@
 //! The state document: what is known of the site at one instant. `evl snapshot` writes it, people
 //! may write it too; `docs/schema/state.json` describes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -622,6 +622,16 @@ impl State {
         let declared = site.signal(*id)?;
         let given = self.signals.get(&signal_name(site, signal)?)?;
         Some(given.as_ref().and_then(|given| signal_value(site, declared, given)))
+    }
+
+    /// The devices that plans may not count on.
+    #[must_use]
+    pub fn excluded(&self, site: &Site) -> BTreeSet<Device> {
+        if self.excluded.is_empty() {
+            return BTreeSet::new();
+        }
+        let names = Names::new(site);
+        self.excluded.iter().filter_map(|name| names.device(name)).collect()
     }
 
     /// Whether plans may not count on a device.

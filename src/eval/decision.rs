@@ -1,6 +1,6 @@
 //! What the evaluator answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::device::{Demand, DeviceSet, physical_family, physical_zone};
 use super::env::{Instance, Truth};
@@ -41,6 +41,23 @@ impl Unit {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         false
+    }
+
+    /// What is left of it without these devices.
+    fn without(&self, devices: &BTreeSet<Device>) -> Vec<Self> {
+        let Self::Devices(range) = self else { return vec![*self] };
+        let (mut left, mut first) = (Vec::new(), range.first);
+        let within = |device: &&Device| range.contains(**device);
+        for device in devices.iter().filter(within) {
+            if first < device.index {
+                left.push(Self::Devices(MemberRange { first, last: device.index - 1, ..*range }));
+            }
+            first = device.index.saturating_add(1);
+        }
+        if first <= range.last {
+            left.push(Self::Devices(MemberRange { first, ..*range }));
+        }
+        left
     }
 
     /// Whether the device is in it.
@@ -348,6 +365,36 @@ impl Decision {
     #[must_use]
     pub fn zone(&self, site: &Site, zone: ZoneId) -> Option<DeviceSet> {
         self.resolved.get(&Unit::Zone(zone)).cloned().or_else(|| physical_zone(site, zone))
+    }
+
+    /// The same where nobody commands these devices: effects on them alone bind nothing. Totals keep
+    /// them, and obligations are told to be void by whoever asks for them.
+    #[must_use]
+    pub fn without(mut self, devices: &BTreeSet<Device>) -> Self {
+        if devices.is_empty() {
+            return self;
+        }
+        self.resolved = (self.resolved.into_iter())
+            .flat_map(|(unit, set)| unit.without(devices).into_iter().map(move |unit| (unit, set.clone())))
+            .collect();
+        self.outcomes = (self.outcomes.into_iter())
+            .flat_map(|outcome| {
+                let left = outcome.unit.without(devices);
+                left.into_iter().map(move |unit| Outcome { unit, ..outcome.clone() })
+            })
+            .collect();
+        for wish in &mut self.preferences {
+            if let Asked::Demand(_) | Asked::Supply { .. } = wish.asked {
+                wish.units = wish.units.iter().flat_map(|unit| unit.without(devices)).collect();
+            }
+        }
+        self.origins = (self.origins.into_iter())
+            .flat_map(|origins| {
+                let left = origins.unit.without(devices);
+                left.into_iter().map(move |unit| Origins { unit, ..origins.clone() })
+            })
+            .collect();
+        self
     }
 
     /// Whether the rule (any member of it) is active.

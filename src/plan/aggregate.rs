@@ -10,6 +10,7 @@ use crate::ir::{Attr, Device, Family, Model, Need};
 /// The units of a scene: single devices, and sets of devices that nothing tells apart.
 pub(super) fn units(scene: &Scene<'_>) -> Vec<Unit> {
     let mut named: BTreeSet<Device> = BTreeSet::new();
+    named.extend(scene.excluded.iter().copied());
     named.extend(scene.dues.iter().map(|d| d.device));
     named.extend(scene.origins.iter().map(|o| o.device));
     named.extend(scene.origins.iter().flat_map(|o| o.from.iter().copied()));

@@ -23,6 +23,9 @@ pub(super) fn parts(facts: &Facts<'_, '_, '_, '_>, planned: &Money) -> Option<Un
                     Model::Consumer(c) => match &c.need {
                         Need::Load(s) | Need::Needs(s) => scene.signal(*s, device.index, t),
                         Need::Constant(p) => p.to_f64(),
+                        Need::None if scene.excluded.contains(&device) => {
+                            super::excluded::presumed(scene, device)
+                        }
                         Need::None => scene.resting.get(&device).copied().unwrap_or(0.0),
                     },
                     Model::Renewable { rated, output, .. } => {
@@ -141,7 +144,9 @@ fn thermal(scene: &Scene<'_>, zone: &Zone, net: &mut [f64]) {
                 continue;
             }
             let cop = if consumer.cop.is_empty() { 1.0 } else { super::zone::table(&consumer.cop, outdoor) };
-            let most = family.hull(&Attr::Power).map_or(0.0, |(_, h)| h.to_f64()) * f64::from(family.len());
+            let there = family.all().devices().filter(|d| !scene.excluded.contains(d)).count();
+            #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 devices")]
+            let most = family.hull(&Attr::Power).map_or(0.0, |(_, h)| h.to_f64()) * there as f64;
             let power = (heat.abs() / cop).min(most);
             *sum += power;
             done += power * cop * heat.signum();

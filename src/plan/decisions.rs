@@ -8,11 +8,13 @@ use super::prepare::Known;
 use crate::calendar::Instant;
 use crate::diag::Diagnostics;
 use crate::eval::{Decision, Environment, Evaluator, Instance, Reading, Truth};
-use crate::ir::{Guard, HeldId, Site};
+use crate::ir::{Device, Guard, HeldId, Site};
 
 /// The rules on the plan's steps.
 pub(super) struct Rules<'k> {
     evaluator: Evaluator<'k>,
+    /// Devices that nobody commands.
+    excluded: BTreeSet<Device>,
     envs: Vec<Environment>,
     /// Conditions that the plan decides.
     pub(super) indicators: Vec<Indicator>,
@@ -62,7 +64,8 @@ pub(super) fn read<'k>(known: &Known<'k>) -> Result<Rules<'k>, Diagnostics> {
         }
     }
     let (indicators, active) = forms.finish()?;
-    Ok(Rules { evaluator, envs, indicators, active })
+    let excluded = known.state.excluded(site);
+    Ok(Rules { evaluator, excluded, envs, indicators, active })
 }
 
 impl Rules<'_> {
@@ -70,13 +73,13 @@ impl Rules<'_> {
     pub(super) fn decide(&self, t: usize, holds: &dyn Fn(usize) -> bool) -> Decision {
         let Some(env) = self.envs.get(t) else { return Decision::default() };
         if self.active.is_empty() {
-            return self.evaluator.evaluate(env);
+            return self.evaluator.evaluate(env).without(&self.excluded);
         }
         let settled: BTreeMap<Instance, bool> = (self.active.iter())
             .filter(|((_, step), _)| *step == t)
             .map(|((instance, _), form)| (*instance, form.settled(holds)))
             .collect();
-        self.evaluator.evaluate_as(env, &settled)
+        self.evaluator.evaluate_as(env, &settled).without(&self.excluded)
     }
 
     /// The decisions of all steps, given which of the open conditions hold.

@@ -250,6 +250,7 @@ fn assumptions(facts: &Facts<'_, '_, '_, '_>) -> Vec<String> {
     for family in &site.families {
         if let Model::Store(store) = &family.model
             && store.end == crate::ir::End::Default
+            && family.all().devices().any(|d| !facts.solved.model.scene.excluded.contains(&d))
         {
             let price =
                 super::terminal::shortfall_price(&facts.solved.model) / store.efficiency_charge.to_f64();

@@ -92,6 +92,11 @@ impl Work<'_, '_, '_> {
         if done.owed == Some(false) || !self.fires(rule, owed, state.fired) {
             return;
         }
+        if self.scene.excluded.contains(&owed.device) {
+            let statement = Statement::Effect(rule.id, owed.by.index);
+            self.void(statement, owed, "the state excludes it");
+            return;
+        }
         let steps = known.within(opens.max(from), closes.min(until));
         #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
         let mut beyond = closes.since(until).max(0) as f64 / 3600.0;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::islands::Islands;
 use super::model::{Aff, Breach, Builder, Mode, Wish};
 use super::network::{amps_per_kw, link_amps};
 use super::scene::{Owner, Scene};
@@ -42,7 +43,12 @@ struct Left {
 }
 
 fn left(scene: &Scene<'_>, family: &Family, t: usize) -> Left {
-    let count = f64::from(family.len());
+    let there: Vec<u32> = (family.all().devices())
+        .filter(|device| !scene.excluded.contains(device))
+        .map(|device| device.index)
+        .collect();
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 devices")]
+    let count = there.len() as f64;
     let hull = |attr: &Attr| {
         family.hull(attr).map_or((0.0, 0.0), |(lo, hi)| (lo.to_f64() * count, hi.to_f64() * count))
     };
@@ -64,8 +70,8 @@ fn left(scene: &Scene<'_>, family: &Family, t: usize) -> Left {
         Model::Store(_) => Left { takes: power(Attr::Charge), gives: power(Attr::Discharge) },
         Model::Renewable { rated, output, .. } => {
             let rated = rated.to_f64();
-            let available: f64 = (1..=family.len())
-                .map(|member| output.map_or(rated, |s| scene.signal(s, member, t).clamp(0.0, rated)))
+            let available: f64 = (there.iter())
+                .map(|member| output.map_or(rated, |s| scene.signal(s, *member, t).clamp(0.0, rated)))
                 .sum();
             let least = if at.is_none() { hull(&Attr::Power).0 } else { 0.0 };
             Left { gives: (least.min(available), power(Attr::Power).1.min(available)), ..Left::default() }
@@ -81,6 +87,11 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
     for lost in &scene.hosts {
         for t in 0..scene.len() {
             step(b, lost, t);
+        }
+    }
+    if !scene.excluded.is_empty() {
+        for t in 0..scene.len() {
+            step(b, &[], t);
         }
     }
 }
@@ -105,9 +116,9 @@ fn step(b: &mut Builder<'_, '_>, lost: &[FamilyId], t: usize) {
     let mut sums = Buses { net: [empty.clone(), empty.clone()], made: empty, any: false };
     for (unit, members) in b.units.iter().enumerate() {
         let family = members.members.first().and_then(|d| site.family(d.family));
-        let Some(family) = family.filter(|f| !lost.contains(&f.id) && !roots.contains_key(&f.id)) else {
-            continue;
-        };
+        let excluded = members.members.first().is_some_and(|d| b.scene.excluded.contains(d));
+        let planned = |f: &&Family| !lost.contains(&f.id) && !roots.contains_key(&f.id) && !excluded;
+        let Some(family) = family.filter(planned) else { continue };
         let bus = family.bus.map_or(0, BusId::index);
         for (attr, gives) in directions(family) {
             let Some(power) = b.attrs.get(&(unit, attr)).and_then(|s| s.get(t)) else { continue };
@@ -149,6 +160,20 @@ fn step(b: &mut Builder<'_, '_>, lost: &[FamilyId], t: usize) {
         }
         sums.any |= here.takes.0 != here.takes.1 || here.gives.0 != here.gives.1;
     }
+    for device in &b.scene.excluded {
+        let Some(family) = site.family(device.family) else { continue };
+        let here = super::excluded::range(b.scene, *device, t);
+        sums.any |= here.takes.0 != here.takes.1 || here.gives.0 != here.gives.1;
+        let bus = family.bus.map_or(0, BusId::index);
+        let [need, surplus] = &mut sums.net;
+        if let (Some(need), Some(surplus), Some(made)) =
+            (need.get_mut(bus), surplus.get_mut(bus), sums.made.get_mut(bus))
+        {
+            need.constant += here.gives.0 - here.takes.1;
+            surplus.constant += here.gives.1 - here.takes.0;
+            made.constant += here.gives.1;
+        }
+    }
     let sent = limits(b, &roots, &toward, sums, t);
     phases(b, lost, &sent, t);
 }
@@ -164,13 +189,16 @@ fn directions(family: &Family) -> Vec<(Attr, bool)> {
     }
 }
 
-/// The first grid of each island with its bus, and for each link whether its `to` end is the nearer
+/// What balances each island with its bus: the first grid, else what forms it; and for each link whether its `to` end is the nearer
 /// one to that grid.
 fn roots(b: &Builder<'_, '_>) -> (BTreeMap<FamilyId, usize>, Vec<bool>) {
     let site = b.scene.site;
     let mut away: Vec<Option<usize>> = vec![None; site.buses.len().max(1)];
     let mut roots = BTreeMap::new();
-    for family in site.families.iter().filter(|f| matches!(f.model, Model::Grid { .. })) {
+    let grids = site.families.iter().filter(|f| matches!(f.model, Model::Grid { .. }));
+    let forming = Islands::new(site).forming(site);
+    let forming = site.families.iter().filter(|f| forming.iter().any(|device| device.family == f.id));
+    for family in grids.chain(forming) {
         let root = family.bus.map_or(0, BusId::index);
         if away.get(root).is_none_or(Option::is_some) {
             continue;
@@ -217,8 +245,13 @@ fn limits(
             let owner = Owner { statement: Statement::Device(*family), class: None };
             let most =
                 |attr| site.family(*family).and_then(|f| f.hull(&attr)).map_or(0.0, |(_, hi)| hi.to_f64());
-            let import = b.rated(owner, 0.0, most(Attr::Import), t);
-            let export = b.rated(owner, 0.0, most(Attr::Export), t);
+            let (gives, takes) = match site.family(*family).map(|f| &f.model) {
+                Some(Model::Store(_)) => (Attr::Discharge, Attr::Charge),
+                Some(Model::Generator { .. }) => (Attr::Power, Attr::Export),
+                _ => (Attr::Import, Attr::Export),
+            };
+            let import = b.rated(owner, 0.0, most(gives), t);
+            let export = b.rated(owner, 0.0, most(takes), t);
             if let Some(sum) = net.get_mut(*root) {
                 sum.add(&import, 1.0);
                 sum.add(&export, -1.0);
@@ -286,7 +319,8 @@ fn phases(b: &mut Builder<'_, '_>, lost: &[FamilyId], sent: &[(BusId, BusId, Aff
             for (unit, members) in b.units.iter().enumerate() {
                 let Some(device) = members.members.first().copied() else { continue };
                 let family = site.family(device.family);
-                let Some(family) = family.filter(|f| on_phase(f) && !lost.contains(&f.id)) else { continue };
+                let planned = |f: &&Family| !lost.contains(&f.id) && !b.scene.excluded.contains(&device);
+                let Some(family) = family.filter(|f| on_phase(f) && planned(f)) else { continue };
                 let attr = match (&family.model, family.role) {
                     (Model::Store(_), _) => Attr::Charge,
                     (_, Role::Consumer) => Attr::Power,
@@ -299,12 +333,21 @@ fn phases(b: &mut Builder<'_, '_>, lost: &[FamilyId], sent: &[(BusId, BusId, Aff
                 }
             }
             for family in lost.iter().filter_map(|id| site.family(*id)).filter(|f| on_phase(f)) {
-                let (all, single) = (family.len().max(1), b.scene.one_phases(family.id, t));
+                let excluded = b.scene.excluded.iter().filter(|d| d.family == family.id);
+                let gone = u32::try_from(excluded.count()).unwrap_or(u32::MAX);
+                let all = family.len().saturating_sub(gone).max(1);
+                let single = b.scene.one_phases(family.id, t).min(all);
                 let takes = left(b.scene, family, t).takes.1 / f64::from(all);
                 for (one_phase, count) in [(true, single), (false, all.saturating_sub(single))] {
                     let factor = amps_per_kw(family, bus, one_phase).unwrap_or(0.0);
                     current.constant += takes * f64::from(count) * factor;
                 }
+            }
+            for device in &b.scene.excluded {
+                let Some(family) = site.family(device.family).filter(|f| on_phase(f)) else { continue };
+                let takes = super::excluded::range(b.scene, *device, t).takes.1;
+                let factor = amps_per_kw(family, bus, b.scene.one_phase(*device, t)).unwrap_or(0.0);
+                current.constant += takes * factor;
             }
             for (_, to, power) in sent.iter().filter(|(from, _, _)| *from == bus.id) {
                 let factor = site.buses.get(to.index()).and_then(|to| link_amps(bus, to));
@@ -365,10 +408,15 @@ mod tests {
     }
 
     fn made(site: Site, hosts: &str) -> Result<PlanDocument, PlanFailure> {
+        made_without(site, hosts, &[])
+    }
+
+    fn made_without(site: Site, hosts: &str, excluded: &[&str]) -> Result<PlanDocument, PlanFailure> {
         let inventory: Inventory = serde_yaml::from_str(hosts).unwrap();
         let from = Instant(1_772_409_600);
         let mut state = State::new(&site.name, from);
         state.levels.insert("pack".into(), "100 kWh".parse().unwrap());
+        state.excluded = excluded.iter().map(|name| (*name).to_owned()).collect();
         let bundle = Bundle::new(site, BTreeMap::new(), &inventory, BTreeMap::new());
         plan(&bundle, &Inputs::new(), &state, &Options::from(from))
     }
@@ -391,6 +439,26 @@ mod tests {
         let bound = made(yard("3"), HOST).map_err(|f| format!("{f:#?}")).unwrap();
         assert_eq!(served(&bound), ["2", "2", "2", "2"]);
         assert_eq!(PlanDocument::read(&bound.bytes()).unwrap(), bound);
+    }
+
+    /// Of three equal fans behind the host two go to 0 kW with it; the third nobody has in hand.
+    #[test]
+    fn an_excluded_device_is_at_its_worst_with_a_host_gone_as_well() {
+        let mut s = yard("3");
+        let fan = flexible(&mut s, "fan", &[("0", "1")], consumer());
+        let family = &mut s.families[fan.family.index()];
+        family.count = Some(3);
+        family.bus = Some(BusId(0));
+        family.gateway = Some(GatewayId(0));
+        family.control = Control::Command;
+        family.fail_safe =
+            Some(FailSafe { at: Some((Attr::Power, Rat::ZERO)), by: FailSafeBy::Watchdog, span: span() });
+        let all = made(s.clone(), HOST).map_err(|f| format!("{f:#?}")).unwrap();
+        assert_eq!(served(&all), ["2", "2", "2", "2"]);
+        let without = made_without(s.clone(), HOST, &["fan[2]"]).map_err(|f| format!("{f:#?}")).unwrap();
+        assert_eq!(served(&without), ["1", "1", "1", "1"]);
+        // the store itself out of hand: the grid cannot bear what it may draw
+        assert!(made_without(s, HOST, &["pack"]).unwrap_err().infeasible);
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
         return;
     };
     let Some(device) = b.units.get(unit).and_then(|u| u.members.first()).copied() else { return };
+    if b.scene.excluded.contains(&device) {
+        return super::excluded::generator(b, unit);
+    }
     let count = b.count(unit);
     let (rated, minimum) = (rated.to_f64(), minimum.to_f64());
     let dwells = *min_up_s > 0 || *min_down_s > 0 || start_cost.is_positive();

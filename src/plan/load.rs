@@ -23,7 +23,9 @@ pub(super) fn add(
         }
         Need::Constant(power) => Some(vec![power.to_f64(); b.scene.len()]),
     };
+    let excluded = b.scene.excluded.contains(&device);
     match need {
+        None if excluded => super::excluded::consumer(b, unit, family, device),
         Some(need) => served(b, asks, unit, family, consumer, device, &need, count),
         None => decided(b, asks, unit, family, consumer, device, count),
     }
@@ -46,17 +48,18 @@ fn served(
     for (t, one) in need.iter().enumerate() {
         let hours = b.scene.hours(t);
         let mut power = Aff::fixed(one * count);
-        let may_shed = consumer.shed_class.is_some() || consumer.shed_price.is_some();
+        let may_shed = (consumer.shed_class.is_some() || consumer.shed_price.is_some())
+            && !b.scene.excluded.contains(&device);
         if may_shed || b.mode == Mode::Bare {
             let shed = b.program.col(0.0, (one * count).max(0.0));
             power.terms.push((shed, -1.0));
             match (&consumer.shed_price, b.mode) {
-                (Some(price), _) => {
+                (Some(price), _) if may_shed => {
                     let price = price.to_f64() * hours;
                     b.money.push((Part::Breach, shed, price));
                 }
-                (None, _) => {
-                    let class = consumer.shed_class;
+                _ => {
+                    let class = consumer.shed_class.filter(|_| may_shed);
                     let weight =
                         hours / family.hull(&Attr::Power).map_or(1.0, |(_, hi)| hi.to_f64()).max(1e-6);
                     b.breaches.push(Breach {

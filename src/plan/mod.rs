@@ -15,6 +15,7 @@ mod document;
 mod dues;
 mod effects;
 mod entry;
+mod excluded;
 mod exclusive;
 mod failsafe;
 mod families;

@@ -51,6 +51,7 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     let mut scene = Scene::bare(known.site, known.steps.clone());
     let mut notes = Vec::new();
     let mut findings = Diagnostics::new();
+    super::excluded::find(known, &mut scene, &mut notes, &mut findings);
     series(known, &mut scene);
     prices(known, &mut scene);
     present(known, &mut scene, &mut findings);
@@ -59,30 +60,11 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), D
     charges(known, &mut scene, &mut findings);
     least_bills(known, &mut scene, &mut notes, &mut findings);
     budgets(known, &mut scene, &mut findings);
-    excluded(known, &mut findings);
     super::islands::check(known.site, &mut findings);
     outdoors(known.site, &mut findings);
     reversible(known.site, &mut findings);
     shared_meters(known.site, &mut findings);
     if findings.is_empty() { Ok((scene, notes)) } else { Err(findings) }
-}
-
-/// Devices on which no plan may count: what they do meanwhile is not known, and not planned around yet.
-fn excluded(known: &Known<'_>, findings: &mut Diagnostics) {
-    for device in known.site.devices() {
-        let name = known.site.device_name(device);
-        let Some(family) = known.site.family(device.family).filter(|_| known.state.is_excluded(&name)) else {
-            continue;
-        };
-        findings.push(
-            Diagnostic::error(
-                codes::NOT_PLANNED_YET,
-                family.span,
-                format!("understood, not planned yet: a plan without `{name}`, which the state excludes"),
-            )
-            .help(format!("take `{name}` out of the policy, or out of `excluded` once it is back")),
-        );
-    }
 }
 
 /// A zone loses heat to somewhere.
@@ -206,6 +188,9 @@ fn present(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
                 Model::Consumer(c) => (c.min_up_s > 0 || c.min_down_s > 0, false),
                 _ => (false, false),
             };
+            if scene.excluded.contains(&device) {
+                continue;
+            }
             if dwells {
                 let switched = known.state.switched(site, device);
                 note(switched.map(|s| {
@@ -262,6 +247,7 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>, find
         for device in family.all().devices() {
             let name = site.device_name(device);
             let mut list = Vec::new();
+            let excluded = scene.excluded.contains(&device);
             for session in known.inputs.sessions_of(&name) {
                 let inside = known.within(session.arrival, session.departure);
                 if inside.is_empty() {
@@ -269,7 +255,7 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>, find
                 }
                 let power = session.power.as_ref().map_or(most, |p| p.to_f64().min(most));
                 let mut given = crate::quantity::Rat::ZERO;
-                if session.arrival < known.from() {
+                if session.arrival < known.from() && !excluded {
                     match known.state.charged(site, device) {
                         Ok(kwh) => given = kwh,
                         Err(finding) => findings.push(finding),
@@ -283,7 +269,8 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>, find
                 let beyond = beyond as f64 / 3600.0;
                 // hours at the charger's full power that the vehicle's own power is worth
                 let later = if most > 0.0 { beyond * power / most } else { 0.0 };
-                let wanted = left(&session.energy).min(room);
+                // nobody can give it anything
+                let wanted = if excluded { 0.0 } else { left(&session.energy).min(room) };
                 let whole = session.energy.to_f64();
                 let possible = super::vehicle::greatest(family, power) * here + power * beyond;
                 if wanted > possible + 1e-6 {

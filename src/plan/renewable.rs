@@ -14,7 +14,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     for t in 0..b.scene.len() {
         let feed = output.map_or(rated.to_f64(), |s| b.scene.signal(s, device.index, t));
         let available = feed.clamp(0.0, rated.to_f64()) * count;
-        let power = if *must_take {
+        let power = if *must_take || b.scene.excluded.contains(&device) {
             let power = Aff::fixed(available);
             if b.mode != super::model::Mode::Hard {
                 b.ask_of(

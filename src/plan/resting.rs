@@ -35,7 +35,12 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
         let first = family.all().devices().next();
         let default = first.map_or(default, |first| nearest(&scene.physical(first, &Attr::Power), default));
         let mut resting = 0_u32;
-        for device in family.all().devices().filter(|d| !asked.contains(d)) {
+        for device in family
+            .all()
+            .devices()
+            .filter(|d| !asked.contains(d) && !scene.excluded.contains(d))
+            .collect::<Vec<_>>()
+        {
             scene.resting.insert(device, default);
             resting += 1;
         }

@@ -11,7 +11,7 @@ pub(super) fn bound(scene: &mut Scene<'_>, notes: &mut Vec<String>) {
     let mut said = None;
     for (device, list) in &mut stays {
         let Some(family) = scene.site.family(device.family) else { continue };
-        if pushed(scene.site, *device) {
+        if scene.excluded.contains(device) || pushed(scene.site, *device) {
             continue;
         }
         for stay in list.iter_mut().filter(|stay| !stay.room.is_finite()) {

@@ -36,7 +36,7 @@ pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Comman
     let balancing = Islands::new(known.site).forming(known.site);
     for (unit, members) in solved.model.units.iter().enumerate() {
         let Some(device) = members.members.first().copied() else { continue };
-        if balancing.contains(&device) {
+        if balancing.contains(&device) || solved.model.scene.excluded.contains(&device) {
             continue;
         }
         let Some(family) = known.site.family(device.family) else { continue };

@@ -1,7 +1,7 @@
 //! What is to be planned, in floats and by step: the site's declarations beside the inputs, the
 //! state and the rules as they stand in each step. The constraint families read nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::forks::{Fork, When};
 use super::form::{Atom, Indicator};
@@ -346,6 +346,8 @@ pub(super) struct Scene<'a> {
     pub(super) origins: Vec<Origins>,
     /// Devices that stay at this power, kW, because nothing asks anything of them.
     pub(super) resting: BTreeMap<Device, f64>,
+    /// Devices that nobody commands, because the state excludes them.
+    pub(super) excluded: BTreeSet<Device>,
     /// The commanded devices of each host, which all limits must bear at their fail-safe values.
     pub(super) hosts: Vec<Vec<crate::ir::FamilyId>>,
     /// By how much a statement's limit is tightened, in its own unit, so that it still holds after
@@ -394,6 +396,7 @@ impl<'a> Scene<'a> {
             stays: BTreeMap::new(),
             origins: Vec::new(),
             resting: BTreeMap::new(),
+            excluded: BTreeSet::new(),
             hosts: Vec::new(),
             margins: BTreeMap::new(),
             indicators: Vec::new(),

@@ -10,6 +10,9 @@ use crate::ir::{Attr, Family, Model, SAFETY, Statement};
 pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family) {
     let Model::Store(store) = &family.model else { return };
     let Some(device) = b.units.get(unit).and_then(|u| u.members.first()).copied() else { return };
+    if b.scene.excluded.contains(&device) {
+        return super::excluded::store(b, unit, store, device);
+    }
     let owner = Owner { statement: Statement::Device(family.id), class: None };
     let capacity = store.capacity.to_f64();
     let (eta_c, eta_d) = (store.efficiency_charge.to_f64(), store.efficiency_discharge.to_f64());

@@ -243,7 +243,9 @@ fn factor(site: &Site, budget: &Budget) -> Option<Rat> {
 pub(super) fn rooms(case: &Case<'_>, trajectory: &Trajectory, asked: &[Wanted], out: &mut Misses) {
     let names = crate::bundle::Names::new(case.site);
     for stay in case.sessions.iter().filter(|stay| stay.room.is_none()) {
-        let Some(device) = names.device(&stay.device) else { continue };
+        let Some(device) = names.device(&stay.device).filter(|d| !super::excluded::is(case, *d)) else {
+            continue;
+        };
         let Some(family) = case.site.family(device.family) else { continue };
         if asks_power(case.site, device) {
             continue;
@@ -328,7 +330,9 @@ pub(super) fn roomless<'a>(case: &Case<'a>) -> Vec<&'a Family> {
     let names = crate::bundle::Names::new(case.site);
     let mut found: Vec<&Family> = Vec::new();
     for stay in case.sessions.iter().filter(|stay| stay.room.is_none()) {
-        let Some(device) = names.device(&stay.device) else { continue };
+        let Some(device) = names.device(&stay.device).filter(|d| !super::excluded::is(case, *d)) else {
+            continue;
+        };
         let inside = |step: &crate::bundle::Step| stay.arrival <= step.start && step.end <= stay.departure;
         if !asks_power(case.site, device) && case.steps.iter().any(inside) {
             found.extend(case.site.family(device.family));

@@ -110,6 +110,13 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
     let units = units(case, &commands);
     let balancing = balancing(case, &commands, &units);
     let roots: Vec<_> = balancing.iter().map(|(_, bus)| *bus).collect();
+    for unit in balancing.iter().filter_map(|(place, _)| units.get(*place)) {
+        if super::excluded::is(case, unit.first()) {
+            let name = case.site.device_name(unit.first());
+            let message = format!("`{name}` balances its bus, and the state excludes it");
+            out.push("balance", Miss::plan(name, message));
+        }
+    }
     let by_family =
         balancing.iter().filter_map(|(place, bus)| Some((units.get(*place)?.family, *bus))).collect();
     match Network::new(case.site, &roots) {
@@ -332,6 +339,14 @@ pub(super) fn planned(
         // members of a unit need not share its power evenly: one on one phase may take all of it
         let single = limits.on_one_phase(&run.unit.members, length.start, length.end);
         let one_phase = (single.min(1), 1);
+        if super::excluded::is(case, run.unit.first())
+            && let Some(family) = case.site.family(run.unit.family)
+        {
+            let anywhere = super::excluded::anywhere(family, run, step);
+            let power = |(attr, power)| Power { family: family.id, attr, power, one_phase };
+            out.extend(anywhere.into_iter().map(power));
+            continue;
+        }
         for attr in run.powers.keys() {
             let (family, power) = (run.unit.family, run.power(attr, step));
             out.push(Power { family, attr: attr.clone(), power, one_phase });

@@ -55,6 +55,7 @@ pub(super) fn decide<'a>(case: &Case<'a>, calendar: &'a Calendar, trajectory: &T
             since.insert(bit.id, *at);
         }
     }
+    let excluded = super::excluded::devices(case);
     let decided: Vec<&Signal> = site.signals.iter().filter(|s| is_decided(s)).collect();
     let (mut steps, mut first) = (Vec::with_capacity(case.steps.len()), Environment::default());
     for (place, step) in case.steps.iter().enumerate() {
@@ -78,7 +79,7 @@ pub(super) fn decide<'a>(case: &Case<'a>, calendar: &'a Calendar, trajectory: &T
             }
         }
         latches = evaluator.step_latches(&env, &BTreeSet::new());
-        steps.push(evaluator.evaluate(&env));
+        steps.push(evaluator.evaluate(&env).without(&excluded));
         if place == 0 {
             first = env;
         }

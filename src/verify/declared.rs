@@ -26,10 +26,11 @@ pub(super) fn check(
     for run in &trajectory.runs {
         let Some(family) = case.site.family(run.unit.family) else { continue };
         match &family.model {
+            // an excluded one is not shed either: it takes what it needs
             Model::Consumer(consumer) if consumer.shed_class.is_some() || consumer.shed_price.is_some() => {
                 asked += shed(case, (run, family, consumer), ledger, out);
             }
-            Model::Store(store) => {
+            Model::Store(store) if !super::excluded::is(case, run.unit.first()) => {
                 let this = (run, family, &**store);
                 found_outside(case, trajectory, this, ledger, out);
                 asked += end(case, calendar, trajectory, this, ledger, out);

@@ -58,6 +58,7 @@ pub(super) fn check(
     balancing: &[usize],
     out: &mut Misses,
 ) -> Result<(), TooLarge> {
+    let excluded = super::excluded::devices(case);
     for (host, gateways) in &bundle.hosts {
         let behind = |family: &Family| {
             let gateway = family.gateway.and_then(|id| case.site.gateways.get(id.index()));
@@ -69,7 +70,8 @@ pub(super) fn check(
             .iter()
             .filter(|family| behind(family))
             .filter_map(|family| {
-                let count = i128::from(family.len());
+                let gone = excluded.iter().filter(|device| device.family == family.id).count();
+                let count = i128::from(family.len()) - i128::try_from(gone).unwrap_or(0);
                 let all = alone(family)?;
                 let all = all.into_iter().filter_map(|(attr, v)| Some((attr, v.scaled(count, 1).ok()?)));
                 Some((family.id, all.collect()))
@@ -83,6 +85,15 @@ pub(super) fn check(
             planned(case, limits, trajectory, (balancing, step), &mut powers);
             let Some(length) = case.steps.get(step) else { continue };
             powers.retain(|p| !lost.iter().any(|(family, _)| *family == p.family));
+            // wherever they are, they are no worse for it
+            for device in excluded.iter().filter(|d| lost.iter().any(|(family, _)| *family == d.family)) {
+                let found = case.site.family(device.family).zip(trajectory.run_of(*device));
+                let Some((family, run)) = found else { continue };
+                let one_phase = (limits.on_one_phase(&run.unit.members, length.start, length.end), 1);
+                let anywhere = super::excluded::anywhere(family, run, step);
+                let power = |(attr, power)| Power { family: family.id, attr, power, one_phase };
+                powers.extend(anywhere.into_iter().map(power));
+            }
             for (family, directions) in &lost {
                 let Some(all) = case.site.family(*family).map(|family| family.all()) else { continue };
                 let single = limits.on_one_phase(&[all], length.start, length.end);

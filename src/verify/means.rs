@@ -12,7 +12,7 @@ use super::distance::between;
 use super::fix::Interval;
 use super::ledger::{Breached, Duty, Ledger, When, effect, unit as unit_of};
 use super::miss::Misses;
-use super::rules::{members_name, sum};
+use super::rules::{farthest, members_name};
 use super::simulate::Trajectory;
 use crate::bundle::Step;
 use crate::calendar::Calendar;
@@ -128,7 +128,7 @@ fn mean(
 ) -> Option<Interval> {
     let (mut energy, mut seconds) = (Interval::ZERO, 0_i64);
     for (step, length) in steps {
-        let power = sum(case, trajectory, members, attr, *step)?;
+        let power = farthest(case, trajectory, members, attr, *step)?;
         energy = energy.plus(power.scaled(i128::from(*length), 1).ok()?).ok()?;
         seconds += length;
     }

@@ -11,6 +11,7 @@ mod cuts;
 mod decisions;
 mod declared;
 mod distance;
+mod excluded;
 mod failsafe;
 mod fix;
 #[cfg(test)]

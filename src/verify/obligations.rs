@@ -243,6 +243,10 @@ impl<'w, 'a> Work<'w, 'a> {
             self.void(effect(by), device, window, "it ran too short a time before");
             return false;
         }
+        if super::excluded::is(case, device) {
+            self.void(effect(by), device, window, "the state excludes it");
+            return false;
+        }
         let due = Owed { statement: effect(by), duty, device, window, asked };
         if one(case, self.trajectory, &due, &mut self.wanted, ledger, out) == Met::Void {
             self.void(effect(by), device, window, "no vehicle is there");
@@ -506,7 +510,9 @@ pub(super) fn sessions(
     let names = crate::bundle::Names::new(case.site);
     let mut asked = 0;
     for stay in case.sessions {
-        let Some(device) = names.device(&stay.device) else { continue };
+        let Some(device) = names.device(&stay.device).filter(|d| !super::excluded::is(case, *d)) else {
+            continue;
+        };
         let steps = steps_in(case, stay.arrival.max(from), stay.departure.min(until));
         if steps.is_empty() {
             continue;

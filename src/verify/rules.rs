@@ -544,6 +544,21 @@ pub(super) fn sum(
     Some(total)
 }
 
+/// The same, with excluded members wherever they may be.
+pub(super) fn farthest(
+    case: &Case<'_>,
+    trajectory: &Trajectory,
+    members: &[MemberRange],
+    attr: &Attr,
+    step: usize,
+) -> Option<Interval> {
+    let presumed = sum(case, trajectory, members, attr, step)?;
+    if case.state.excluded.is_empty() {
+        return Some(presumed);
+    }
+    presumed.plus(super::excluded::beyond(case, trajectory, members, attr, step)?).ok()
+}
+
 fn totals(
     case: &Case<'_>,
     trajectory: &Trajectory,
@@ -553,7 +568,7 @@ fn totals(
     out: &mut Misses,
 ) {
     for total in decision.totals_in_force().filter(|t| t.averaged_s.is_none()) {
-        let Some(found) = sum(case, trajectory, &total.members, &total.attr, step) else { continue };
+        let Some(found) = farthest(case, trajectory, &total.members, &total.attr, step) else { continue };
         if within(total.lo.as_ref(), total.hi.as_ref(), found) {
             continue;
         }

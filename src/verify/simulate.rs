@@ -303,6 +303,10 @@ fn rest(
     match &consumer.need {
         Need::Load(signal) | Need::Needs(signal) => means(case, *signal, unit),
         Need::Constant(power) => Ok(vec![Interval::of(power)?; steps]),
+        Need::None if super::excluded::is(case, unit.first()) => {
+            let power = super::excluded::resting(family, consumer.default_power.as_ref());
+            Ok(vec![Interval::of(&power)?; steps])
+        }
         Need::None => {
             let power = consumer.default_power.as_ref().map_or(Ok(Interval::ZERO), Interval::of)?;
             Ok(vec![power; steps])

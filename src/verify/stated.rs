@@ -29,6 +29,7 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     let mut found = Vec::from_iter(aged(facts));
     found.extend(short_stays(facts));
     found.extend(later_minima(facts));
+    found.extend(super::excluded::words(facts.case));
     found.extend(carried::roomless(facts.case).into_iter().map(carried::words));
     for (family, default, _) in resting(facts).into_iter().filter(|(family, ..)| takes(family)) {
         found.push(format!(
@@ -39,6 +40,7 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     for family in &site.families {
         if let Model::Store(store) = &family.model
             && store.end == End::Default
+            && family.all().devices().any(|device| !super::excluded::is(facts.case, device))
         {
             let price = shortfall_price(facts.case, facts.calendar, store).to_f64();
             let less = if price > 0.0 {
@@ -109,7 +111,9 @@ fn short_stays(facts: &Facts<'_, '_>) -> Vec<String> {
     let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Vec::new() };
     let mut found = Vec::new();
     for stay in case.sessions {
-        let Some(device) = names.device(&stay.device) else { continue };
+        let Some(device) = names.device(&stay.device).filter(|d| !super::excluded::is(case, *d)) else {
+            continue;
+        };
         let Some(family) = case.site.family(device.family) else { continue };
         let most = family.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
         let power = stay.power.as_ref().map_or(most.clone(), |power| Rat::min_of(power, &most));
@@ -164,7 +168,9 @@ fn resting<'a>(facts: &Facts<'_, 'a>) -> Vec<(&'a Family, Rat, BTreeSet<Device>)
         if served || consumer.sessions.is_some() {
             continue;
         }
-        let rest: BTreeSet<Device> = family.all().devices().filter(|d| !asked.contains(d)).collect();
+        let gone = |device: &Device| super::excluded::is(facts.case, *device);
+        let rest = family.all().devices().filter(|device| !asked.contains(device) && !gone(device));
+        let rest: BTreeSet<Device> = rest.collect();
         if !rest.is_empty() {
             let default = consumer.default_power.clone().unwrap_or_default();
             found.push((family, possible(family, &default), rest));

@@ -153,12 +153,30 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
             out.push(Miss::plan(&series.device, message));
         }
     }
+    let excluded = super::excluded::devices(case);
+    let refuse = |device: Device, out: &mut Vec<Miss>| {
+        let name = case.site.device_name(device);
+        let message = format!("the plan commands `{name}`, which its state excludes");
+        out.push(Miss::plan(name, message));
+    };
+    for device in &excluded {
+        if found.devices.keys().any(|(commanded, _)| commanded == device) {
+            refuse(*device, &mut out);
+        }
+    }
     for series in case.groups {
         found.groups.push(series);
         let Some(family) = names.family(&series.family) else {
             out.push(Miss::plan(&series.family, format!("there is no device `{}`", series.family)));
             continue;
         };
+        let inside = |d: &&Device| {
+            let of = |(first, last): &(u32, u32)| (*first..=*last).contains(&d.index);
+            d.family == family.id && series.members.iter().any(of)
+        };
+        if let Some(device) = excluded.iter().find(inside) {
+            refuse(*device, &mut out);
+        }
         let sorted = series.members.windows(2).all(|pair| matches!(pair, [a, b] if a.1 < b.0));
         let inside =
             series.members.iter().all(|(first, last)| 1 <= *first && first <= last && *last <= family.len());
@@ -204,6 +222,10 @@ fn apart(case: &Case<'_>, family: &Family) -> bool {
 pub(super) fn units(case: &Case<'_>, commands: &Commands<'_>) -> Vec<Unit> {
     let mut commanded: BTreeMap<FamilyId, BTreeSet<u32>> = BTreeMap::new();
     for (device, _) in commands.devices.keys() {
+        commanded.entry(device.family).or_default().insert(device.index);
+    }
+    // what nobody commands is nobody's equal
+    for device in super::excluded::devices(case) {
         commanded.entry(device.family).or_default().insert(device.index);
     }
     let names = Names::new(case.site);

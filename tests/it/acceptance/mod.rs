@@ -6,6 +6,7 @@ mod bench;
 mod carried;
 mod emhass;
 pub(crate) mod examples;
+mod excluded;
 mod guard_laws;
 mod guards;
 mod haeo;

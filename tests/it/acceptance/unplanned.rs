@@ -27,7 +27,7 @@ tariff flat {
 "#;
 
 const STATE: &str = r#"{"schema": "evl.state/1", "site": "corner", "at": "2026-03-02T00:00:00Z",
-  "levels": {"pack": "5 kWh"}, "signals": {"weather.temperature": "10 degC"}EXCLUDED}"#;
+  "levels": {"pack": "5 kWh"}, "signals": {"weather.temperature": "10 degC"}}"#;
 
 /// Where a statement stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -160,7 +160,7 @@ fn what_cannot_be_planned_yet_is_refused_at_its_own_words() {
         let policy = SITE.replace("SETTING", fill(In::Setting)).replace("TARIFF", fill(In::Tariff))
             + fill(In::Policy)
             + "\n";
-        let findings = refused(&policy, &STATE.replace("EXCLUDED", ""));
+        let findings = refused(&policy, STATE);
         let found = findings.iter().find(|f| f.code.to_string() == "EVL1001" && f.message.contains(called));
         let span = found.and_then(|f| f.primary.as_ref()).map(|label| label.span);
         let at = span.map_or("", |span| &policy[span.start as usize..span.end as usize]);
@@ -169,14 +169,6 @@ fn what_cannot_be_planned_yet_is_refused_at_its_own_words() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn a_device_that_the_state_excludes_is_named() {
-    let policy = SITE.replace("SETTING", "").replace("TARIFF", "");
-    let findings = refused(&policy, &STATE.replace("EXCLUDED", ", \"excluded\": [\"car[2]\"]"));
-    let words = super::words(&findings);
-    assert!(words.starts_with("EVL1001") && words.contains("a plan without `car[2]`"), "{words}");
 }
 
 fn refused(policy: &str, state: &str) -> evl::diag::Diagnostics {

@@ -8,6 +8,7 @@ use evl::runtime::apply::{Options, apply};
 use evl::runtime::journal::Outcome;
 use evl::runtime::load::Papers;
 use evl::sim::{Fault, GatewaySpec, Plant, small_plant};
+use evl::verify::verify;
 
 use super::yard::{Host, co_rule, ends, inventory_text, papers, plan, profile, usual, yard};
 
@@ -112,6 +113,32 @@ async fn local_control_and_a_wrong_serial_exclude_the_device_alone() {
     assert_eq!(ends(&report), (ExitCode::Partial, vec![codes::LOCAL_CONTROL]), "{}", report.words());
     assert_eq!(power(&sim, "solar"), "4.5");
     assert_eq!(power(&sim, "charger"), "-11.04");
+    assert!(sim.log().iter().all(|entry| entry.device != "pack"));
+}
+
+#[tokio::test]
+async fn a_plan_made_around_a_device_writes_nothing_to_it() {
+    let (sim, papers) = field(1).await;
+    let host = Host::new();
+    let others: Vec<_> = usual().into_iter().filter(|(device, ..)| *device != "pack").collect();
+    let mut plan = plan(&papers, 1, &others);
+    plan.state.excluded = vec!["pack".to_owned()];
+    plan.assumptions = verify(&papers.bundle, &plan.clone().seal()).told.assumptions;
+    assert!(
+        plan.assumptions.iter().any(|said| said.contains("`pack` is excluded")),
+        "{:?}",
+        plan.assumptions
+    );
+    let report = host.apply(&papers, &plan.clone().seal()).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
+    assert_eq!(power(&sim, "charger"), "-11.04");
+    assert!(sim.log().iter().all(|entry| entry.device != "pack"));
+    // one that commands it all the same is no plan
+    let mut wrong = super::yard::plan(&papers, 2, &usual());
+    wrong.state.excluded = vec!["pack".to_owned()];
+    let report = host.apply(&papers, &wrong.seal()).await;
+    let said = format!("{:?}", report.findings);
+    assert!(said.contains("commands `pack`, which its state excludes"), "{said}");
     assert!(sim.log().iter().all(|entry| entry.device != "pack"));
 }
 
