@@ -15,11 +15,11 @@ pub struct Tally {
     pub notes: usize,
 }
 
-/// All findings of a run. The same finding (code, place, message) is kept once.
+/// All findings of a run. The same finding (code, places, message) is kept once.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
-    seen: BTreeSet<(Code, Option<Span>, String)>,
+    seen: BTreeSet<(Code, Option<Span>, Vec<Span>, String)>,
 }
 
 impl Diagnostics {
@@ -31,7 +31,8 @@ impl Diagnostics {
 
     /// Adds one, unless it is there already.
     pub fn push(&mut self, finding: Diagnostic) {
-        if self.seen.insert((finding.code, finding.span(), finding.message.clone())) {
+        let labels = finding.labels.iter().map(|label| label.span).collect();
+        if self.seen.insert((finding.code, finding.span(), labels, finding.message.clone())) {
             self.items.push(finding);
         }
     }
@@ -71,12 +72,17 @@ impl Diagnostics {
     }
 
     /// Puts them in the order in which they are printed: what lies in no file first, then by
-    /// path, place, code, message. The order of discovery never reaches the output.
+    /// path, place, code, message, the other places. The order of discovery never reaches the output.
     pub fn sort(&mut self, sources: &SourceMap) {
         self.items.sort_by_cached_key(|finding| {
             let place =
                 finding.span().map(|span| (sources.path(span.source).to_owned(), span.start, span.end));
-            (place, finding.code, finding.severity, finding.message.clone())
+            let labels: Vec<_> = finding
+                .labels
+                .iter()
+                .map(|label| (sources.path(label.span.source).to_owned(), label.span.start, label.span.end))
+                .collect();
+            (place, finding.code, finding.severity, finding.message.clone(), labels)
         });
     }
 
