@@ -88,6 +88,59 @@ fn one_device(rules: usize) -> String {
     text
 }
 
+/// A policy of so many rules on one device, every two of which clash where both are active.
+fn clashing(rules: usize) -> String {
+    let mut text = policy(0);
+    text.push_str("consumer load : process { on main, demand 0 kW .. 20000 kW }\n");
+    for at in 0..rules {
+        let _ = writeln!(
+            text,
+            "rule r{at} in economy {{ when weather.temperature > {} degC then set load to {} kW }}",
+            at % 40,
+            at + 1
+        );
+    }
+    text
+}
+
+/// So many buses, each fed by the one before it, with a device that stays where it is on each.
+fn chain(buses: usize) -> String {
+    let mut text = policy(0);
+    let mut before = "main".to_owned();
+    for at in 0..buses {
+        let _ = writeln!(
+            text,
+            "bus b{at} {{ ac 400 V, 3 phase, limit 90000 kW }}
+link l{at} {{ {before} <-> b{at}, capacity 90000 kW, efficiency 100 % }}
+consumer pump_{at} : pump {{ on b{at}, demand 0 kW .. 1 kW, control advise, fail_safe 1 kW by none }}"
+        );
+        before = format!("b{at}");
+    }
+    text
+}
+
+#[divan::bench(args = [300, 1_200], sample_count = 5)]
+fn clashes_on_one_device(bencher: divan::Bencher, rules: usize) {
+    let text = clashing(rules);
+    bencher.bench_local(|| findings(black_box(&text)));
+}
+
+#[divan::bench(args = [1_500, 6_000], sample_count = 5)]
+fn a_chain_of_buses(bencher: divan::Bencher, buses: usize) {
+    let text = chain(buses);
+    bencher.bench_local(|| check(black_box(&text)));
+}
+
+/// From text to verdicts; the number of findings.
+fn findings(text: &str) -> usize {
+    let system = MemorySystem::new().file("site/policy.evl", text);
+    let repository = Repository::open(&system, Path::new("site")).expect("a policy");
+    let site = sema::compile(&repository).site.expect("no fault of its types");
+    let found = analysis::check(&site, &CheckInputs::default()).findings.len();
+    assert_eq!(found, 20, "twenty clashes are shown");
+    found
+}
+
 #[divan::bench(args = [500, 5_000], sample_count = 5)]
 fn one_device_to_verdicts(bencher: divan::Bencher, rules: usize) {
     let text = one_device(rules);
@@ -123,10 +176,12 @@ fn questions_only(bencher: divan::Bencher, rules: usize) {
     bencher.bench_local(|| analysis::check(black_box(&site), &CheckInputs::default()).questions);
 }
 
-/// Four times the rules may take six times as long, not sixteen, on many devices and on one.
+/// Four times the rules may take six times as long, not sixteen, on many devices and on one; buses
+/// likewise.
 fn linear_growth() {
     grows_linearly(policy);
     grows_linearly(one_device);
+    grows_linearly(chain);
 }
 
 fn grows_linearly(policy: fn(usize) -> String) {
@@ -142,5 +197,5 @@ fn grows_linearly(policy: fn(usize) -> String) {
             .unwrap_or_default()
     };
     let (small, large) = (time(1_000), time(4_000));
-    assert!(large < small * 6, "1,000 rules take {small:?}, 4,000 take {large:?}");
+    assert!(large < small * 6, "1,000 take {small:?}, 4,000 take {large:?}");
 }

@@ -200,12 +200,13 @@ fn expand(formula: &Formula, holds: bool, ways: Vec<Way>) -> Option<Vec<Way>> {
 fn instant(ground: &Ground, atoms: &[(u32, bool)], from: i64) -> Option<i64> {
     let (_, to) = ground.atoms.valid();
     let mut at = from;
+    // of each atom the pieces that have not ended
+    let mut left: Vec<(&[(i64, i64)], bool)> =
+        atoms.iter().map(|(atom, wanted)| (ground.atoms.slice(*atom), *wanted)).collect();
     'again: while at < to {
-        for (atom, wanted) in atoms {
-            let pieces = ground.atoms.slice(*atom);
-            // the first piece that ends after `at`
-            let next = pieces.partition_point(|(_, end)| *end <= at);
-            let piece = pieces.get(next);
+        for (pieces, wanted) in &mut left {
+            *pieces = not_ended(pieces, at);
+            let piece = pieces.first();
             let holds = piece.is_some_and(|(start, _)| *start <= at);
             if holds != *wanted {
                 at = match (piece, wanted) {
@@ -219,6 +220,22 @@ fn instant(ground: &Ground, atoms: &[(u32, bool)], from: i64) -> Option<i64> {
         return Some(at);
     }
     None
+}
+
+/// The pieces that end after an instant; mostly the first of them, or the next.
+fn not_ended(pieces: &[(i64, i64)], at: i64) -> &[(i64, i64)] {
+    match pieces {
+        [(_, end), ..] if *end > at => pieces,
+        [_, rest @ ..] => {
+            let next = if rest.first().is_some_and(|(_, end)| *end > at) {
+                0
+            } else {
+                rest.partition_point(|(_, end)| *end <= at)
+            };
+            rest.get(next..).unwrap_or_default()
+        }
+        [] => pieces,
+    }
 }
 
 fn atoms_of(way: &Way) -> Vec<(u32, bool)> {

@@ -18,7 +18,7 @@ use super::witness::{self, Situation, replay};
 use super::{CheckInputs, Prepared as Policy, prepare};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::eval::{Clash, Decision, DeviceSet, Environment, Instance, Reading};
+use crate::eval::{Clash, Decision, DeviceSet, EffectRef, Environment, Instance, Reading};
 use crate::ir::{
     Attr, Device, Expect, ExpectWhat, GivenWhat, Model, PolicyTest, RuleId, Share, Site, Target, Value,
 };
@@ -267,7 +267,7 @@ impl<'r> Runner<'r, '_> {
             let Some(environment) = self.some_environment(asker, &prepared, &assumed, &chosen, at) else {
                 return gave_up();
             };
-            if self.holds(expect, &self.ground().evaluator.evaluate(&environment)) {
+            if self.holds(expect, &environment, &self.ground().evaluator.evaluate(&environment)) {
                 continue;
             }
             let mut failing = statements.clone();
@@ -349,8 +349,9 @@ impl<'r> Runner<'r, '_> {
             return open(expect.span, &format!("the situation in which `{}` fails", expect.text));
         };
         situation.at = at.unwrap_or(situation.at);
-        let decision = ground.evaluator.evaluate(&self.environment(&situation));
-        if self.holds(expect, &decision) {
+        let environment = self.environment(&situation);
+        let decision = ground.evaluator.evaluate(&environment);
+        if self.holds(expect, &environment, &decision) {
             return mismatch(ground, expect.span, codes::TEST_FAILS, &situation);
         }
         let story = witness::story(ground.site, self.calendar, &situation, &own_signals(statements));
@@ -443,7 +444,7 @@ impl<'r> Runner<'r, '_> {
     }
 
     /// Whether an expectation holds in a decision.
-    fn holds(&self, expect: &Expect, decision: &Decision) -> bool {
+    fn holds(&self, expect: &Expect, environment: &Environment, decision: &Decision) -> bool {
         let every = |target: &Target, attr: Option<&Attr>, test: &dyn Fn(&DeviceSet) -> bool| {
             let subjects = self.subjects(target, attr);
             !subjects.is_empty()
@@ -467,10 +468,17 @@ impl<'r> Runner<'r, '_> {
             ExpectWhat::Conflict(rules) => {
                 let wanted: BTreeSet<RuleId> = rules.iter().copied().collect();
                 // one rule alone may ask what its device cannot do
-                decision.conflicts.iter().any(|conflict| {
+                let listed = decision.conflicts.iter().any(|conflict| {
                     let of: BTreeSet<RuleId> = conflict.effects.iter().map(|e| e.instance.rule).collect();
                     of == wanted
-                })
+                });
+                let of = |rule: &RuleId| {
+                    let rule = *rule;
+                    move |effect: EffectRef| effect.instance.rule == rule
+                };
+                listed
+                    || matches!((wanted.first(), wanted.last()), (Some(a), Some(b)) if wanted.len() == 2
+                        && self.ground().evaluator.clashes(environment, &of(a), &of(b)))
             }
             ExpectWhat::NoConflict => clashes().next().is_none(),
             ExpectWhat::Overridden(rule) => {

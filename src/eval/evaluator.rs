@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::authority::Authority;
-use super::decision::{Decision, Note};
+use super::decision::{Decision, EffectRef, Note};
 use super::env::{Environment, Instance, Truth};
 use super::gather::Gathering;
 use super::layout::Layout;
@@ -44,12 +44,38 @@ impl<'a> Evaluator<'a> {
     #[must_use]
     pub fn evaluate_as(&self, env: &Environment, settled: &BTreeMap<Instance, bool>) -> Decision {
         let world = self.world(env);
+        let gathering = self.gather(&world, settled);
+        let mut decision = Resolution::new(self, gathering).resolve();
+        decision.emergency = self.site.emergency.as_ref().map(|_| world.emergency());
+        let clamped = world.clamped.into_inner();
+        decision.notes.extend(clamped.into_iter().map(|(signal, read)| Note::Clamped { signal, read }));
+        decision
+    }
+
+    /// Whether an effect of the first kind and one of the second are active on one device, store or
+    /// zone, in one class, and leave it nothing although each does alone (semantics.md 12): asked of
+    /// pairs that a decision does not list where very many effects clash.
+    #[must_use]
+    pub fn clashes(
+        &self,
+        env: &Environment,
+        first: &dyn Fn(EffectRef) -> bool,
+        second: &dyn Fn(EffectRef) -> bool,
+    ) -> bool {
+        let world = self.world(env);
+        let gathering = self.gather(&world, &BTreeMap::new());
+        Resolution::new(self, gathering).has_clash(first, second)
+    }
+
+    /// The active rules and their effects.
+    fn gather(&self, world: &World<'_>, settled: &BTreeMap<Instance, bool>) -> Gathering {
+        let env = world.env;
         let mut gathering = Gathering::default();
         for (rule, plan) in self.site.rules.iter().zip(&self.layout.rules) {
             for (nth, member) in plan.members.iter().enumerate() {
                 let instance = Instance { rule: rule.id, member: *member };
                 let active = settled.get(&instance).copied().unwrap_or_else(|| {
-                    let truth = self.rule_truth(&world, rule, nth, *member);
+                    let truth = self.rule_truth(world, rule, nth, *member);
                     truth.known().unwrap_or_else(|| {
                         let active = counts_as(rule, env, instance);
                         gathering.decision.notes.push(Note::Loss { instance, active });
@@ -58,15 +84,11 @@ impl<'a> Evaluator<'a> {
                 });
                 if active {
                     gathering.decision.active.push(instance);
-                    gathering.rule(self, &world, rule, plan, instance);
+                    gathering.rule(self, world, rule, plan, instance);
                 }
             }
         }
-        let mut decision = Resolution::new(self, gathering).resolve();
-        decision.emergency = self.site.emergency.as_ref().map(|_| world.emergency());
-        let clamped = world.clamped.into_inner();
-        decision.notes.extend(clamped.into_iter().map(|(signal, read)| Note::Clamped { signal, read }));
-        decision
+        gathering
     }
 
     /// Kleene's value of a rule's whole guard, its memory included (semantics.md 8).

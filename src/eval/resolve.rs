@@ -16,8 +16,8 @@ use super::origins::{Allowed, Emptied};
 use crate::ir::{ClassId, MemberRange};
 use crate::quantity::Rat;
 
-/// Most effects on one unit whose pairs are all compared.
-const MAX_PAIRED: usize = 200;
+/// Most effects on one unit whose pairs are all compared; of any others see [`Evaluator::clashes`].
+const MAX_PAIRED: usize = 32;
 
 /// The state of one evaluation.
 pub(super) struct Resolution<'e> {
@@ -38,6 +38,8 @@ pub(super) struct Resolution<'e> {
     pub(super) allowed: BTreeMap<usize, Allowed>,
     /// Units to which the class at hand has left no source.
     pub(super) emptied: Vec<Emptied>,
+    /// Places of the conflicts by their effects.
+    reported: BTreeMap<Vec<EffectRef>, Vec<usize>>,
 }
 
 impl<'e> Resolution<'e> {
@@ -56,6 +58,7 @@ impl<'e> Resolution<'e> {
             ranges: BTreeMap::new(),
             allowed: BTreeMap::new(),
             emptied: Vec::new(),
+            reported: BTreeMap::new(),
         }
     }
 
@@ -75,6 +78,33 @@ impl<'e> Resolution<'e> {
         }
         self.follow();
         self.finish()
+    }
+
+    /// See [`Evaluator::clashes`].
+    pub(super) fn has_clash(
+        mut self,
+        first: &dyn Fn(EffectRef) -> bool,
+        second: &dyn Fn(EffectRef) -> bool,
+    ) -> bool {
+        for at in 0..self.items.len() {
+            self.place(at);
+        }
+        self.on_unit.iter().any(|(unit, list)| {
+            let Some(base) = self.physical(*unit) else { return false };
+            let alone = |which: &dyn Fn(EffectRef) -> bool| -> Vec<(usize, &Outcome)> {
+                let items = list.iter().filter_map(|at| Some((*at, &self.items.get(*at)?.outcome)));
+                let acts = |o: &Outcome| o.status == Status::InForce && which(o.effect);
+                items.filter(|(at, o)| acts(o) && self.fit(base, &[*at]).is_some()).collect()
+            };
+            let (firsts, seconds) = (alone(first), alone(second));
+            firsts.iter().any(|(a, of_a)| {
+                seconds.iter().any(|(b, of_b)| {
+                    of_a.class == of_b.class
+                        && of_a.effect != of_b.effect
+                        && self.fit(base, &[*a, *b]).is_none()
+                })
+            })
+        })
     }
 
     fn place(&mut self, at: usize) {
@@ -159,19 +189,15 @@ impl<'e> Resolution<'e> {
     /// Semantics 12 on one unit.
     fn conflicts_on(&mut self, class: ClassId, unit: usize) {
         let all = self.standing(class, unit);
-        let mut clashed = false;
+        let mut standing = all.clone();
         loop {
-            let standing = self.standing(class, unit);
             let Some(base) = self.physical(unit) else { return };
-            if self.fit(base, &standing).is_some() {
-                break;
-            }
-            let least = minimal(&standing, |set| self.fit(base, set).is_some());
+            let Some(least) = core(&standing, |set| self.fit(base, set).is_some()) else { break };
             let clash = self.clash(base, &least);
-            clashed = true;
+            standing.retain(|at| !least.contains(at));
             self.drop_items(class, clash, unit, &least, Vec::new());
         }
-        if clashed {
+        if standing.len() < all.len() {
             self.further_pairs(class, unit, &all);
         }
     }
@@ -189,8 +215,8 @@ impl<'e> Resolution<'e> {
                     continue;
                 }
                 let effects = self.effects_of(&pair);
-                let known = |conflict: &Conflict| conflict.effects == effects && conflict.units.contains(&of);
-                if !self.decision.conflicts.iter().any(known) {
+                let mut known = self.reported_of(&effects);
+                if !known.any(|at| self.decision.conflicts.get(at).is_some_and(|c| c.units.contains(&of))) {
                     let clash = self.clash(&base, &pair);
                     let (units, against) = (vec![of], Vec::new());
                     self.report(Conflict { clash, class, units, effects, against, dropped: false });
@@ -320,7 +346,8 @@ impl<'e> Resolution<'e> {
                 && other.effects == conflict.effects
                 && other.against == conflict.against
         };
-        if let Some(at) = self.decision.conflicts.iter().position(same) {
+        let mut known = self.reported_of(&conflict.effects);
+        if let Some(at) = known.find(|at| self.decision.conflicts.get(*at).is_some_and(same)) {
             if let Some(known) = self.decision.conflicts.get_mut(at) {
                 known.units.extend(conflict.units);
                 known.units.sort_unstable();
@@ -328,8 +355,15 @@ impl<'e> Resolution<'e> {
             }
             return at;
         }
+        let at = self.decision.conflicts.len();
+        self.reported.entry(conflict.effects.clone()).or_default().push(at);
         self.decision.conflicts.push(conflict);
-        self.decision.conflicts.len() - 1
+        at
+    }
+
+    /// Places of the conflicts of just these effects, the first reported first.
+    fn reported_of(&self, effects: &[EffectRef]) -> impl Iterator<Item = usize> + use<> {
+        self.reported.get(effects).cloned().unwrap_or_default().into_iter()
     }
 
     /// `follow` names a way of working: one class may name one, and the highest class does.
@@ -394,19 +428,91 @@ impl<'e> Resolution<'e> {
     }
 }
 
-/// A least inconsistent subset of an inconsistent list, by deletion in its order: each element is
-/// left out in turn where the rest is inconsistent without it.
-pub(super) fn minimal<T: Copy>(all: &[T], mut consistent: impl FnMut(&[T]) -> bool) -> Vec<T> {
-    let mut kept = all.to_vec();
-    let mut at = 0;
-    while at < kept.len() {
-        let mut without = kept.clone();
-        without.remove(at);
-        if consistent(&without) {
-            at += 1;
-        } else {
-            kept = without;
+/// A least inconsistent subset of an inconsistent list, as deletion in its order leaves it: each
+/// element is left out in turn where the rest is inconsistent without it.
+pub(super) fn minimal<T: Copy>(all: &[T], consistent: impl FnMut(&[T]) -> bool) -> Vec<T> {
+    core(all, consistent).unwrap_or_else(|| all.to_vec())
+}
+
+/// The same of a list that may be consistent: then there is none.
+///
+/// What is inconsistent stays so whatever is added. So deletion keeps next the last element from
+/// which on the rest, with what is kept, is inconsistent; that is sought from the end in growing
+/// steps, and costs what is behind it rather than the whole list.
+fn core<T: Copy>(all: &[T], mut consistent: impl FnMut(&[T]) -> bool) -> Option<Vec<T>> {
+    let mut kept: Vec<T> = Vec::new();
+    let mut from = 0;
+    loop {
+        // consistent from `high` on, inconsistent from `low` on
+        let (mut low, mut high) = (from, all.len());
+        let mut fails_from = |at: usize| {
+            let mut set = kept.clone();
+            set.extend_from_slice(all.get(at..).unwrap_or_default());
+            !consistent(&set)
+        };
+        if fails_from(high) {
+            return Some(kept);
+        }
+        let mut step = 1;
+        loop {
+            let at = high.saturating_sub(step).max(from);
+            if at == from && from > 0 {
+                break;
+            }
+            if fails_from(at) {
+                low = at;
+                break;
+            }
+            if at == from {
+                return None;
+            }
+            high = at;
+            step *= 2;
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if fails_from(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        kept.push(*all.get(low)?);
+        from = low + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::minimal;
+
+    /// Deletion as it is defined.
+    fn deleted(all: &[u32], consistent: impl Fn(&[u32]) -> bool) -> Vec<u32> {
+        let mut kept = all.to_vec();
+        let mut at = 0;
+        while at < kept.len() {
+            let mut without = kept.clone();
+            without.remove(at);
+            if consistent(&without) {
+                at += 1;
+            } else {
+                kept = without;
+            }
+        }
+        kept
+    }
+
+    proptest! {
+        #[test]
+        fn steps_from_the_end_find_what_deletion_leaves(
+            count in 0_u32..24,
+            bad in prop::collection::vec(prop::collection::btree_set(0_u32..24, 0..4), 0..6),
+        ) {
+            let all: Vec<u32> = (0..count).collect();
+            let consistent = |set: &[u32]| !bad.iter().any(|core| core.iter().all(|one| set.contains(one)));
+            prop_assert_eq!(minimal(&all, consistent), deleted(&all, consistent));
         }
     }
-    kept
 }

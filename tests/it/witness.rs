@@ -190,6 +190,36 @@ fn pasting_a_witness_reproduces_the_clash() {
     }
 }
 
+/// More act at once than the evaluator compares pair by pair: each pair is found and replayed for all
+/// that, twenty are shown, and the rest is counted.
+#[test]
+fn of_many_that_act_at_once_each_clash_is_shown() {
+    let limits: String =
+        (0..230).map(|at| format!("rule r{at} in economy {{ limit pump to 5 kW }}\n")).collect();
+    let policy = format!(
+        "{limits}rule x in economy {{ set pump.power to at least 6 kW }}
+         rule y in economy {{ set pump.power to at least 7 kW }}\n"
+    );
+    let findings = found(&policy);
+    assert_eq!(findings.len(), 20);
+    for (message, _, _) in &findings {
+        assert!(message.starts_with("EVL0301 two rules of class `economy`"), "{message}");
+    }
+    let (site, _) = compile(&policy);
+    let report = analysis::check(&site, &CheckInputs::default());
+    let notes: Vec<&String> = report.findings.iter().flat_map(|finding| &finding.notes).collect();
+    assert_eq!(notes, ["440 more clashes on `pump` are not shown"]);
+    for (_, _, test) in [&findings[0], &findings[19]] {
+        let (site, _) = compile(&format!("{policy}\n{test}\n"));
+        let report = analysis::run_tests(&site, &CheckInputs::default());
+        assert_eq!((report.passed, report.failed), (1, 0), "{test}");
+    }
+    // two that agree do not clash, however many others do
+    let (site, _) = compile(&format!("{policy}\ntest \"t\" {{ expect conflict r3, r4 }}\n"));
+    let report = analysis::run_tests(&site, &CheckInputs::default());
+    assert_eq!((report.passed, report.failed), (0, 1));
+}
+
 #[test]
 fn witnesses_are_the_same_on_every_run() {
     for (name, _, policy) in CLASHES {

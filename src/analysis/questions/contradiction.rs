@@ -191,7 +191,7 @@ fn report(
     };
     let environment = replay::environment(site, &situation);
     let decision = ground.evaluator.evaluate(&environment);
-    if replay::conflict_of(&decision, acts).is_none() {
+    if replay::conflict_of(&decision, acts).is_none() && !replay::clashes(ground, &environment, acts) {
         let hidden = acts.len() > 2 && replay::is_hidden(&decision, acts);
         return (!hidden).then(|| mismatch(ground, span_of(site, first), code, &situation));
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::open;
 use crate::diag::{Diagnostic, Span, codes};
-use crate::ir::{Attr, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site};
+use crate::ir::{Attr, Bus, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site};
 use crate::quantity::{Rat, Type, show};
 
 /// What a device can take net at its terminal with evl gone: least and greatest, kW; negative where
@@ -33,46 +33,52 @@ pub(crate) fn ask(site: &Site) -> Vec<Diagnostic> {
     }
     let nets: Vec<Net> =
         site.families.iter().enumerate().filter_map(|(i, family)| net(site, i, family)).collect();
+    let network = Network::new(site);
     let mut findings = Vec::new();
     let mut seen: BTreeSet<BusId> = BTreeSet::new();
     for bus in &site.buses {
         if seen.contains(&bus.id) {
             continue;
         }
-        let part = side(site, bus.id, None);
-        seen.extend(part.iter().copied());
-        let grids = grids_of(site, &part);
-        let links = site.links.iter().filter(|link| part.contains(&link.from)).count();
-        if links + 1 == part.len() && grids.len() <= 1 {
-            tree(site, &nets, &part, &grids, &mut findings);
+        let part = network.part(site, &nets, bus.id);
+        seen.extend(part.buses.iter().copied());
+        if part.links.len() + 1 == part.buses.len() && part.grids.len() <= 1 {
+            tree(site, &network, &part, &mut findings);
         } else {
-            mesh(site, &nets, &part, &grids, &mut findings);
+            mesh(site, &part, &mut findings);
         }
     }
     findings
 }
 
+/// Buses that hang together, with what stands on them.
+struct Part<'s, 'n> {
+    buses: BTreeSet<BusId>,
+    /// In source order, like all that follows.
+    links: Vec<&'s Link>,
+    grids: Vec<&'s Family>,
+    nets: Vec<&'n Net>,
+}
+
 /// A tree of buses with one grid at most.
-fn tree(
-    site: &Site,
-    nets: &[Net],
-    part: &BTreeSet<BusId>,
-    grids: &[&Family],
-    findings: &mut Vec<Diagnostic>,
-) {
-    let of_part: Vec<&Net> = nets.iter().filter(|net| part.contains(&net.bus)).collect();
-    if let [grid] = grids
-        && let (Some(bus), Model::Grid { import, export, .. }) = (grid.bus, &grid.model)
+fn tree(site: &Site, network: &Network<'_>, part: &Part<'_, '_>, findings: &mut Vec<Diagnostic>) {
+    let root = part.grids.first().and_then(|grid| grid.bus).or_else(|| part.buses.first().copied());
+    let Some(root) = root else { return };
+    let tree = Tree::new(network, &part.nets, root);
+    if let [grid] = part.grids.as_slice()
+        && let Model::Grid { import, export, .. } = &grid.model
     {
-        let (least, most) = seen_from(site, nets, bus, None);
-        at_meter(site, grid, (import, export), (&least, &most), &of_part, findings);
+        let (least, most) = tree.below.get(&root).cloned().unwrap_or_default();
+        at_meter(site, grid, (import, export), (&least, &most), &part.nets, findings);
     }
-    for link in site.links.iter().filter(|link| part.contains(&link.from)) {
-        cut(site, link, nets, findings);
+    for link in &part.links {
+        cut(site, network, &tree, link, part, findings);
     }
-    for bus in site.buses.iter().filter(|bus| part.contains(&bus.id)) {
-        if let Some(limit) = &bus.limit {
-            bus_limit(site, bus.id, limit, bus.span, nets, findings);
+    for bus in &part.buses {
+        if let Some(bus) = site.buses.get(bus.index())
+            && let Some(limit) = &bus.limit
+        {
+            bus_limit(site, network, &tree, (bus, limit), part, findings);
         }
     }
 }
@@ -99,16 +105,9 @@ fn at_meter(
 
 /// Buses of which nothing fixes how power divides: no flow exceeds what all devices take together,
 /// or give together, with what the links can lose.
-fn mesh(
-    site: &Site,
-    nets: &[Net],
-    part: &BTreeSet<BusId>,
-    grids: &[&Family],
-    findings: &mut Vec<Diagnostic>,
-) {
-    let of_part: Vec<&Net> = nets.iter().filter(|net| part.contains(&net.bus)).collect();
-    let (least, most): (Rat, Rat) =
-        (of_part.iter().map(|n| &n.least).sum(), of_part.iter().map(|n| &n.most).sum());
+fn mesh(site: &Site, part: &Part<'_, '_>, findings: &mut Vec<Diagnostic>) {
+    let Part { buses, links, grids, nets } = part;
+    let (least, most): (Rat, Rat) = (nets.iter().map(|n| &n.least).sum(), nets.iter().map(|n| &n.most).sum());
     let limits = grids.iter().filter_map(|grid| match &grid.model {
         Model::Grid { import, export, .. } => Some((import, export)),
         _ => None,
@@ -116,12 +115,11 @@ fn mesh(
     let (import, export): (Vec<&Rat>, Vec<&Rat>) = limits.unzip();
     if let Some(first) = grids.first() {
         let (import, export): (Rat, Rat) = (import.into_iter().sum(), export.into_iter().sum());
-        at_meter(site, first, (&import, &export), (&least, &most), &of_part, findings);
+        at_meter(site, first, (&import, &export), (&least, &most), nets, findings);
     }
-    let links: Vec<&Link> = site.links.iter().filter(|link| part.contains(&link.from)).collect();
-    let mut taken: Rat = of_part.iter().map(|n| Rat::max_of(&n.most, &Rat::ZERO)).sum();
-    let given: Rat = of_part.iter().map(|n| Rat::max_of(&-&n.least, &Rat::ZERO)).sum();
-    for link in &links {
+    let mut taken: Rat = nets.iter().map(|n| Rat::max_of(&n.most, &Rat::ZERO)).sum();
+    let given: Rat = nets.iter().map(|n| Rat::max_of(&-&n.least, &Rat::ZERO)).sum();
+    for link in links {
         taken = taken.checked_div(&link.efficiency).unwrap_or(taken);
     }
     let flow = Rat::max_of(&taken, &given);
@@ -136,10 +134,10 @@ fn mesh(
             doubt(link.span, &link.name, &link.capacity_back);
         }
     }
-    for bus in site.buses.iter().filter(|bus| part.contains(&bus.id)) {
+    for bus in buses.iter().filter_map(|bus| site.buses.get(bus.index())) {
         bus.limit.iter().for_each(|limit| doubt(bus.span, &bus.name, limit));
     }
-    if let [_, _, ..] = grids {
+    if let [_, _, ..] = grids.as_slice() {
         for grid in grids {
             if let Model::Grid { import, export, .. } = &grid.model {
                 doubt(grid.span, &grid.name, &Rat::min_of(import, export));
@@ -198,82 +196,137 @@ fn at_fail_safe(site: &Site, family: &Family) -> Option<(Rat, Rat)> {
     }
 }
 
-/// The links of each bus but one, with the bus at their other end.
-fn neighbours<'s>(site: &'s Site, without: Option<&Link>) -> BTreeMap<BusId, Vec<(&'s Link, BusId)>> {
-    let mut all: BTreeMap<BusId, Vec<(&Link, BusId)>> = BTreeMap::new();
-    for link in site.links.iter().filter(|link| without.is_none_or(|without| link.id != without.id)) {
-        all.entry(link.from).or_default().push((link, link.to));
-        all.entry(link.to).or_default().push((link, link.from));
-    }
-    all
+/// What joins the buses, looked up by bus.
+struct Network<'s> {
+    /// The links of each bus with the bus at their other end, in source order.
+    neighbours: BTreeMap<BusId, Vec<(&'s Link, BusId)>>,
 }
 
-/// Buses that hang together with a bus, without crossing a link.
-fn side(site: &Site, from: BusId, without: Option<&Link>) -> BTreeSet<BusId> {
-    let neighbours = neighbours(site, without);
-    let mut seen = BTreeSet::from([from]);
-    let mut open = vec![from];
-    while let Some(bus) = open.pop() {
-        for (_, far) in neighbours.get(&bus).into_iter().flatten() {
-            if seen.insert(*far) {
-                open.push(*far);
+impl<'s> Network<'s> {
+    fn new(site: &'s Site) -> Self {
+        let mut neighbours: BTreeMap<BusId, Vec<(&Link, BusId)>> = BTreeMap::new();
+        for link in &site.links {
+            neighbours.entry(link.from).or_default().push((link, link.to));
+            neighbours.entry(link.to).or_default().push((link, link.from));
+        }
+        Self { neighbours }
+    }
+
+    fn of(&self, bus: BusId) -> impl Iterator<Item = (&'s Link, BusId)> {
+        self.neighbours.get(&bus).into_iter().flatten().copied()
+    }
+
+    /// Buses that hang together with a bus, without crossing a link.
+    fn side(&self, from: BusId, without: Option<&Link>) -> BTreeSet<BusId> {
+        let mut seen = BTreeSet::from([from]);
+        let mut open = vec![from];
+        while let Some(bus) = open.pop() {
+            for (link, far) in self.of(bus) {
+                if without.is_none_or(|without| link.id != without.id) && seen.insert(far) {
+                    open.push(far);
+                }
             }
         }
+        seen
     }
-    seen
+
+    fn part<'n>(&self, site: &'s Site, nets: &'n [Net], from: BusId) -> Part<'s, 'n> {
+        let buses = self.side(from, None);
+        let links: BTreeMap<_, _> =
+            buses.iter().flat_map(|bus| self.of(*bus)).map(|(link, _)| (link.id, link)).collect();
+        let grid = |f: &&Family| {
+            matches!(f.model, Model::Grid { .. }) && f.bus.is_some_and(|bus| buses.contains(&bus))
+        };
+        let grids = site.families.iter().filter(grid).collect();
+        let nets = nets.iter().filter(|net| buses.contains(&net.bus)).collect();
+        Part { links: links.into_values().collect(), grids, nets, buses }
+    }
 }
 
-fn grids_of<'s>(site: &'s Site, part: &BTreeSet<BusId>) -> Vec<&'s Family> {
-    let grid =
-        |f: &&Family| matches!(f.model, Model::Grid { .. }) && f.bus.is_some_and(|bus| part.contains(&bus));
-    site.families.iter().filter(grid).collect()
+/// A tree of buses, seen from a root: what is behind each link, in time that grows with their number.
+struct Tree<'s> {
+    root: BusId,
+    /// The link that leads towards the root, and the bus at its end.
+    up: BTreeMap<BusId, (&'s Link, BusId)>,
+    /// Least and greatest net consumption of a bus with everything that it has between itself and
+    /// the root's grid, as the bus sees it: what is sent into a link is more than what arrives.
+    below: BTreeMap<BusId, (Rat, Rat)>,
+    /// The same of everything else, as the bus at the end of `up` sees it.
+    above: BTreeMap<BusId, (Rat, Rat)>,
 }
 
-fn has_grid(site: &Site, side: &BTreeSet<BusId>) -> bool {
-    !grids_of(site, side).is_empty()
-}
-
-/// Least and greatest net consumption of a bus of a tree with everything behind it, as the bus sees
-/// it: what is sent into a link is more than what arrives. `without`: the link by which it is
-/// looked at.
-fn seen_from(site: &Site, nets: &[Net], bus: BusId, without: Option<&Link>) -> (Rat, Rat) {
-    // buses in the order in which they are reached, each with the link that leads to it
-    let mut order: Vec<(BusId, Option<(&Link, BusId)>)> = vec![(bus, None)];
-    let neighbours = neighbours(site, without);
-    let mut seen = BTreeSet::from([bus]);
-    let mut at = 0;
-    while let Some((here, _)) = order.get(at).copied() {
-        for (link, far) in neighbours.get(&here).into_iter().flatten() {
-            if seen.insert(*far) {
-                order.push((*far, Some((link, here))));
+impl<'s> Tree<'s> {
+    fn new(network: &Network<'s>, nets: &[&Net], root: BusId) -> Self {
+        // buses in the order in which they are reached
+        let mut order = vec![root];
+        let mut up: BTreeMap<BusId, (&Link, BusId)> = BTreeMap::new();
+        let mut at = 0;
+        while let Some(here) = order.get(at).copied() {
+            for (link, far) in network.of(here) {
+                if far != root && !up.contains_key(&far) {
+                    up.insert(far, (link, here));
+                    order.push(far);
+                }
             }
+            at += 1;
         }
-        at += 1;
-    }
-    let mut on: BTreeMap<BusId, Vec<&Net>> = BTreeMap::new();
-    for net in nets {
-        on.entry(net.bus).or_default().push(net);
-    }
-    let mut sums: BTreeMap<BusId, (Rat, Rat)> = BTreeMap::new();
-    for (here, by) in order.into_iter().rev() {
-        let mut sum = sums.remove(&here).unwrap_or_default();
-        for net in on.get(&here).into_iter().flatten() {
+        let mut below: BTreeMap<BusId, (Rat, Rat)> = BTreeMap::new();
+        for net in nets {
+            let sum = below.entry(net.bus).or_default();
             sum.0 += &net.least;
             sum.1 += &net.most;
         }
-        let Some((link, near)) = by else { return sum };
-        let sent = |power: &Rat| {
-            if power.is_positive() {
-                power.checked_div(&link.efficiency).unwrap_or_else(|| power.clone())
-            } else {
-                power * &link.efficiency
+        for here in order.iter().rev() {
+            let sum = below.entry(*here).or_default().clone();
+            if let Some((link, near)) = up.get(here) {
+                let slot = below.entry(*near).or_default();
+                slot.0 += &sent(link, &sum.0);
+                slot.1 += &sent(link, &sum.1);
             }
-        };
-        let slot = sums.entry(near).or_default();
-        slot.0 += &sent(&sum.0);
-        slot.1 += &sent(&sum.1);
+        }
+        let mut above: BTreeMap<BusId, (Rat, Rat)> = BTreeMap::new();
+        for here in &order {
+            let Some((link, near)) = up.get(here) else { continue };
+            let of =
+                |all: &BTreeMap<BusId, (Rat, Rat)>, bus: &BusId| all.get(bus).cloned().unwrap_or_default();
+            let (mut least, mut most) = of(&below, near);
+            let own = of(&below, here);
+            least -= &sent(link, &own.0);
+            most -= &sent(link, &own.1);
+            if let Some((further, _)) = up.get(near) {
+                let rest = of(&above, near);
+                least += &sent(further, &rest.0);
+                most += &sent(further, &rest.1);
+            }
+            above.insert(*here, (least, most));
+        }
+        Self { root, up, below, above }
     }
-    (Rat::ZERO, Rat::ZERO)
+
+    /// What the bus at one end of a link sees of its side, the link left out.
+    fn seen_from(&self, near: BusId, link: &Link) -> (Rat, Rat) {
+        let is_link = |bus: &BusId| self.up.get(bus).is_some_and(|(by, _)| by.id == link.id);
+        let found = if is_link(&near) {
+            self.below.get(&near)
+        } else {
+            [link.from, link.to].iter().find(|bus| is_link(bus)).and_then(|bus| self.above.get(bus))
+        };
+        found.cloned().unwrap_or_default()
+    }
+
+    /// Whether the side of a link on which a bus stands is the root's.
+    fn holds_root(&self, near: BusId, link: &Link) -> bool {
+        near == self.root || self.up.get(&near).is_none_or(|(by, _)| by.id != link.id)
+    }
+}
+
+/// What is sent into a link for what is to arrive, where that is negative: what arrives of it.
+fn sent(link: &Link, power: &Rat) -> Rat {
+    if power.is_positive() {
+        power.checked_div(&link.efficiency).unwrap_or_else(|| power.clone())
+    } else {
+        power * &link.efficiency
+    }
 }
 
 fn finding(site: &Site, span: Span, what: String, needed: &Rat, limit: &Rat, nets: &[&Net]) -> Diagnostic {
@@ -314,24 +367,36 @@ fn boundless<'s>(site: &'s Site, family: &Family) -> Option<&'s str> {
     }
 }
 
-fn cut(site: &Site, link: &Link, nets: &[Net], findings: &mut Vec<Diagnostic>) {
+fn cut(
+    site: &Site,
+    network: &Network<'_>,
+    tree: &Tree<'_>,
+    link: &Link,
+    part: &Part<'_, '_>,
+    findings: &mut Vec<Diagnostic>,
+) {
     for (near, back) in [(link.to, false), (link.from, true)] {
-        let side = side(site, near, Some(link));
-        if has_grid(site, &side) {
+        if !part.grids.is_empty() && tree.holds_root(near, link) {
             continue;
         }
-        let (least, most) = seen_from(site, nets, near, Some(link));
-        let on_side: Vec<&Net> = nets.iter().filter(|net| side.contains(&net.bus)).collect();
+        let (least, most) = tree.seen_from(near, link);
         let (inward, outward) =
             if back { (&link.capacity_back, &link.capacity) } else { (&link.capacity, &link.capacity_back) };
         let allowed_in = if back && !link.both { Rat::ZERO } else { inward * &link.efficiency };
         let allowed_out = if !back && !link.both { Rat::ZERO } else { outward.clone() };
-        if most > allowed_in && most.is_positive() {
+        let given = -&least;
+        let taken_above = most > allowed_in && most.is_positive();
+        let given_above = given > allowed_out && given.is_positive();
+        if !taken_above && !given_above {
+            return;
+        }
+        let side = network.side(near, Some(link));
+        let on_side: Vec<&Net> = part.nets.iter().copied().filter(|net| side.contains(&net.bus)).collect();
+        if taken_above {
             let what = format!("more is taken behind link `{}` than it can carry", link.name);
             findings.push(finding(site, link.span, what, &most, &allowed_in, &on_side));
         }
-        let given = -&least;
-        if given > allowed_out && given.is_positive() {
+        if given_above {
             let what = format!("more is given behind link `{}` than it can carry", link.name);
             findings.push(finding(site, link.span, what, &given, &allowed_out, &on_side));
         }
@@ -341,33 +406,38 @@ fn cut(site: &Site, link: &Link, nets: &[Net], findings: &mut Vec<Diagnostic>) {
 
 /// The sum of a bus' inflows equals that of its outflows: what its devices and the sides behind its
 /// links take, or what they give, whichever is more.
-fn bus_limit(site: &Site, bus: BusId, limit: &Rat, span: Span, nets: &[Net], findings: &mut Vec<Diagnostic>) {
+fn bus_limit(
+    site: &Site,
+    network: &Network<'_>,
+    tree: &Tree<'_>,
+    (bus, limit): (&Bus, &Rat),
+    part: &Part<'_, '_>,
+    findings: &mut Vec<Diagnostic>,
+) {
     let (mut taken, mut given) = (Rat::ZERO, Rat::ZERO);
-    let mut concerned: Vec<&Net> = nets.iter().filter(|net| net.bus == bus).collect();
+    let mut concerned: Vec<&Net> = part.nets.iter().copied().filter(|net| net.bus == bus.id).collect();
     for net in &concerned {
         taken += &Rat::max_of(&net.most, &Rat::ZERO);
         given += &Rat::max_of(&-&net.least, &Rat::ZERO);
     }
-    for link in &site.links {
-        let far = match (link.from == bus, link.to == bus) {
-            (true, _) => link.to,
-            (_, true) => link.from,
-            _ => continue,
-        };
-        let side = side(site, far, Some(link));
-        if has_grid(site, &side) {
+    let mut behind: Vec<(&Link, BusId)> = Vec::new();
+    for (link, far) in network.of(bus.id) {
+        if !part.grids.is_empty() && tree.holds_root(far, link) {
             continue;
         }
-        let (least, most) = seen_from(site, nets, far, Some(link));
+        let (least, most) = tree.seen_from(far, link);
         let sent = most.checked_div(&link.efficiency).unwrap_or(most);
         taken += &Rat::max_of(&sent, &Rat::ZERO);
         given += &Rat::max_of(&(&-&least * &link.efficiency), &Rat::ZERO);
-        concerned.extend(nets.iter().filter(|net| side.contains(&net.bus)));
+        behind.push((link, far));
     }
     let needed = Rat::max_of(&taken, &given);
     if needed > *limit {
-        let name = site.buses.get(bus.index()).map_or("", |bus| bus.name.as_str());
-        let what = format!("the limit of bus `{name}` can be exceeded");
-        findings.push(finding(site, span, what, &needed, limit, &concerned));
+        for (link, far) in behind {
+            let side = network.side(far, Some(link));
+            concerned.extend(part.nets.iter().copied().filter(|net| side.contains(&net.bus)));
+        }
+        let what = format!("the limit of bus `{}` can be exceeded", bus.name);
+        findings.push(finding(site, bus.span, what, &needed, limit, &concerned));
     }
 }

@@ -4,7 +4,7 @@
 //! Stores are no origins. Beside it stand the electrical facts that need no search: kind of
 //! current and voltage of port and bus, and the greatest power against the port's rating.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diagnostic, codes};
 use crate::ir::{Attr, BusId, EffectKind, Family, MemberRange, PortRange, Role, Rule, Site, Supply, Target};
@@ -15,7 +15,8 @@ pub(crate) fn ask(site: &Site) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     let origins: BTreeSet<BusId> =
         site.families.iter().filter(|f| f.role == Role::Producer).filter_map(|f| f.bus).collect();
-    let fed = reachable(site, origins.iter().copied());
+    let lines = Lines::new(site);
+    let fed = lines.reachable(origins);
     for family in &site.families {
         if takes_power(family)
             && let Some(bus) = family.bus
@@ -25,8 +26,11 @@ pub(crate) fn ask(site: &Site) -> Vec<Diagnostic> {
         }
         findings.extend(electrical(site, family));
     }
+    let mut fed_from: BTreeMap<BTreeSet<BusId>, BTreeSet<BusId>> = BTreeMap::new();
     for rule in &site.rules {
-        findings.extend(supplies(site, rule));
+        findings.extend(supplies(site, rule, |from| {
+            fed_from.entry(from).or_insert_with_key(|from| lines.reachable(from.clone())).clone()
+        }));
     }
     findings
 }
@@ -35,22 +39,34 @@ fn takes_power(family: &Family) -> bool {
     matches!(family.role, Role::Consumer | Role::Storage) && !family.is_empty()
 }
 
-/// Buses to which a directed path leads.
-fn reachable(site: &Site, from: impl Iterator<Item = BusId>) -> BTreeSet<BusId> {
-    let mut seen: BTreeSet<BusId> = from.collect();
-    let mut open: Vec<BusId> = seen.iter().copied().collect();
-    while let Some(bus) = open.pop() {
+/// Where power can go from each bus.
+struct Lines(BTreeMap<BusId, Vec<BusId>>);
+
+impl Lines {
+    fn new(site: &Site) -> Self {
+        let mut next: BTreeMap<BusId, Vec<BusId>> = BTreeMap::new();
         for link in &site.links {
-            let forward = (link.from == bus).then_some(link.to);
-            let back = (link.to == bus && link.both).then_some(link.from);
-            for next in forward.into_iter().chain(back) {
-                if seen.insert(next) {
-                    open.push(next);
+            next.entry(link.from).or_default().push(link.to);
+            if link.both {
+                next.entry(link.to).or_default().push(link.from);
+            }
+        }
+        Self(next)
+    }
+
+    /// Buses to which a directed path leads.
+    fn reachable(&self, from: BTreeSet<BusId>) -> BTreeSet<BusId> {
+        let mut open: Vec<BusId> = from.iter().copied().collect();
+        let mut seen = from;
+        while let Some(bus) = open.pop() {
+            for next in self.0.get(&bus).into_iter().flatten() {
+                if seen.insert(*next) {
+                    open.push(*next);
                 }
             }
         }
+        seen
     }
-    seen
 }
 
 fn bus_name(site: &Site, bus: BusId) -> &str {
@@ -67,12 +83,17 @@ fn unfed(site: &Site, family: &Family, bus: BusId) -> Diagnostic {
         .help("add a link towards this bus, or let an existing one carry power in both directions")
 }
 
-/// Every origin that a `supply` names must reach what it is to feed, or none of them does.
-fn supplies(site: &Site, rule: &Rule) -> Vec<Diagnostic> {
+/// One of the origins that a `supply` names must reach what it is to feed. `reachable`: the buses to
+/// which a path leads from some buses.
+fn supplies(
+    site: &Site,
+    rule: &Rule,
+    mut reachable: impl FnMut(BTreeSet<BusId>) -> BTreeSet<BusId>,
+) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for effect in &rule.effects {
         let EffectKind::Supply { from, never: false, .. } = &effect.kind else { continue };
-        let fed_from = reachable(site, buses(site, from).into_iter());
+        let fed_from = reachable(buses(site, from));
         let bound = Target::Group(rule.for_each.unwrap_or(crate::ir::GroupId(u32::MAX)));
         let target = if effect.target == Target::Bound { &bound } else { &effect.target };
         for range in site.target_members(target) {

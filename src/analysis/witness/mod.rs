@@ -54,6 +54,38 @@ impl Search<'_, '_> {
         }
     }
 
+    /// Assumes that as few of the formulas hold as can: sought in doubling steps and then halved.
+    fn fewest(&mut self, others: &[Formula]) -> Option<()> {
+        let all = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        let at_most = |most: u32| Formula::AtMost(others.to_vec(), most);
+        // fewer than `low` cannot be, `high` can
+        let (mut low, mut high) = (0, 0);
+        while high < all {
+            if self.asks(&at_most(high))? {
+                break;
+            }
+            (low, high) = (high + 1, (2 * high + 1).min(all));
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.asks(&at_most(middle))? {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        self.try_assume(&at_most(high)).map(|_| ())
+    }
+
+    /// Whether the formula leaves something; `None`: the solver gave up.
+    fn asks(&mut self, formula: &Formula) -> Option<bool> {
+        let found = self.try_assume(formula)?;
+        if found {
+            self.assumed.pop();
+        }
+        Some(found)
+    }
+
     /// Index of the first formula that leaves something, assumed for good. The disjunction is
     /// asked first and halved, so that long lists cost little.
     fn first_of(&mut self, options: &[Formula]) -> Option<Option<usize>> {
@@ -115,10 +147,7 @@ fn search(
     }
     let others: Vec<Formula> = others.iter().filter(|f| **f != Formula::FALSE).cloned().collect();
     if !others.is_empty() {
-        let mut fewest = 0;
-        while !search.try_assume(&Formula::AtMost(others.clone(), fewest))? {
-            fewest += 1;
-        }
+        search.fewest(&others)?;
     }
     let moments = &prepared.moments;
     let groups: Vec<Formula> = moments.groups.iter().map(|group| moments.is(group)).collect();

@@ -4,6 +4,7 @@ use crate::eval::{Clash, Conflict, Decision, EffectRef, Environment, Instance, R
 use crate::ir::{Domain, SigRef, Signal, SignalId, Site, Value};
 use crate::quantity::Rat;
 
+use super::super::ask::Ground;
 use super::super::encode::Subject;
 use super::super::formula::{Bit, Num};
 use super::super::index::Act;
@@ -105,6 +106,13 @@ pub(crate) fn conflict_of<'d>(decision: &'d Decision, acts: &[&Act]) -> Option<&
     effects.sort_unstable();
     effects.dedup();
     decision.conflicts.iter().find(|c| c.clash != Clash::BeyondDevice && c.effects == effects)
+}
+
+/// Whether the two acts clash, be it that the decision lists others in their place.
+pub(crate) fn clashes(ground: &Ground, environment: &Environment, acts: &[&Act]) -> bool {
+    let [a, b] = acts else { return false };
+    let (a, b) = (effect_ref(a), effect_ref(b));
+    ground.evaluator.clashes(environment, &|effect| effect == a, &|effect| effect == b)
 }
 
 /// Whether one of the acts takes part in another conflict, so that it was dropped before it could
