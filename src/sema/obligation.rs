@@ -122,8 +122,7 @@ impl Compiler<'_> {
                     );
                     return None;
                 }
-                if (from.date, from.second_of_day) >= (to.date, to.second_of_day) && from.second == to.second
-                {
+                if !self.is_before(from, to) {
                     self.error(codes::REVERSED_RANGE, window.span, "this ends before it begins".to_owned());
                     return None;
                 }

@@ -103,8 +103,7 @@ impl<'a> Compiler<'a> {
             ScheduleKind::Dated(from, to) => {
                 let (from, to) = (self.instant(from), self.instant(to));
                 let (from, to) = (from?, to?);
-                if (from.date, from.second_of_day) >= (to.date, to.second_of_day) && from.second == to.second
-                {
+                if !self.is_before(from, to) {
                     let finding = Diagnostic::error(
                         codes::REVERSED_RANGE,
                         schedule.span,

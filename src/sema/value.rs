@@ -2,6 +2,7 @@
 
 use super::Compiler;
 use crate::ast;
+use crate::calendar::GapReason;
 use crate::diag::{Diagnostic, Span, codes, nearest};
 use crate::ir::{CivilDate, CivilInstant, MonthDay};
 use crate::quantity::{Rat, Type, Unit};
@@ -250,7 +251,8 @@ impl Compiler<'_> {
         None
     }
 
-    /// A civil instant; its weekday, if written, must be the date's.
+    /// A civil instant; its weekday, if written, must be the date's, and the site's clock must show it:
+    /// twice where it says `second`.
     pub(super) fn instant(&mut self, instant: &ast::Instant) -> Option<CivilInstant> {
         let date = self.date(&instant.date);
         let time = self.time(&instant.time);
@@ -270,7 +272,40 @@ impl Compiler<'_> {
         if let Some(offset) = instant.offset {
             return self.with_offset(date, second_of_day, offset);
         }
-        Some(CivilInstant { date, second_of_day, second: instant.second })
+        let asked = CivilInstant { date, second_of_day, second: instant.second };
+        let why = match self.on_clock(asked) {
+            Some(jiff::tz::AmbiguousOffset::Gap { .. }) => GapReason::SetForward,
+            Some(jiff::tz::AmbiguousOffset::Unambiguous { .. }) if asked.second => GapReason::NotTwice,
+            _ => return Some(asked),
+        };
+        let text = self.slice(instant.span);
+        let message = format!("there is no `{text}`: {}", why.words());
+        let finding = Diagnostic::error(codes::IMPOSSIBLE_LITERAL, instant.span, message);
+        self.push(finding.help(match why {
+            GapReason::NotTwice => "leave `second` out",
+            _ => "write an instant that the clock of the site shows",
+        }));
+        None
+    }
+
+    /// The site's offsets from UTC where its clock shows this; `None` where its zone is unknown.
+    fn on_clock(&self, at: CivilInstant) -> Option<jiff::tz::AmbiguousOffset> {
+        let zone = jiff::tz::TimeZone::get(&self.site.timezone).ok()?;
+        Some(zone.to_ambiguous_timestamp(reading(at)?).offset())
+    }
+
+    /// Whether one civil instant comes before another; as the clock shows them where the site's zone
+    /// is unknown.
+    pub(super) fn is_before(&self, from: CivilInstant, to: CivilInstant) -> bool {
+        let instant = |at: CivilInstant| {
+            let zone = jiff::tz::TimeZone::get(&self.site.timezone).ok()?;
+            let found = zone.to_ambiguous_timestamp(reading(at)?);
+            if at.second { found.later() } else { found.earlier() }.ok()
+        };
+        match (instant(from), instant(to)) {
+            (Some(from), Some(to)) => from < to,
+            _ => (from.date, from.second_of_day) < (to.date, to.second_of_day),
+        }
     }
 
     fn with_offset(&mut self, date: CivilDate, second: i32, offset: ast::Offset) -> Option<CivilInstant> {
@@ -311,6 +346,12 @@ impl Type {
                 | Self::Symbol
         )
     }
+}
+
+/// What the clock shows at a civil instant; 24:00 is the next day's 00:00.
+fn reading(at: CivilInstant) -> Option<jiff::civil::DateTime> {
+    let midnight = civil(at.date)?.at(0, 0, 0, 0);
+    midnight.checked_add(jiff::SignedDuration::from_secs(i64::from(at.second_of_day))).ok()
 }
 
 /// The date of the library that knows the calendar.
