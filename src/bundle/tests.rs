@@ -181,6 +181,7 @@ fn what_is_used_of_a_budget_is_in_its_own_unit() {
         quantity: BudgetQuantity::Cost,
         cap: "10".parse().unwrap(),
         per: Period::Day,
+        during: Sched::Always,
         span: crate::ir::testkit::span(9),
         text: "cost of site at most 10 USD a day".into(),
     });

@@ -144,6 +144,8 @@ pub struct Budget {
     pub cap: Rat,
     /// Each.
     pub per: Period,
+    /// Only what flows at these instants counts.
+    pub during: Sched,
     /// Where (its name).
     pub span: Span,
     /// As written.

@@ -79,15 +79,11 @@ impl<'a> Compiler<'a> {
             }
         };
         let per = self.period(&node.per);
+        let during = self.sched_or_always(node.during.as_ref());
         if let Some(during) = &node.during {
-            self.sched(during);
             let text = self.text(owned.span);
-            self.unhonoured(
-                format!("a budget that counts only at times (`{text}`)"),
-                during.span,
-                true,
-                true,
-            );
+            let what = format!("a budget that counts only at times (`{text}`)");
+            self.unhonoured(what, during.span, false, true);
         }
         Budget {
             id,
@@ -98,6 +94,7 @@ impl<'a> Compiler<'a> {
             quantity: quantity.unwrap_or(BudgetQuantity::Consumption),
             cap: cap.unwrap_or(Rat::ZERO),
             per: per.unwrap_or(Period::Month),
+            during: during.unwrap_or(Sched::Always),
             span: name.span,
             text: crate::syntax::budget(owned.node),
         }

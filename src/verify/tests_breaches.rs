@@ -244,6 +244,7 @@ fn budgets() {
             quantity,
             cap: rat(cap),
             per: Period::Day,
+            during: Sched::Always,
             span: span(9),
             text: "budget".into(),
         });

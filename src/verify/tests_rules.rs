@@ -220,6 +220,7 @@ fn emissions_of_generators_count() {
             quantity: BudgetQuantity::Emissions,
             cap: rat(cap),
             per: Period::Day,
+            during: Sched::Always,
             span: span(9),
             text: "emissions".into(),
         });

@@ -5,7 +5,9 @@
 //! force, times the group's hours in that period; obligations count once for each window. A served
 //! load counts with the least of its declared range: how much it takes over a period its feed
 //! says. Of import and cost only what no own production can cover counts, of export only what
-//! nothing can take; money adds fixed and demand charges and takes off what export could earn. If
+//! nothing can take; money adds fixed and demand charges and takes off what export could earn. A
+//! budget `during` a schedule counts only the hours in it, an obligation only where its whole window
+//! lies there, and no charge that is of no hour. If
 //! no choice of weather, prices and readings keeps the sum below the cap it is an error, if some
 //! choice does not, a warning; where combinations are too many to tell, the question is left open.
 
@@ -19,11 +21,11 @@ use crate::analysis::formula::{Formula, Linear, Num};
 use crate::analysis::index::{Act, Index};
 use crate::analysis::smt::Answer;
 use crate::analysis::time::sweep;
-use crate::calendar::Instant;
+use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, codes};
 use crate::ir::{
     Attr, Budget, BudgetQuantity, Domain, EffectKind, Family, FamilyId, Lin, MemberRange, Model, Need, Role,
-    SigRef, Site, Target,
+    Sched, SigRef, Site, Target,
 };
 use crate::quantity::{Rat, Type, show};
 
@@ -59,6 +61,36 @@ struct Weighed<'i> {
 struct Level {
     least: Rat,
     most: Rat,
+}
+
+/// The hours that a budget counts.
+struct Counted(Vec<(Instant, Instant)>);
+
+impl Counted {
+    fn of(calendar: &Calendar, budget: &Budget) -> Self {
+        let (from, to) = calendar.valid();
+        Self(calendar.windows(&budget.during, from, to))
+    }
+
+    /// The first piece that ends after an instant.
+    fn piece(&self, at: i64) -> Option<&(Instant, Instant)> {
+        self.0.get(self.0.partition_point(|(_, end)| end.0 <= at))
+    }
+
+    /// The first instant that counts, from one on.
+    fn from(&self, at: i64) -> i64 {
+        self.piece(at).map_or(i64::MAX, |(start, _)| start.0.max(at))
+    }
+
+    /// How long an instant's piece lasts, at most until another.
+    fn until(&self, at: i64, most: i64) -> i64 {
+        self.piece(at).map_or(most, |(_, end)| end.0.min(most))
+    }
+
+    /// Whether a whole window counts.
+    fn holds(&self, start: Instant, end: Instant) -> bool {
+        self.piece(start.0).is_some_and(|piece| piece.0 <= start && end <= piece.1)
+    }
 }
 
 /// Asks the question of every budget.
@@ -112,19 +144,20 @@ fn of_budget(ground: &Ground, index: &Index, budget: &Budget, asker: &mut Asker)
     let mut sums: BTreeMap<Instant, (Rat, Rat)> = BTreeMap::new();
     let mut peaks = money.peaks();
     let spare = |level: &Rat| Rat::max_of(&(&weighed.others - level), &Rat::ZERO);
+    let counted = Counted::of(calendar, budget);
     sweep(&ground.atoms, &atoms, |start, end, holds| {
         let level = groups.get(holds).cloned().unwrap_or_default();
-        let mut at = start;
+        let mut at = counted.from(start);
         while at < end {
             let (first, next) = calendar.period(budget.per, Instant(at));
-            let until = money.cut(at, end.min(next.0));
+            let until = counted.until(at, money.cut(at, end.min(next.0)));
             let hours = Rat::ratio(i128::from(until - at), 3600).unwrap_or_default();
             let sum = sums.entry(first).or_default();
             let free = spare(&(&weighed.base + &level.least));
             sum.0 += &(&money.rate(at, &level.least, &free, true) * &hours);
             sum.1 += &(&money.rate(at, &level.most, &free, false) * &hours);
             peaks.note(at, &level.least, &level.most);
-            at = until;
+            at = counted.from(until);
         }
     });
     for (first, (always, sometimes)) in obligations {
@@ -132,7 +165,8 @@ fn of_budget(ground: &Ground, index: &Index, budget: &Budget, asker: &mut Asker)
         sum.0 += &money.energy(&always, true);
         sum.1 += &money.energy(&sometimes, false);
     }
-    for (at, least, most) in money.charges(peaks, budget.per) {
+    let charges = if budget.during == Sched::Always { money.charges(peaks, budget.per) } else { Vec::new() };
+    for (at, least, most) in charges {
         let sum = sums.entry(calendar.period(budget.per, at).0).or_default();
         sum.0 += &least;
         sum.1 += &most;
@@ -280,11 +314,15 @@ fn forced_in<'i>(
         for act in &dossier.acts {
             let Some(shape) = act.shape() else { continue };
             let bounds = attrs.iter().filter_map(|attr| {
-                let intervals = shape.numbers.get(attr)?;
-                let ends = intervals
-                    .iter()
-                    .map(|i| i.lo.as_ref().map_or((Rat::ZERO, Rat::ZERO), |lo| range(site, lo)));
-                let (least, most): (Vec<Rat>, Vec<Rat>) = ends.unzip();
+                // of alternatives the lowest is what must be; what is lost decides which of them there are
+                let mut cases: BTreeMap<&Formula, (Rat, Rat)> = BTreeMap::new();
+                for interval in shape.numbers.get(attr)? {
+                    let lo = &interval.lo;
+                    let ends = lo.as_ref().map_or((Rat::ZERO, Rat::ZERO), |lo| range(site, lo));
+                    let known = cases.entry(&interval.when).or_insert_with(|| ends.clone());
+                    *known = (Rat::min_of(&known.0, &ends.0), Rat::min_of(&known.1, &ends.1));
+                }
+                let (least, most): (Vec<Rat>, Vec<Rat>) = cases.into_values().unzip();
                 Some((least.into_iter().min()?, most.into_iter().max()?))
             });
             let on = if at_meter.is_none() && shape.on == Some(true) {
@@ -385,6 +423,7 @@ fn obligations(ground: &Ground, budget: &Budget) -> (BTreeMap<Instant, (Rat, Rat
     };
     let calendar = ground.atoms.calendar();
     let (from, to) = calendar.valid();
+    let counted = Counted::of(calendar, budget);
     let mut owed: BTreeMap<Instant, (Rat, Rat)> = BTreeMap::new();
     let mut all_known = true;
     for rule in &site.rules {
@@ -415,7 +454,7 @@ fn obligations(ground: &Ground, budget: &Budget) -> (BTreeMap<Instant, (Rat, Rat
             let members = Rat::int(members);
             for (start, end) in calendar.obligation_windows(window, from, to) {
                 let (first, next) = calendar.period(budget.per, start);
-                if end <= next {
+                if end <= next && (budget.during == Sched::Always || counted.holds(start, end)) {
                     let slot = owed.entry(first).or_default();
                     if always {
                         slot.0 += &(&least * &members);
