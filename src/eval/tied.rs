@@ -14,7 +14,7 @@ enum Tie {
     Free,
     /// A time-of-use price.
     Price { tariff: TariffId, export: bool },
-    /// An aggregate of a time-of-use price over the coming seconds.
+    /// An aggregate of a time-of-use price over the coming seconds, or the past ones (negative).
     Aggregate { op: AggregateOp, tariff: TariffId, export: bool, over_s: i64 },
 }
 
@@ -27,13 +27,18 @@ pub(super) struct Tied {
     ties: Vec<Tie>,
     /// Import and export price of each tariff.
     timelines: Vec<[OnceLock<Timeline>; 2]>,
+    /// How far aggregates reach beyond `valid`, s.
+    reach_s: i64,
 }
 
 impl Tied {
     pub(super) fn new(site: &Site) -> Self {
-        let ties = site.signals.iter().map(|signal| tie(site, signal)).collect();
+        let ties: Vec<Tie> = site.signals.iter().map(|signal| tie(site, signal)).collect();
+        let windows =
+            ties.iter().map(|tie| if let Tie::Aggregate { over_s, .. } = tie { over_s.abs() } else { 0 });
+        let reach_s = windows.max().unwrap_or(0);
         let timelines = site.tariffs.iter().map(|_| [OnceLock::new(), OnceLock::new()]).collect();
-        Self { ties, timelines }
+        Self { ties, timelines, reach_s }
     }
 
     /// Whether the instant fixes the signal.
@@ -47,7 +52,8 @@ impl Tied {
             Tie::Free => None,
             Tie::Price { tariff, export } => price_at(site, cal, tariff, export, at),
             Tie::Aggregate { op, tariff, export, over_s } => {
-                let (from, to) = (at, at.plus(over_s));
+                let (from, to) =
+                    if over_s > 0 { (at, at.plus(over_s)) } else { (at.plus(over_s + 1), at.plus(1)) };
                 let line = self.timeline(site, cal, tariff, export)?;
                 aggregate(op, line, from, to)
             }
@@ -58,7 +64,7 @@ impl Tied {
         let line = self.timelines.get(tariff.index())?.get(usize::from(export))?;
         Some(line.get_or_init(|| {
             let (from, to) = cal.valid();
-            let (from, to) = (from.plus(-REACH_S), to.plus(REACH_S));
+            let (from, to) = (from.plus(-self.reach_s), to.plus(self.reach_s));
             let starts = std::iter::once(from).chain(changes(site, cal, tariff, export, from.plus(1), to));
             starts.map(|at| (at, price_at(site, cal, tariff, export, at))).collect()
         }))
@@ -150,7 +156,8 @@ impl Tied {
                 }
                 // an aggregate changes where the price enters or leaves its window
                 Some(Tie::Aggregate { tariff, export, over_s, .. }) => {
-                    let entering = changes(site, cal, *tariff, *export, from, to.plus(*over_s));
+                    let (before, after) = ((*over_s).min(0), (*over_s).max(0));
+                    let entering = changes(site, cal, *tariff, *export, from.plus(before), to.plus(after));
                     found.extend(entering.iter().flat_map(|at| [*at, at.plus(-over_s)]));
                 }
                 _ => {}
@@ -160,15 +167,12 @@ impl Tied {
     }
 }
 
-/// Aggregates are computed this far beyond `valid`, s.
-const REACH_S: i64 = 10 * 86_400;
-
 fn tie(site: &Site, signal: &Signal) -> Tie {
     let Some((tariff, export)) = price_of(site, signal) else {
         let SignalSource::Aggregate { op, of, over_s } = signal.source else { return Tie::Free };
         let base = site.signal(of).and_then(|of| price_of(site, of));
         return match base {
-            Some((tariff, export)) if over_s > 0 => Tie::Aggregate { op, tariff, export, over_s },
+            Some((tariff, export)) if over_s != 0 => Tie::Aggregate { op, tariff, export, over_s },
             _ => Tie::Free,
         };
     };

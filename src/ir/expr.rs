@@ -87,13 +87,13 @@ pub enum SignalSource {
     Event,
     /// The site's mode.
     Mode,
-    /// An aggregate over `[t, t + over)` of another signal (semantics.md 2).
+    /// An aggregate of another signal over the coming or the past hours (semantics.md 2).
     Aggregate {
         /// max, min, mean or sum.
         op: AggregateOp,
         /// Of which signal.
         of: SignalId,
-        /// Window, elapsed s.
+        /// Window, elapsed s: `[t, t + over)`, or `(t + over, t]` where it is negative.
         over_s: i64,
     },
 }

@@ -73,10 +73,7 @@ impl Compiler<'_> {
             let finding = Diagnostic::error(
                 codes::AGGREGATE,
                 span,
-                format!(
-                    "`{}` over the coming hours of what the instant fixes is refused in guards",
-                    call.function.text
-                ),
+                format!("`{}` over hours of what the instant fixes is refused in guards", call.function.text),
             )
             .because("it would need one group of instants for every minute");
             self.push(finding.help("use `max` or `min`, or a schedule"));
@@ -84,7 +81,7 @@ impl Compiler<'_> {
         }
         if side == WindowSide::Last {
             let text = self.text(span);
-            self.unhonoured(format!("an aggregate over the past (`{text}`)"), span, true, true);
+            self.unhonoured(format!("an aggregate over the past (`{text}`)"), span, false, true);
         }
         let (ty, domain) = if op == AggregateOp::Sum {
             if ty != Type::Power {
@@ -105,7 +102,7 @@ impl Compiler<'_> {
             (ty, domain)
         };
         let window = self.text(length.span);
-        let word = if side == WindowSide::Next { "next" } else { "last" };
+        let (word, over_s) = if side == WindowSide::Next { ("next", over_s) } else { ("last", -over_s) };
         let made = Made {
             name: format!("{}({inner}, {word} {window})", call.function.text),
             ty,

@@ -213,6 +213,13 @@ fn ties(world: &mut World, signal: &Signal) -> Vec<Formula> {
                     .collect(),
             }
         }
+        SignalSource::Aggregate { op: AggregateOp::Mean | AggregateOp::Sum, of, over_s } => {
+            let Some(of) = site.signal(*of) else { return Vec::new() };
+            (0..=signal.count.unwrap_or(0))
+                .filter(|member| (*member == 0) == signal.count.is_none())
+                .flat_map(|member| mean(world, signal, of, *over_s, member))
+                .collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -240,6 +247,11 @@ fn scheduled(
     formulas
 }
 
+/// Whether a window lies in another, or is the same: both of the coming seconds, or of the past ones.
+fn reaches(window_s: i64, other_s: i64) -> bool {
+    window_s.signum() == other_s.signum() && window_s.abs() <= other_s.abs()
+}
+
 /// An aggregate of a free signal is a fresh number: no less than the present value (for `max`),
 /// monotone in the window, inside the ranges that assumptions leave somewhere in the window.
 fn free_aggregate(
@@ -258,7 +270,8 @@ fn free_aggregate(
     for other in &world.site.signals {
         if let SignalSource::Aggregate { op: other_op, of: other_of, over_s: longer } = &other.source
             && (*other_op, *other_of) == (op, of.id)
-            && (*longer, other.id) > (over_s, signal.id)
+            && reaches(over_s, *longer)
+            && (*longer != over_s || other.id > signal.id)
         {
             let other = Linear::num(Num::Signal(other.id, member));
             formulas.push(ordered(&value, &other));
@@ -286,6 +299,49 @@ fn free_aggregate(
                 if is_upper == max { AtomKey::Within(when, over_s) } else { AtomKey::Meets(when, over_s) };
             let applies = world.atoms.holds(key);
             let bound = Linear::constant(bound.clone());
+            let holds =
+                if is_upper { Formula::at_most(&value, &bound) } else { Formula::at_most(&bound, &value) };
+            formulas.push(Formula::implies(applies, holds));
+        }
+    }
+    formulas
+}
+
+/// The mean of a free signal lies between the least and the greatest value of its window and of any
+/// longer one, and inside the bounds that assumptions set on the whole window; a sum is the mean
+/// times the window's hours.
+fn mean(world: &mut World, signal: &Signal, of: &Signal, over_s: i64, member: u32) -> Vec<Formula> {
+    let is_sum = |op: AggregateOp| op == AggregateOp::Sum;
+    let hours = Rat::ratio(i128::from(over_s.abs()), 3600).unwrap_or(Rat::ONE);
+    let SignalSource::Aggregate { op, .. } = &signal.source else { return Vec::new() };
+    // both sides of each tie as sums where this is one
+    let scale = if is_sum(*op) { hours.clone() } else { Rat::ONE };
+    let value = Linear::num(Num::Signal(signal.id, member));
+    let mut formulas = Vec::new();
+    for other in &world.site.signals {
+        let SignalSource::Aggregate { op: other_op, of: other_of, over_s: longer } = &other.source else {
+            continue;
+        };
+        if *other_of != of.id || !reaches(over_s, *longer) {
+            continue;
+        }
+        let mut scaled = Linear::default();
+        scaled.add_term(&scale, Num::Signal(other.id, member));
+        match other_op {
+            AggregateOp::Max => formulas.push(Formula::at_most(&value, &scaled)),
+            AggregateOp::Min => formulas.push(Formula::at_most(&scaled, &value)),
+            AggregateOp::Sum if *longer == over_s && !is_sum(*op) => {
+                let mut sum = Linear::default();
+                sum.add_term(&hours, Num::Signal(signal.id, member));
+                formulas.push(Formula::zero(sum.minus(&Linear::num(Num::Signal(other.id, member)))));
+            }
+            AggregateOp::Mean | AggregateOp::Sum => {}
+        }
+    }
+    for assumption in &world.site.assumptions {
+        for (bound, is_upper) in bounds(&assumption.guard, of.id, member) {
+            let applies = world.atoms.holds(AtomKey::Within(assumption.during.clone(), over_s));
+            let bound = Linear::constant(&bound * &scale);
             let holds =
                 if is_upper { Formula::at_most(&value, &bound) } else { Formula::at_most(&bound, &value) };
             formulas.push(Formula::implies(applies, holds));

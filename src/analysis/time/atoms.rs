@@ -15,7 +15,7 @@ pub(crate) type Pieces = Vec<(i64, i64)>;
 pub(crate) enum TimeSet {
     /// In the schedule.
     During(Sched),
-    /// `[t, t + d)` meets the schedule.
+    /// `[t, t + d)`, or `(t + d, t]` where d is negative, meets the schedule.
     Meets(Sched, i64),
     /// In all.
     All(Vec<TimeSet>),
@@ -35,9 +35,9 @@ impl TimeSet {
 pub(crate) enum AtomKey {
     /// t is in the schedule.
     During(Sched),
-    /// `[t, t + d)` meets the schedule.
+    /// `[t, t + d)`, or `(t + d, t]` where d is negative, meets the schedule.
     Meets(Sched, i64),
-    /// `[t, t + d)` lies in the schedule.
+    /// The same window lies in the schedule.
     Within(Sched, i64),
     /// `[t - d, t]` lies in the set.
     Since(TimeSet, i64),
@@ -116,8 +116,13 @@ impl<'a> Atoms<'a> {
         };
         let pieces: Pieces = match key {
             AtomKey::During(sched) => raw(sched, 0, 0),
-            // t <= b - 1 and t + d > a
-            AtomKey::Meets(sched, d) => raw(sched, 0, *d).into_iter().map(|(a, b)| (a - d + 1, b)).collect(),
+            AtomKey::Meets(sched, d) => {
+                meeting(raw(sched, (-*d).max(0), (*d).max(0)).into_iter(), *d).collect()
+            }
+            // the whole seconds from the window's first to its last
+            AtomKey::Within(sched, d) if *d < 0 => {
+                raw(sched, -*d, 0).into_iter().map(|(a, b)| (a - d - 1, b)).collect()
+            }
             AtomKey::Within(sched, d) => raw(sched, 0, *d).into_iter().map(|(a, b)| (a, b - d + 1)).collect(),
             AtomKey::Since(set, d) => {
                 let set = self.set(set, self.from - d, self.to);
@@ -129,15 +134,13 @@ impl<'a> Atoms<'a> {
 
     /// The pieces of a set inside `[from, to)`.
     fn set(&self, set: &TimeSet, from: i64, to: i64) -> Pieces {
-        let windows = |sched: &Sched, after: i64| {
-            let found = self.calendar.windows(sched, Instant(from), Instant(to + after));
+        let windows = |sched: &Sched, d: i64| {
+            let found = self.calendar.windows(sched, Instant(from + d.min(0)), Instant(to + d.max(0)));
             found.into_iter().map(|(a, b)| (a.0, b.0))
         };
         match set {
             TimeSet::During(sched) => windows(sched, 0).collect(),
-            TimeSet::Meets(sched, d) => {
-                joined(windows(sched, *d).map(|(a, b)| (a - d + 1, b)).collect(), from, to)
-            }
+            TimeSet::Meets(sched, d) => joined(meeting(windows(sched, *d), *d).collect(), from, to),
             TimeSet::Any(parts) => {
                 let mut all: Pieces = parts.iter().flat_map(|part| self.set(part, from, to)).collect();
                 all.sort_unstable();
@@ -153,6 +156,12 @@ impl<'a> Atoms<'a> {
             TimeSet::Not(part) => complement(&self.set(part, from, to), from, to),
         }
     }
+}
+
+/// The instants whose window of `d` meets pieces: t <= b - 1 and t + d > a for the coming seconds,
+/// t >= a and t + d < b - 1 for the past ones.
+fn meeting(pieces: impl Iterator<Item = (i64, i64)>, d: i64) -> impl Iterator<Item = (i64, i64)> {
+    pieces.map(move |(a, b)| if d < 0 { (a, b - d - 1) } else { (a - d + 1, b) })
 }
 
 /// Sorted pieces clipped to `[from, to)`, with those that touch joined.

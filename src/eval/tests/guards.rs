@@ -57,6 +57,20 @@ fn s2_aggregates_of_tied_prices_are_schedules_widened_by_the_window() {
     let min = aggregate(AggregateOp::Min, 3600, "0.3");
     assert!(!is_active(&min, &Environment::new(at("2026-07-14T20:30:00Z"))));
     assert!(is_active(&min, &Environment::new(at("2026-07-14T19:30:00Z"))));
+    // (t - 1 h, t]: the instant itself and the 3,599 seconds before it
+    let past = |op, at_: &str| is_active(&aggregate(op, -3600, "0.3"), &Environment::new(at(at_)));
+    assert!(
+        !past(AggregateOp::Max, "2026-07-14T15:59:59Z") && past(AggregateOp::Max, "2026-07-14T16:00:00Z")
+    );
+    assert!(
+        past(AggregateOp::Max, "2026-07-14T21:59:58Z") && !past(AggregateOp::Max, "2026-07-14T21:59:59Z")
+    );
+    assert!(
+        !past(AggregateOp::Min, "2026-07-14T16:59:58Z") && past(AggregateOp::Min, "2026-07-14T16:59:59Z")
+    );
+    assert!(
+        past(AggregateOp::Min, "2026-07-14T20:59:59Z") && !past(AggregateOp::Min, "2026-07-14T21:00:00Z")
+    );
 }
 
 #[test]
