@@ -295,3 +295,26 @@ fn every_limit_holds_for_every_set_of_excluded_devices() {
     }
     assert!(plans >= 8, "{plans}");
 }
+
+/// Guards read what is presumed of an excluded device, and what is supplied from it is what it gives.
+#[test]
+fn guards_and_origins_take_them_as_presumed() {
+    let rules = SUN.replace("10 kW", "3 kW")
+        + PACK
+        + "rule low in contract { when pack.charge_level < 50 % then limit car[1] to 2 kW }\n\
+           rule green in contract { supply car[1] from sun }\n\
+           rule commute in economy { deliver 8 kWh to car[1] between 00:00 and 04:00 daily }\n";
+    let state = |kwh: &str| {
+        format!(
+            r#""levels": {{"pack": "{kwh}"}}, "done": {{"commute": {{"car[1]": {{"energy": "0 kWh"}}}}}}, "excluded": ["pack", "sun"]"#
+        )
+    };
+    let plan = planned(&rules, &state("4 kWh"));
+    assert!(kw(&plan, "car[1]", &Attr::Power).iter().all(|power| *power <= 2.0), "{:?}", plan.commands);
+    let plan = planned(&rules, &state("6 kWh"));
+    let power = kw(&plan, "car[1]", &Attr::Power);
+    assert!((power.iter().sum::<f64>() - 8.0).abs() < 1e-6 && power.iter().all(|kw| *kw <= 3.0), "{power:?}");
+    let fed: Vec<&str> =
+        plan.flows.iter().filter(|flow| flow.to == "car[1]").map(|flow| flow.from.as_str()).collect();
+    assert_eq!(fed, ["sun"]);
+}
