@@ -6,7 +6,7 @@ use crate::bundle::inventory::Inventory;
 use crate::bundle::{Bundle, Document, PlanDocument};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span, codes};
 use crate::repo::yaml;
-use crate::system::{DOCUMENT_CAP, Kind, System, YAML_CAP};
+use crate::system::{DOCUMENT_CAP, Kind, RepoRoot, System, YAML_CAP};
 
 /// The bundle in a file.
 pub(super) fn bundle(system: &dyn System, path: &Path) -> Result<Bundle, Box<Diagnostic>> {
@@ -45,9 +45,16 @@ pub(super) fn inventory(system: &dyn System, folder: &Path) -> Result<Inventory,
     let files = entries.into_iter().filter(|entry| {
         entry.kind != Kind::Folder && (entry.name.ends_with(".yaml") || entry.name.ends_with(".yml"))
     });
+    let root = RepoRoot::new(system, folder).ok();
     let mut last = None;
     for file in files {
         let path = folder.join(&file.name);
+        // what a link shows of this computer's other files is nobody's business
+        let led = root.as_ref().filter(|_| file.kind == Kind::Link);
+        if let Some(Err(fault)) = led.map(|root| root.resolve(system, &file.name)) {
+            findings.push(fault.found(&path.display().to_string()));
+            continue;
+        }
         let text = match system.read_text(&path, YAML_CAP) {
             Ok(text) => text,
             Err(error) => {

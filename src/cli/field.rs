@@ -84,7 +84,7 @@ impl Place {
                 let findings = report.findings.iter().cloned().collect();
                 let _ = output::complain(system, findings, &SourceMap::new());
             }
-            let text = if self.json { report.json() } else { report.words() };
+            let text = if self.json { report.json() } else { output::fitted(system, &report.words()) };
             let _ = output::print(system, &text);
             report.exit_code()
         })

@@ -6,8 +6,9 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use super::usage::NotYet;
-use crate::diag::render::{self, Look, Report};
+use crate::diag::render::{self, Look, Report, paragraph};
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, SourceMap, Tally, codes};
+use crate::runtime::report::SAFE;
 #[cfg(feature = "solver")]
 use crate::system::{FileError, Kind};
 use crate::system::{FileFault, Stream, System};
@@ -127,6 +128,10 @@ pub(super) fn complain_about(system: &dyn System, shown: &str, site: Outcome) ->
     complain(system, all.findings, &all.sources)
 }
 
+/// Endings of what people write.
+#[cfg(feature = "solver")]
+const TEXTS: [&str; 4] = ["evl", "yaml", "yml", "csv"];
+
 /// Whether a result can be written there, as far as looking tells: asked before long work, so that
 /// a slip in a path does not cost the work.
 #[cfg(feature = "solver")]
@@ -134,6 +139,10 @@ pub(super) fn room_for(system: &dyn System, path: &Path) -> Result<(), Box<Diagn
     let refused = |fault| Err(Box::new(FileError::new(path, fault).writing()));
     match (system.kind(path), path.parent()) {
         (Some(Kind::Folder | Kind::Other), _) => refused(FileFault::NotAFile),
+        // what people wrote is not lost to a slip
+        (Some(_), _) if path.extension().is_some_and(|ending| TEXTS.iter().any(|text| ending == *text)) => {
+            refused(FileFault::Other("it is a text of a policy and would be lost".to_owned()))
+        }
         (_, Some(folder)) if !folder.as_os_str().is_empty() && !system.exists(folder) => {
             refused(FileFault::Missing)
         }
@@ -170,6 +179,31 @@ pub(super) fn width(system: &dyn System) -> usize {
     system.terminal_width().unwrap_or(100).clamp(60, 140)
 }
 
+/// Lines that pass a terminal's width, broken between words under the column in which they begin to
+/// speak. A command to be typed stays in one piece.
+pub(super) fn fitted(system: &dyn System, text: &str) -> String {
+    if !system.is_terminal(Stream::Out) {
+        return text.to_owned();
+    }
+    let width = width(system);
+    let mut out = String::new();
+    for line in text.lines() {
+        if line.chars().count() <= width || line.trim_start().starts_with(SAFE) {
+            out.push_str(line);
+            out.push('\n');
+            continue;
+        }
+        let body = line.trim_start();
+        // what is aligned in columns stays so
+        let name = body.find("  ").filter(|at| *at < width / 3).unwrap_or(0);
+        let rest = body.get(name..).unwrap_or(body).trim_start();
+        let head = line.strip_suffix(rest).unwrap_or_default();
+        let indent = head.chars().count() + if name == 0 { 2 } else { 0 };
+        paragraph(&mut out, head, indent, rest, width);
+    }
+    out
+}
+
 /// `2 errors, 1 warning; 31 rules, 812 questions`, and on what clean verdicts rest.
 fn summary(report: &Report<'_>) -> String {
     let Tally { errors, warnings, notes } = report.findings.tally();
@@ -196,4 +230,28 @@ fn summary(report: &Report<'_>) -> String {
 /// `1 rule`, `31 rules`.
 pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::MemorySystem;
+
+    #[test]
+    fn long_lines_are_broken_under_where_they_began_to_speak() {
+        let device = format!("    pack     idle: {}", "a long story ".repeat(12).trim_end());
+        let note = format!("  {}", "lapses before ".repeat(12).trim_end());
+        let safe = format!("  {SAFE}evl release --all --state-dir {}", "/deep".repeat(30));
+        let text = format!("yard\n{device}\n{note}\n{safe}\n");
+        assert_eq!(fitted(&MemorySystem::new(), &text), text, "for programs");
+        let seen = fitted(&MemorySystem::new().with_terminal(), &text);
+        let lines: Vec<&str> = seen.lines().collect();
+        assert_eq!(lines.len(), 6, "{seen}");
+        assert!(lines[1].starts_with("    pack     idle: a long"), "{seen}");
+        assert!(lines[2].starts_with(&(" ".repeat(13) + "long")), "{seen}");
+        assert!(lines[4].starts_with("    lapses") || lines[4].starts_with("    before"), "{seen}");
+        assert_eq!(lines[5], safe);
+        assert!(lines.iter().take(5).all(|line| line.chars().count() <= 100), "{seen}");
+        assert_eq!(seen.split_whitespace().count(), text.split_whitespace().count());
+    }
 }

@@ -9,7 +9,7 @@ use crate::system::System;
 /// Read the devices and tell whether they are as the accepted plan says
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Take this instant for the present one
+    /// Take this instant for the present one; for gateways on this computer only
     #[arg(long, value_name = "T", value_parser = instant)]
     now: Option<Instant>,
     #[command(flatten)]

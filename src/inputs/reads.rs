@@ -19,6 +19,18 @@ pub struct Reads {
     pub decided: BTreeSet<SigRef>,
 }
 
+fn asks_emergency(guard: &Guard) -> bool {
+    match guard {
+        Guard::Emergency => true,
+        Guard::Not(inner) | Guard::Held(_, inner) | Guard::Quantified { body: inner, .. } => {
+            asks_emergency(inner)
+        }
+        Guard::All(parts) | Guard::Any(parts) => parts.iter().any(asks_emergency),
+        Guard::Const(_) | Guard::During(_) => false,
+        Guard::Compare { .. } | Guard::Is(_) | Guard::Equals(..) => false,
+    }
+}
+
 impl Reads {
     /// Of this site.
     #[must_use]
@@ -43,6 +55,19 @@ impl Reads {
         }
         if let Some(guard) = &site.emergency {
             reads.guard(site, guard, None);
+        }
+        reads
+    }
+
+    /// Of one rule alone; of the site's emergency too, where the rule asks for that.
+    #[must_use]
+    pub fn of_rule(site: &Site, rule: &Rule) -> Self {
+        let mut reads = Self::default();
+        reads.rule(site, rule);
+        if let Some(emergency) = &site.emergency
+            && (asks_emergency(&rule.when) || rule.until.as_ref().is_some_and(asks_emergency))
+        {
+            reads.guard(site, emergency, None);
         }
         reads
     }

@@ -207,6 +207,9 @@ pub fn change(
             // what an interrupted apply wrote is not proved yet, even where it reads right
             same &= !originals.contains_key(&write.point);
         }
+        let form = lowered.form.unwrap_or(Form::Fixed);
+        let held = lowered.value_point.as_deref().zip(lowered.value.as_ref());
+        same &= held.is_none_or(|(point, value)| cut(subject, ready, point, form, value).is_none());
         // a value that would lapse too early is written again although it reads the same
         let renewed =
             lowered.leased && !standing.iter().any(|old| old.words == words && span.outlasted_by(old.until));
@@ -246,7 +249,8 @@ pub fn change(
     // where the device listens for a beat there is one with every apply, whatever else it holds
     let beats = settings.iter().any(|setting| setting.verb.aspect() == Aspect::Power);
     let beat = heartbeat(subject, ready).filter(|_| beats || !asked.is_empty());
-    if !asked.is_empty() || beat.is_some() {
+    // a guard that somebody loosened is tightened again, whatever else already stands
+    if !asked.is_empty() || beat.is_some() || !guards.is_empty() {
         guards.extend(beat);
         let armed = guards.iter().map(|(point, raw)| PointWrite { point: point.clone(), raw: *raw });
         asked.splice(0..0, armed.collect::<Vec<_>>());
@@ -264,6 +268,7 @@ pub fn change(
     stands.extend(beside);
 
     let after_found = profile.decode(&after, &ready.context);
+    towards_safety(subject, &ready.found, &after_found)?;
     let before = subject.claim(&ready.found, None);
     let cells = |writes: &[PointWrite]| -> Vec<Cell> {
         writes
@@ -312,6 +317,64 @@ pub fn change(
         },
         notes,
     })
+}
+
+/// The value in effect, where a device that is on shows another than its register holds: a watchdog has
+/// cut it, and it must be written again.
+#[must_use]
+pub fn cut(subject: &Subject, ready: &Ready, point: &str, form: Form, value: &Rat) -> Option<Rat> {
+    let dead = ready.found.connected == Some(false) || ready.found.on == Some(false);
+    let shown = subject.profile.in_effect(point, form, value, &ready.raws, &ready.context);
+    shown.filter(|_| !dead)?.err()
+}
+
+/// A device that safety had taken off its bus or switched off, and that is commanded again or handed
+/// back, joins again: last, with its limits in place.
+pub fn rejoin(settings: &mut Vec<Setting>, subject: &Subject, ready: &Ready, standing: &[Standing]) {
+    let ours = |verb: Verb| {
+        let words = setting_words(verb, None, None);
+        standing.iter().any(|old| old.safety && old.words == words)
+    };
+    let has = |verb: Verb| subject.profile.commands.iter().any(|case| case.verb == verb);
+    for (gone, leave, join) in [
+        (ready.found.connected == Some(false), Verb::Disconnect, Verb::Connect),
+        (ready.found.on == Some(false), Verb::Off, Verb::On),
+    ] {
+        let named = settings.iter().any(|setting| setting.verb == leave || setting.verb == join);
+        if gone && !named && ours(leave) && has(join) {
+            settings.push(Setting { verb: join, form: None, value: None });
+        }
+    }
+}
+
+/// A `life_safety` device moves only towards its safe state, whoever asks (semantics.md 22).
+///
+/// # Errors
+/// It would be moved away from it.
+pub fn towards_safety(subject: &Subject, now: &Found, then: &Found) -> Result<(), Excluded> {
+    let Some(safe_on) = subject.family.life_safety else { return Ok(()) };
+    let most = |found: &Found| {
+        let claim = subject.claim(found, None);
+        Rat::max_of(&claim.lo.abs(), &claim.hi.abs())
+    };
+    // a device that shows nothing of it is taken as not switched off
+    let live = |shown: Option<bool>| shown != Some(false);
+    let (on, on_then) = (live(now.on) && live(now.connected), live(then.on) && live(then.connected));
+    let (power, power_then) = (most(now), most(then));
+    let away = match safe_on {
+        true => (on && !on_then) || power_then < power,
+        false => (!on && on_then) || power_then > power,
+    };
+    if !away {
+        return Ok(());
+    }
+    let state = if safe_on { "on" } else { "off" };
+    let reason = format!(
+        "it is declared `life_safety {state}` and moves only towards that, not from `{}` to `{}`",
+        words(now),
+        words(then)
+    );
+    Err(Excluded { code: codes::LIFE_SAFETY, reason })
 }
 
 /// A point without a lease takes only values that are safe to stay (or a device that is declared to

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::change::{Change, Commanded, forward};
+use super::change::{Change, Commanded, forward, towards_safety};
 use super::endpoint::Priority;
 use super::frames::Frame;
 use super::journal::{Cell, DeviceChange, Outcome};
@@ -436,6 +436,14 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
         .map(|cell| cell.point.as_str())
         .collect();
     let back: Vec<Cell> = cells.iter().filter(ours).cloned().collect();
+    let mut there = ready.raws.clone();
+    there.extend(now.clone());
+    let mut then = there.clone();
+    then.extend(back.iter().map(|cell| (cell.point.clone(), cell.old)));
+    let found = |raws: &BTreeMap<String, i64>| profile.decode(raws, &ready.context);
+    if let Err(excluded) = towards_safety(subject, &found(&there), &found(&then)) {
+        return Done::new(Outcome::Left, excluded.reason);
+    }
     let frames = match ready.map.frames(profile, &forward(&back)) {
         Ok(frames) => frames,
         Err(barred) => return Done::new(Outcome::Left, barred.to_string()),

@@ -235,6 +235,10 @@ pub struct Past {
     pub written: BTreeMap<String, BTreeMap<String, Vec<Instant>>>,
     /// what the rules remember; `None`: nothing was ever recorded
     pub memory: Option<Memory>,
+    /// end of the step that was written last
+    pub until: Option<Instant>,
+    /// devices that the last apply wrote and brought back, or left as another made them, and when
+    pub undone: BTreeMap<String, Instant>,
     /// devices of which the last writes are not known to be in effect or brought back, and since when
     pub unknown: BTreeMap<String, Instant>,
 }
@@ -266,8 +270,9 @@ impl std::fmt::Debug for Journal<'_> {
     }
 }
 
-fn damaged(why: String) -> Diagnostic {
-    Diagnostic::nowhere(codes::JOURNAL, Severity::Error, "the journal cannot be used").because(why).help(
+fn damaged(file: &Path, why: String) -> Diagnostic {
+    let message = format!("the journal `{}` cannot be used", file.display());
+    Diagnostic::nowhere(codes::JOURNAL, Severity::Error, message).because(why).help(
         "keep the file for the auditor, then begin anew with another `--state-dir` after `evl release --all`",
     )
 }
@@ -307,7 +312,7 @@ fn lines(system: &dyn System, file: &Path) -> Result<(Vec<Line>, Option<Vec<u8>>
             }
             // only the very last line can have been torn
             _ if !ended => torn = true,
-            _ => return Err(damaged(format!("line {} was changed after it was written", index + 1))),
+            _ => return Err(damaged(file, format!("line {} was changed after it was written", index + 1))),
         }
     }
     let kept = if torn { bytes.get(..whole).map(<[u8]>::to_vec) } else { None };
@@ -323,7 +328,7 @@ fn besides(system: &dyn System, folder: &Path, site: &str) -> Result<Vec<(PathBu
         let (lines, _) = lines(system, &path)?;
         let mut past = Past::default();
         for line in &lines {
-            past.take(line, site).map_err(damaged)?;
+            past.take(line, site).map_err(|why| damaged(&path, why))?;
         }
         all.push((path, lines));
     }
@@ -337,9 +342,9 @@ impl<'a> Journal<'a> {
     /// EVL1212 where it is damaged beyond a torn last line or belongs to another site.
     pub fn read(system: &'a dyn System, folder: &Path, site: &str) -> Result<Self, Diagnostic> {
         let (journal, _) = Self::load(system, folder, &folder.join(MAIN), site)?;
-        for (_, lines) in besides(system, folder, site)? {
+        for (path, lines) in besides(system, folder, site)? {
             for line in lines {
-                journal.told().past.take(&line, site).map_err(damaged)?;
+                journal.told().past.take(&line, site).map_err(|why| damaged(&path, why))?;
             }
         }
         Ok(journal)
@@ -393,7 +398,7 @@ impl<'a> Journal<'a> {
         let mut told = Told::default();
         let (lines, kept) = lines(system, file)?;
         for line in lines {
-            told.past.take(&line, site).map_err(damaged)?;
+            told.past.take(&line, site).map_err(|why| damaged(file, why))?;
             told.prev = line.hash;
         }
         let (folder, file) = (folder.to_owned(), file.to_owned());
@@ -439,7 +444,7 @@ impl<'a> Journal<'a> {
         for record in records {
             let line = Line::seal(at, prev, record);
             let mut piece = serde_json::to_vec(&line)
-                .map_err(|_| damaged("a record could not be written as JSON".to_owned()))?;
+                .map_err(|_| damaged(&self.file, "a record could not be written as JSON".to_owned()))?;
             piece.push(b'\n');
             prev = line.hash.clone();
             bytes.extend_from_slice(&piece);
@@ -458,7 +463,7 @@ impl<'a> Journal<'a> {
         result.map_err(|error| unrecordable(&error))?;
         told.prev = prev;
         for line in &lines {
-            told.past.take(line, "").map_err(damaged)?;
+            told.past.take(line, "").map_err(|why| damaged(path, why))?;
         }
         Ok(())
     }
@@ -476,9 +481,11 @@ impl Past {
             }
         };
         match &line.record {
-            Record::Begin { site: name, plan, sequence, step, .. } => {
+            Record::Begin { site: name, plan, sequence, step, until } => {
                 of_site(name)?;
                 self.accepted = Some((plan.clone(), *sequence));
+                self.until = Some(*until);
+                self.undone.clear();
                 // an apply that resumes another keeps what that one left open
                 let open = self.unfinished.take().map(|left| left.open).unwrap_or_default();
                 self.unfinished = Some(Unfinished { plan: plan.clone(), step: *step, since: line.at, open });
@@ -498,6 +505,9 @@ impl Past {
                 }
                 self.doubt(devices, line.at);
                 for (device, outcome) in devices {
+                    if matches!(outcome, Outcome::Undone | Outcome::Left) {
+                        self.undone.insert(device.clone(), line.at);
+                    }
                     if matches!(outcome, Outcome::Failed | Outcome::Unknown | Outcome::Left) {
                         self.standing.remove(device);
                     }
@@ -536,11 +546,22 @@ impl Past {
                 of_site(name)?;
                 self.memory = Some(memory.clone());
             }
-            Record::End { .. } => self.unfinished = None,
+            Record::End { .. } => {
+                // what an interrupted apply had begun, and the one that resumed it could not reach
+                let open = self.unfinished.take().map(|left| left.open).unwrap_or_default();
+                for change in open.into_iter().flat_map(|(_, changes)| changes) {
+                    self.unknown.entry(change.device).or_insert(line.at);
+                }
+            }
             Record::Release { site: name, devices } => {
                 of_site(name)?;
                 for change in devices {
                     self.standing.remove(&change.device);
+                    self.undone.remove(&change.device);
+                    // until its result is recorded nobody knows
+                    if !change.cells.is_empty() {
+                        self.unknown.insert(change.device.clone(), line.at);
+                    }
                 }
             }
             Record::Released { devices } => {

@@ -132,6 +132,21 @@ impl Papers {
         ))
     }
 
+    /// Whether all these gateways are on this computer: only then may the present instant be given.
+    ///
+    /// # Errors
+    /// EVL1207.
+    pub fn all_here(&self, gateways: &BTreeSet<String>) -> Result<(), Box<Diagnostic>> {
+        let far = gateways
+            .iter()
+            .filter_map(|name| Some((name, self.inventory.gateways.get(name)?)))
+            .find(|(_, gateway)| !is_loopback(&gateway.host));
+        let Some((name, gateway)) = far else { return Ok(()) };
+        let host = &gateway.host;
+        let message = format!("`--now` is for gateways on this computer, and `{name}` is at `{host}`");
+        Err(Box::new(Diagnostic::nowhere(codes::CLOCK, Severity::Error, message).help("leave `--now` away")))
+    }
+
     /// The present instant, if it can be trusted.
     ///
     /// # Errors
@@ -144,24 +159,7 @@ impl Papers {
         past: &Past,
     ) -> Result<Instant, Box<Diagnostic>> {
         if let Some(now) = given {
-            let far = gateways
-                .iter()
-                .filter_map(|name| Some((name, self.inventory.gateways.get(name)?)))
-                .find(|(_, gateway)| !is_loopback(&gateway.host));
-            return match far {
-                None => Ok(now),
-                Some((name, gateway)) => Err(Box::new(
-                    Diagnostic::nowhere(
-                        codes::CLOCK,
-                        Severity::Error,
-                        format!(
-                            "`--now` is for gateways on this computer, and `{name}` is at `{}`",
-                            gateway.host
-                        ),
-                    )
-                    .help("leave `--now` away"),
-                )),
-            };
+            return self.all_here(gateways).map(|()| now);
         }
         let now = Instant(system.now().as_second());
         let vouched = self.inventory.hosts.values().any(|host| {

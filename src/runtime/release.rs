@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use super::apply::watch::{Live, Start, Watch};
 use super::apply::{Field, lock};
-use super::change::{setting_words, words};
+use super::change::{rejoin, setting_words, towards_safety, words};
 use super::endpoint::Priority;
 use super::execute::{Done, Work, write};
-use super::journal::{Cell, DeviceChange, Journal, Outcome, Record};
+use super::journal::{Cell, DeviceChange, Journal, Outcome, Past, Record, Standing};
 use super::load::{Papers, unknown};
 use super::probe::{Excluded, Ready, Subject};
 use super::report::{DeviceReport, Register, Report};
@@ -77,7 +77,12 @@ async fn run(
     report.absorb(told);
     let over = Notify::new();
     let rest = async {
-        hand_back(site, &field, &chosen, &live, journal.as_ref(), now, report).await;
+        let records = Records { journal: journal.as_ref(), past: &past, now };
+        let again = match devices.is_empty() {
+            true => "evl release --all".to_owned(),
+            false => format!("evl release {}", devices.join(" ")),
+        };
+        hand_back(site, &field, &chosen, &live, &records, report, again).await;
         over.notify_one();
     };
     let mut failed = live.failed;
@@ -90,22 +95,31 @@ async fn run(
     }
     if failed {
         report.exit = ExitCode::Unknown.number();
-        report.safe_command = Some("evl release --all".to_owned());
+        report.safe_command.get_or_insert_with(|| "evl release --all".to_owned());
     }
     drop(held);
     Ok(())
 }
 
-/// Releases the devices that no rule of the safety class commands.
+/// What a release knows of before, and where it is recorded.
+struct Records<'a> {
+    journal: Option<&'a Journal<'a>>,
+    past: &'a Past,
+    now: Instant,
+}
+
+/// Releases the devices that no rule of the safety class commands. `again` is the command that tries
+/// once more.
 async fn hand_back(
     site: &Site,
     field: &Field,
     chosen: &[Subject],
     live: &Live,
-    journal: Option<&Journal<'_>>,
-    now: Instant,
+    records: &Records<'_>,
     report: &mut Report,
+    again: String,
 ) {
+    let Records { journal, past, now } = *records;
     let (kept, chosen): (Vec<&Subject>, Vec<&Subject>) =
         chosen.iter().partition(|subject| live.demanded.contains_key(&subject.name));
     for subject in kept {
@@ -121,19 +135,18 @@ async fn hand_back(
     let mut works: BTreeMap<String, Vec<Work>> = BTreeMap::new();
     for subject in &chosen {
         match probed.remove(&subject.name).map(|result| result.and_then(Ready::commandable)) {
-            Some(Ok(ready)) => match change(subject, &ready) {
-                Ok((change, asked)) => {
-                    report.devices.push(entry(subject, &ready, change.as_ref(), asked));
+            Some(Ok(ready)) => match change(subject, &ready, past.standing.get(&subject.name)) {
+                Ok((change, asked, notes)) => {
+                    let mut entry = entry(subject, &ready, change.as_ref(), asked);
+                    entry.notes = notes;
+                    report.devices.push(entry);
                     if let Some(change) = change {
                         let work =
                             Work { subject: subject.clone(), ready, change, commanded: None, dead: false };
                         works.entry(subject.gateway.clone()).or_default().push(work);
                     }
                 }
-                Err(fault) => {
-                    let excluded = Excluded { code: codes::STATE_UNKNOWN, reason: fault.to_string() };
-                    report.exclude(subject, excluded, "was not released", None);
-                }
+                Err(excluded) => report.exclude(subject, excluded, "was not released", None),
             },
             Some(Err(excluded)) => report.exclude(subject, excluded, "was not released", None),
             None => {}
@@ -167,6 +180,9 @@ async fn hand_back(
         }
     }
     record(journal, now, Record::Released { devices: outcomes }, report);
+    if unknown {
+        report.safe_command = Some(again);
+    }
     let exit = match (unknown, report.excluded.is_empty()) {
         (true, _) => ExitCode::Unknown,
         (false, false) => ExitCode::Partial,
@@ -213,8 +229,22 @@ fn local(subject: &Subject, ready: &Ready) -> Result<(Lowered, String), LowerErr
     }
 }
 
-fn change(subject: &Subject, ready: &Ready) -> Result<(Option<DeviceChange>, String), LowerError> {
-    let (lowered, asked) = local(subject, ready)?;
+/// What is written to hand a device back, what it is then, and remarks.
+fn change(
+    subject: &Subject,
+    ready: &Ready,
+    standing: Option<&Vec<Standing>>,
+) -> Result<(Option<DeviceChange>, String, Vec<String>), Excluded> {
+    let fault = |fault: LowerError| Excluded { code: codes::STATE_UNKNOWN, reason: fault.to_string() };
+    let (mut lowered, mut asked) = local(subject, ready).map_err(fault)?;
+    // what the safety class had taken off is handed back too, now that no rule asks it any more
+    let mut joining = Vec::new();
+    rejoin(&mut joining, subject, ready, standing.map_or(&[], Vec::as_slice));
+    for setting in &joining {
+        let join = subject.profile.lower(setting.verb, None, None, 0, &ready.context).map_err(fault)?;
+        lowered.writes.extend(join.writes);
+        asked = format!("{}, {asked}", setting_words(setting.verb, None, None));
+    }
     let cells: Vec<Cell> = lowered
         .writes
         .iter()
@@ -226,10 +256,19 @@ fn change(subject: &Subject, ready: &Ready) -> Result<(Option<DeviceChange>, Str
             guard: false,
         })
         .collect();
+    let mut then = ready.raws.clone();
+    then.extend(cells.iter().map(|cell| (cell.point.clone(), cell.new)));
+    let then = subject.profile.decode(&then, &ready.context);
+    towards_safety(subject, &ready.found, &then)?;
+    let mut notes = Vec::new();
+    if then.connected == Some(false) || then.on == Some(false) {
+        asked = words(&then);
+        notes.push("evl has no record of having done that, and leaves it so".to_owned());
+    }
     let same = cells.iter().all(|cell| ready.raws.get(&cell.point) == Some(&cell.new));
     let words = format!("{} -> {asked}", words(&ready.found));
     let change = DeviceChange { device: subject.name.clone(), cells, words };
-    Ok(((!same).then_some(change), asked))
+    Ok(((!same).then_some(change), asked, notes))
 }
 
 fn entry(subject: &Subject, ready: &Ready, change: Option<&DeviceChange>, asked: String) -> DeviceReport {

@@ -124,6 +124,9 @@ pub struct Report {
     pub exit: u8,
 }
 
+/// How the line of the safe command begins.
+pub const SAFE: &str = "to make things safe: ";
+
 /// A finding that lies in no file, as reports carry it.
 #[derive(Serialize)]
 struct Brief<'a> {
@@ -143,6 +146,43 @@ fn briefly<S: Serializer>(findings: &[Diagnostic], serializer: S) -> Result<S::O
         notes: &finding.notes,
         help: finding.help.as_deref(),
     }))
+}
+
+/// What mends what was found out about a device.
+const fn remedy(code: Code) -> Option<&'static str> {
+    Some(match code {
+        codes::WRONG_DEVICE => {
+            "see which device answers there; one that was replaced is commissioned anew and its `serial` put into the inventory"
+        }
+        codes::LOCAL_CONTROL => {
+            "whoever switched it to local control must switch it back, at the device itself"
+        }
+        codes::NOT_IN_EFFECT => {
+            "look at the device's own display and alarms, and whether another master writes to it"
+        }
+        codes::STATE_UNKNOWN => {
+            "look at the device itself; `evl release DEVICE` hands it back, `evl status` reads it again"
+        }
+        codes::DRIFTED => "apply a plan again, or hand the device back with `evl release DEVICE`",
+        codes::STALE => "apply the plan again for its present step, or make a new one with `evl plan`",
+        codes::NOT_ADMITTED => {
+            "commission the device and build the bundle again with the record, or leave it to its own control"
+        }
+        codes::PROFILE_MISMATCH => {
+            "bring the declaration and the profile together, then build the bundle again"
+        }
+        codes::STAYS_FOR_EVER => {
+            "mark the command `stays: true` in the profile, or declare `fail_safe .. by none`"
+        }
+        codes::WRITE_BUDGET => "wait until a day has passed since its writes, or plan with fewer changes",
+        codes::LIFE_SAFETY => {
+            "plan again without it; the other direction is for a person at the device itself"
+        }
+        codes::INVENTORY => {
+            "put it into the inventory with its gateway and unit, then build the bundle again"
+        }
+        _ => return None,
+    })
 }
 
 impl Report {
@@ -194,7 +234,11 @@ impl Report {
     }
 
     pub(super) fn find(&mut self, code: Code, message: impl Into<String>) {
-        self.findings.push(Diagnostic::nowhere(code, Severity::Error, message));
+        let finding = Diagnostic::nowhere(code, Severity::Error, message);
+        self.findings.push(match remedy(code) {
+            Some(help) => finding.help(help),
+            None => finding,
+        });
     }
 
     /// A device takes no part. What a silent gateway keeps away is told once for the gateway.
@@ -205,7 +249,7 @@ impl Report {
         } else {
             let message = format!("`{}` {what}: {reason}", subject.name);
             let finding = Diagnostic::nowhere(code, Severity::Error, message);
-            self.findings.push(match help {
+            self.findings.push(match help.or(remedy(code)) {
                 Some(help) => finding.help(help),
                 None => finding,
             });
@@ -275,7 +319,7 @@ impl Report {
         if let (Some(now), true) = (self.now, self.now_given) {
             writeln!(out, "  the present instant was given: {}", self.show(now))?;
         }
-        if self.plan.is_some() {
+        if self.signatures == "none" {
             writeln!(out, "  documents are not signed: the site declares `signatures none`")?;
         }
         self.write_devices(out, &self.safety)?;
@@ -300,7 +344,7 @@ impl Report {
             writeln!(out, "  {note}")?;
         }
         if let Some(command) = &self.safe_command {
-            writeln!(out, "  to make things safe: {command}")?;
+            writeln!(out, "  {SAFE}{command}")?;
         }
         Ok(())
     }
@@ -322,7 +366,8 @@ impl Report {
             };
             write!(out, "    {:width$}  {change}", device.device)?;
             if let Some(until) = device.until {
-                write!(out, ", stands until {}", self.show(until))?;
+                let stands = if self.now.is_some_and(|now| until <= now) { "stood" } else { "stands" };
+                write!(out, ", {stands} until {}", self.show(until))?;
             }
             if device.safety {
                 write!(out, " (safety)")?;

@@ -12,6 +12,7 @@ use super::memory::Memory;
 use super::probe::{Subject, endpoints, probe};
 use super::reading::{Sources, readers};
 use super::report::Report;
+use crate::bundle::signal_name;
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::eval::Evaluator;
@@ -77,7 +78,10 @@ async fn run(
     if after.latches.contains(&latch.name) {
         let message = format!("`{}` cannot be reset: what it guards against is not over", latch.name);
         let mut finding = Diagnostic::nowhere(codes::STILL_LATCHED, Severity::Error, message);
-        for loss in &lost {
+        let own = site.rule(latch.rule).map(|rule| Reads::of_rule(site, rule)).unwrap_or_default();
+        let own = own.readings.iter().chain(&own.decided);
+        let own: BTreeSet<String> = own.filter_map(|signal| signal_name(site, signal)).collect();
+        for loss in lost.iter().filter(|loss| own.contains(&loss.signal)) {
             finding = finding.because(format!("`{}` cannot be read: {}", loss.signal, loss.why));
         }
         return Err(Box::new(

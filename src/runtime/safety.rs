@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::change::cut;
 use super::probe::{Ready, Subject};
 use super::reading::thermostats;
 use super::want::Setting;
-use crate::bundle::profile::{Form, Found, LeaseKind, PowerFound, Verb};
+use crate::bundle::profile::{Form, Guard, LeaseKind, PowerFound, Verb};
 use crate::eval::{
     Decision, Demand, DeviceSet, IntervalSet, Outcome, Status, Total, Unit, physical, physical_zone,
 };
@@ -211,7 +212,7 @@ pub fn command(subject: &Subject, ready: &Ready, demanded: &Demanded) -> Command
     let dead = gone || found.on == Some(false);
     let power = match subject.family.role {
         Role::Storage => store(subject, ready, set, physical, dead),
-        _ => one_way(subject, found, set, physical, dead),
+        _ => one_way(subject, ready, set, physical, dead),
     };
     match power {
         Command::Cannot(why) => return Command::Cannot(why),
@@ -231,7 +232,7 @@ pub fn command(subject: &Subject, ready: &Ready, demanded: &Demanded) -> Command
         }
     }
     if settings.is_empty() && binds_power(demanded) {
-        settings.extend(for_ever(subject, ready));
+        settings.extend(for_ever(subject, ready, set));
     }
     let missing = settings.iter().find(|setting| !has(setting.verb));
     match missing {
@@ -250,11 +251,22 @@ pub fn binds_power(demanded: &Demanded) -> bool {
     })
 }
 
-/// What the device does already, without the lease with which it would lapse.
-fn for_ever(subject: &Subject, ready: &Ready) -> Option<Setting> {
+/// What the device does already, without the lease with which it would lapse to what is not allowed.
+fn for_ever(subject: &Subject, ready: &Ready, set: &DeviceSet) -> Option<Setting> {
     let lease = &subject.profile.lease;
-    let runs = lease.kind == LeaseKind::Reversion
-        && lease.timer.as_ref().and_then(|timer| ready.raws.get(timer)).is_some_and(|left| *left > 0);
+    let most = set.numbers.get(&Attr::Power).and_then(|power| power.max());
+    let loose = |guard: &Guard| {
+        let safe = most.map_or(subject.fail_safe.clone(), |most| Rat::min_of(most, &subject.fail_safe));
+        let found = ready.raws.get(&guard.point).copied().unwrap_or_default();
+        !matches!(subject.profile.tightened(guard, found, &safe, &ready.context), Ok(None))
+    };
+    let runs = match lease.kind {
+        LeaseKind::Reversion => {
+            lease.timer.as_ref().and_then(|timer| ready.raws.get(timer)).is_some_and(|left| *left > 0)
+        }
+        LeaseKind::Watchdog => subject.profile.arm.iter().any(loose),
+        LeaseKind::Heartbeat | LeaseKind::None => false,
+    };
     match &ready.found.power {
         PowerFound::Commanded { verb: Verb::Idle, .. } if runs => Some(plain(Verb::Idle)),
         PowerFound::Commanded { verb, form, value } if runs => {
@@ -303,7 +315,15 @@ fn power(subject: &Subject, form: Form, value: Rat) -> Command {
     }
 }
 
-fn one_way(subject: &Subject, found: &Found, set: &DeviceSet, physical: &DeviceSet, dead: bool) -> Command {
+/// The power in effect, where it is another than the register says.
+fn lapsed(subject: &Subject, ready: &Ready, form: Form, value: &Rat) -> Option<Rat> {
+    let lowered = subject.profile.lower(Verb::Power, Some(form), Some(value), 0, &ready.context).ok()?;
+    let point = lowered.value_point?;
+    cut(subject, ready, &point, lowered.form.unwrap_or(form), &lowered.value?)
+}
+
+fn one_way(subject: &Subject, ready: &Ready, set: &DeviceSet, physical: &DeviceSet, dead: bool) -> Command {
+    let found = &ready.found;
     let (Some(allowed), Some(whole)) = (set.numbers.get(&Attr::Power), physical.numbers.get(&Attr::Power))
     else {
         return Command::Holds;
@@ -329,7 +349,9 @@ fn one_way(subject: &Subject, found: &Found, set: &DeviceSet, physical: &DeviceS
                 Form::AtMost => value <= most && zero,
                 Form::AtLeast => value >= least && whole.max() <= allowed.max(),
             };
-            if holds && !dead {
+            // a watchdog may have cut what the register shows to something that is not allowed
+            let broken = lapsed(subject, ready, *form, value).is_some_and(|shown| !allowed.contains(&shown));
+            if holds && !broken && !dead {
                 return Command::Holds;
             }
             nearest(allowed, value)

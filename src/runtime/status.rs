@@ -3,16 +3,19 @@
 use std::path::Path;
 
 use super::admission::Admission;
-use super::change::words;
+use super::change::{setting_words, words};
 use super::journal::{Journal, Outcome, Standing};
 use super::load::Papers;
 use super::probe::{Ready, Subject, endpoints, probe};
 use super::report::{DeviceReport, Report};
-use crate::bundle::profile::{Form, LeaseKind, PowerFound};
+use crate::bundle::profile::{Form, LeaseKind, PowerFound, Verb};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, codes};
 use crate::ir::Control;
 use crate::system::System;
+
+/// Longest text of a lock's holder, bytes.
+const HOLDER_CAP: u64 = 1024;
 
 /// Reads every device that this host commands, the value in effect first, and compares it with what
 /// the journal says should stand. Writes nothing and takes no lock.
@@ -39,9 +42,12 @@ async fn look(
     report: &mut Report,
 ) -> Result<(), Box<Diagnostic>> {
     let gateways = papers.gateways(host)?;
+    if now.is_some() {
+        papers.all_here(&gateways)?;
+    }
+    let present = now.unwrap_or_else(|| Instant(system.now().as_second()));
     let journal = Journal::read(system, state_dir, &papers.bundle.site.name).map_err(Box::new)?;
     let past = journal.past();
-    let present = now.unwrap_or_else(|| Instant(system.now().as_second()));
     report.now = Some(present);
     report.now_given = now.is_some();
     match &past.accepted {
@@ -67,8 +73,18 @@ async fn look(
                 report.note(format!("open on `{gateway}`: {} ({})", device.device, device.words));
             }
         }
+        if let Ok(holder) = system.read_text(&state_dir.join("lock"), HOLDER_CAP) {
+            report.note(format!("unless it is still under way: it was begun by {}", holder.trim()));
+        }
         report.note("the next apply resumes it if its plan and step are the same, and undoes it otherwise");
         report.safe_command = Some("evl release --all".to_owned());
+    }
+    let planned = |commands: &Vec<Standing>| commands.iter().any(|command| !command.safety);
+    if let Some(end) = past.until.filter(|end| *end <= present && past.standing.values().any(planned)) {
+        troubled = true;
+        let words =
+            format!("the step that was written ended at {}, and none was written since", papers.show(end));
+        report.find(codes::STALE, words);
     }
     let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
     let commanded: Vec<Subject> = subjects
@@ -99,6 +115,12 @@ async fn look(
                         format!("what was written at {since} is not known to be in effect or brought back");
                     report.find(codes::STATE_UNKNOWN, format!("`{}`: {words}", subject.name));
                     entry.outcome = Some(Outcome::Unknown);
+                    entry.detail = words;
+                } else if let Some(at) = past.undone.get(&subject.name).filter(|_| standing.is_empty()) {
+                    troubled = true;
+                    let at = papers.show(*at);
+                    let words = format!("what the plan asks of it was undone at {at} and does not stand");
+                    report.find(codes::DRIFTED, format!("`{}`: {words}", subject.name));
                     entry.detail = words;
                 }
                 report.devices.push(entry);
@@ -153,7 +175,15 @@ fn compare(
             drifted.push(lapsed(format!("{shown} kW is in effect although its register still reads right")));
         }
     }
-    let until = standing.iter().filter_map(|command| command.until).min();
+    // a device that is off for ever is not back when a limit beside that lapses
+    let off = |command: &&Standing| {
+        let verbs = [Verb::Disconnect, Verb::Off];
+        verbs.iter().any(|verb| command.words == setting_words(*verb, None, None))
+    };
+    let until = match standing.iter().find(off) {
+        Some(off) => off.until,
+        None => standing.iter().filter_map(|command| command.until).min(),
+    };
     let asked: Vec<&str> = standing.iter().map(|command| command.words.as_str()).collect();
     let detail = if standing.is_empty() {
         "nothing stands from evl".to_owned()

@@ -63,4 +63,8 @@ codes! {
     /// commanded stands. Asked a second time, evl ends at once: the journal then tells the next apply
     /// what to resume or undo.
     INTERRUPTED = 1220, Finding, "ended before everything was written";
+    /// The device is declared `life_safety on` or `off`, and what is asked of it would move it away from
+    /// that state: less power than it may have now, or off its bus; more, or on again. Whoever asks, it
+    /// moves only towards its safe state. The other direction is for a person at the device itself.
+    LIFE_SAFETY = 1221, Finding, "a `life_safety` device would leave its safe state";
 }

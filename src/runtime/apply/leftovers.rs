@@ -10,7 +10,8 @@ use crate::runtime::journal::{Journal, Outcome, Record, Unfinished};
 use crate::runtime::probe::{Probed, Subject};
 use crate::runtime::report::Report;
 
-/// Brings back what an interrupted apply of another plan or step left behind.
+/// Brings back what an interrupted apply of another plan or step left behind. Whether the state of a
+/// device is lost; `None`: there was nothing to bring back.
 pub(super) async fn undo_leftovers(
     journal: &Journal<'_>,
     now: Instant,
@@ -19,7 +20,7 @@ pub(super) async fn undo_leftovers(
     probed: &Probed,
     live: &Live,
     report: &mut Report,
-) -> Result<bool, Box<Diagnostic>> {
+) -> Result<Option<bool>, Box<Diagnostic>> {
     let mut lost = false;
     for (gateway, devices) in left.open.iter().rev() {
         journal.append(now, vec![Record::Undo { gateway: gateway.clone() }])?;
@@ -49,7 +50,7 @@ pub(super) async fn undo_leftovers(
         journal.append(now, vec![Record::Result { gateway: gateway.clone(), devices: outcomes }])?;
     }
     journal.append(now, vec![Record::End { exit: ExitCode::Undone.number() }])?;
-    Ok(lost)
+    Ok(left.open.iter().any(|(_, devices)| !devices.is_empty()).then_some(lost))
 }
 
 /// The devices to be asked: those of the plan, and those that an interrupted apply left open.

@@ -6,7 +6,7 @@
 
 use crate::bundle::profile::{Aspect, Form, Verb};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::eval::{Decision, DeviceSet, IntervalSet, Status, Unit};
+use crate::eval::{Decision, Demand, DeviceSet, IntervalSet, Status, Unit};
 use crate::ir::{Attr, Device, Model, Role, Site};
 use crate::quantity::Rat;
 use crate::runtime::change::setting_words;
@@ -24,17 +24,19 @@ pub(super) fn allowed(
     let whole = || Ok((settings.to_vec(), None));
     let Some(set) = decision.device(site, subject.device) else { return whole() };
     let has = |verb: Verb| settings.iter().any(|setting| setting.verb == verb);
-    let rules = || rules(site, decision, subject.device).join(", ");
-    let barred = |what: &str| {
-        let reason = format!("{} now {what}, and the plan says `{}`", rules(), words(settings));
+    let rules = |about: fn(&Demand) -> bool| rules(site, decision, subject.device, about).join(", ");
+    let barred = |what: &str, about: fn(&Demand) -> bool| {
+        let reason = format!("{} now {what}, and the plan says `{}`", rules(about), words(settings));
         Err(Excluded { code: codes::LIVE_RULE, reason })
     };
     let still = has(Verb::Disconnect) || has(Verb::Off);
     match (set.connected.decided(), set.on.decided()) {
-        (Some(false), _) if !has(Verb::Disconnect) => return barred("disconnects it"),
-        (_, Some(false)) if !still && !idle(subject, settings) => return barred("switches it off"),
-        (_, Some(true)) if still => return barred("switches it on"),
-        (Some(true), _) if has(Verb::Disconnect) => return barred("keeps it connected"),
+        (Some(false), _) if !has(Verb::Disconnect) => return barred("disconnects it", of_bus),
+        (_, Some(false)) if !still && !idle(subject, settings) => {
+            return barred("switches it off", of_switch);
+        }
+        (_, Some(true)) if still => return barred("switches it on", of_switch),
+        (Some(true), _) if has(Verb::Disconnect) => return barred("keeps it connected", of_bus),
         _ => {}
     }
     if still {
@@ -47,13 +49,13 @@ pub(super) fn allowed(
         };
         let kept = zone.and_then(|set| set.number(&Attr::Setpoint));
         if kept.is_some_and(|kept| !kept.contains(kelvin)) {
-            return barred("allows no such setpoint");
+            return barred("allows no such setpoint", of_any);
         }
     }
     let (mut kept, mut lowered) = (settings.to_vec(), None);
     for setting in kept.iter_mut().filter(|setting| setting.verb.aspect() == Aspect::Power) {
         let Some(fitting) = fit(subject, &set, setting) else {
-            return barred("allows no such power");
+            return barred("allows no such power", of_any);
         };
         if fitting != *setting {
             lowered = Some((setting.clone(), fitting.clone()));
@@ -67,7 +69,7 @@ pub(super) fn allowed(
             subject.name,
             say(&given),
             say(&asked),
-            rules()
+            rules(of_any)
         );
         let finding = Diagnostic::nowhere(codes::LIVE_RULE, Severity::Warning, message);
         finding.help("plan again from a fresh snapshot of the state")
@@ -75,8 +77,26 @@ pub(super) fn allowed(
     Ok((kept, warning))
 }
 
-/// The rules that are in force on a device.
-fn rules(site: &Site, decision: &Decision, device: Device) -> Vec<String> {
+fn of_bus(demand: &Demand) -> bool {
+    matches!(demand, Demand::Connect(_))
+}
+
+fn of_switch(demand: &Demand) -> bool {
+    matches!(demand, Demand::Connect(_) | Demand::Switch(_) | Demand::Bound { attr: Attr::On, .. })
+}
+
+fn of_any(_: &Demand) -> bool {
+    true
+}
+
+/// The rules in force on a device that are about something; all of them, where the device's law alone
+/// makes it follow.
+fn rules(site: &Site, decision: &Decision, device: Device, about: fn(&Demand) -> bool) -> Vec<String> {
+    let told = in_force(site, decision, device, about);
+    if told.is_empty() { in_force(site, decision, device, of_any) } else { told }
+}
+
+fn in_force(site: &Site, decision: &Decision, device: Device, about: fn(&Demand) -> bool) -> Vec<String> {
     let mut rules: Vec<String> = decision
         .outcomes
         .iter()
@@ -85,7 +105,7 @@ fn rules(site: &Site, decision: &Decision, device: Device) -> Vec<String> {
                 Unit::Devices(range) => range.contains(device),
                 Unit::Zone(zone) => thermostats(site, zone).any(|thermostat| thermostat == device),
             };
-            here && outcome.status == Status::InForce
+            here && outcome.status == Status::InForce && about(&outcome.demand)
         })
         .filter_map(|outcome| Some(format!("`{}`", site.rule(outcome.effect.instance.rule)?.name)))
         .collect();

@@ -221,11 +221,23 @@ async fn plan_part(
     let step = plan.steps.get(accepted.step).map_or(at, |s| (s.start, s.end));
     let judge = judge.visited(&plan.sessions, step);
     let run = Base { system, papers, field, judge: &judge, live, started, stop: &options.stop };
-    match prepare(run, accepted, journal, options, &mut report).await {
-        Ok(Some(run)) => run.execute(report).await,
-        Ok(None) => report,
-        Err(finding) => report.refused(*finding),
+    let mut left = None;
+    let exit = match prepare(run, accepted, journal, options, &mut left, &mut report).await {
+        Ok(Some(run)) => return run.execute(report).await,
+        Ok(None) => None,
+        Err(finding) => {
+            report = report.refused(*finding);
+            left.map(|lost| if lost { ExitCode::Unknown } else { ExitCode::Undone })
+        }
+    };
+    // frames that brought an interrupted apply back were sent: whatever came then, the exit code says so
+    if let Some(exit) = exit {
+        report.exit = exit.number();
     }
+    if left == Some(true) {
+        report.safe_command = Some("evl release --all".to_owned());
+    }
+    report
 }
 
 /// A plan that this host accepts, and what it says of the present step.

@@ -18,9 +18,9 @@ use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::ir::Role;
 use crate::quantity::Rat;
-use crate::runtime::change::{Change, Known, Span, change, setting_words};
+use crate::runtime::change::{Change, Known, Span, change, rejoin, setting_words};
 use crate::runtime::claim::Claim;
-use crate::runtime::journal::{Journal, Record, Standing, Unfinished};
+use crate::runtime::journal::{Journal, Record, Unfinished};
 use crate::runtime::load::{Papers, error};
 use crate::runtime::probe::{Probed, Ready, Subject, probe};
 use crate::runtime::report::{DeviceReport, ExcludedReport, Register, Report};
@@ -32,11 +32,17 @@ use crate::system::{Stream, System};
 /// Pause between two looks at whether a person has answered.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// Decides everything before the first frame of the plan; `None`: there is nothing to be done. `left`
+/// becomes whether anything of an interrupted apply is lost, if that was brought back.
+///
+/// # Errors
+/// Nothing of the plan is written.
 pub(super) async fn prepare<'a>(
     base: Base<'a>,
     accepted: Accepted<'a>,
     journal: Journal<'a>,
     options: &Options,
+    left: &mut Option<bool>,
     report: &mut Report,
 ) -> Result<Option<Run<'a>>, Box<Diagnostic>> {
     let Base { system, papers, field, live, judge, .. } = base;
@@ -59,11 +65,10 @@ pub(super) async fn prepare<'a>(
 
     let same = |left: &Unfinished| left.plan == *plan.id() && usize::try_from(left.step) == Ok(step);
     let mut originals: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
-    let mut lost = false;
-    if let Some(left) = &resumed {
-        if same(left) {
-            report.note(format!("resumes what was interrupted after {}", papers.show(left.since)));
-            for device in left.open.iter().flat_map(|(_, devices)| devices) {
+    if let Some(open) = &resumed {
+        if same(open) {
+            report.note(format!("resumes what was interrupted after {}", papers.show(open.since)));
+            for device in open.open.iter().flat_map(|(_, devices)| devices) {
                 // what safety has commanded since is never brought back to what was before
                 if live.demanded.contains_key(&device.device) {
                     continue;
@@ -74,15 +79,19 @@ pub(super) async fn prepare<'a>(
         } else if options.dry_run {
             report.note(format!(
                 "an apply of plan {} was interrupted; it will first be undone",
-                left.plan.short()
+                open.plan.short()
             ));
         } else {
             report.note(format!(
                 "an apply of plan {} was interrupted after {}: it is undone first",
-                left.plan.short(),
-                papers.show(left.since)
+                open.plan.short(),
+                papers.show(open.since)
             ));
-            lost = undo_leftovers(&journal, now, left, subjects, &probed, live, report).await?;
+            let before = report.registers_written;
+            let undone = undo_leftovers(&journal, now, open, subjects, &probed, live, report).await;
+            *left = undone.inspect_err(|_| {
+                *left = (report.registers_written > before).then_some(false);
+            })?;
             probed = probe(&asked, &field.endpoints, &field.admission).await;
         }
     }
@@ -137,8 +146,14 @@ pub(super) async fn prepare<'a>(
         levels(plan, &asked, &ready_ones, report);
     }
     unplaced(&wants, subjects, &field.gateways, papers, report);
+    let lost = *left == Some(true);
     if changes.is_empty() && !wants.devices.is_empty() {
-        report.exit = if lost { ExitCode::Unknown } else { ExitCode::Findings }.number();
+        report.exit = match *left {
+            Some(true) => ExitCode::Unknown,
+            Some(false) => ExitCode::Undone,
+            None => ExitCode::Findings,
+        }
+        .number();
         report.note("nothing of the plan was written: no device takes part");
         return Ok(None);
     }
@@ -252,25 +267,6 @@ fn halves(
     let known = Known { standing: Vec::new(), originals: BTreeMap::new(), ..asked.known.clone() };
     let second = change(subject, &there, &asked.settings, asked.span, &known).ok()?;
     (second.writes() && second.step.before == first.step.after).then_some((first, second))
-}
-
-/// A device that safety had taken off its bus or switched off, and that the plan commands again,
-/// joins again: last, with its limits in place.
-fn rejoin(settings: &mut Vec<Setting>, subject: &Subject, ready: &Ready, standing: &[Standing]) {
-    let ours = |verb: Verb| {
-        let words = setting_words(verb, None, None);
-        standing.iter().any(|old| old.safety && old.words == words)
-    };
-    let has = |verb: Verb| subject.profile.commands.iter().any(|case| case.verb == verb);
-    for (gone, leave, join) in [
-        (ready.found.connected == Some(false), Verb::Disconnect, Verb::Connect),
-        (ready.found.on == Some(false), Verb::Off, Verb::On),
-    ] {
-        let named = settings.iter().any(|setting| setting.verb == leave || setting.verb == join);
-        if gone && !named && ours(leave) && has(join) {
-            settings.push(Setting { verb: join, form: None, value: None });
-        }
-    }
 }
 
 impl Field {
@@ -408,7 +404,8 @@ fn too_short(
 /// as a no.
 async fn consent(system: &dyn System, report: &Report, stop: &Stop) -> Result<(), Box<Diagnostic>> {
     if system.is_terminal(Stream::In) && system.is_terminal(Stream::Err) {
-        system.say(&report.words());
+        // nothing is refused yet, so the words are those of what would be done
+        system.say(&Report { dry_run: true, ..report.clone() }.words());
         system.say("write this? [y/N] ");
         let line = system.ask_beside();
         let answer = loop {

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Run;
 use crate::calendar::Instant;
+use crate::diag::registry::{Class, class};
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers};
@@ -90,7 +91,7 @@ impl Run<'_> {
         let live = self.base.live;
         let writes = self.changes.iter().any(Change::writes);
         if self.base.stop.asked() {
-            return report.refused(interrupted());
+            return report.refused(interrupted(false));
         }
         if let Err(fault) = self.journal.begin(self.at(), vec![self.begin.clone()]) {
             return report.refused(fault);
@@ -123,7 +124,7 @@ impl Run<'_> {
         let mut touched: Vec<Vec<usize>> = Vec::new();
         while let Some(wave) = waves.pop_front() {
             if self.base.stop.asked() {
-                report.findings.push(interrupted());
+                report.findings.push(interrupted(!touched.is_empty()));
                 tally.refused = true;
                 if !touched.is_empty() {
                     let begun = touched.iter().flatten().filter_map(|index| self.changes.get(*index));
@@ -157,14 +158,18 @@ impl Run<'_> {
                 }
                 Err(fault) => {
                     tally.refused = true;
+                    tally.failure = class(fault.code) == Class::Failure;
                     report.findings.push((**fault).clone());
-                    changes.iter().map(|change| change.gateway.clone()).collect()
+                    if touched.is_empty() {
+                        return;
+                    }
+                    BTreeSet::new()
                 }
             };
             for m in &moves {
                 state.insert(m.device.clone(), m.after.clone());
             }
-            if failed.is_empty() {
+            if failed.is_empty() && result.is_ok() {
                 continue;
             }
             self.name_failures(&result, report);
@@ -176,7 +181,10 @@ impl Run<'_> {
                 }
                 waves = self.rest(&waves, &state, &group, report);
             } else {
-                report.note("what was written is undone as a whole: no limit allows less");
+                report.note(match &result {
+                    Ok(_) => "what was written is undone as a whole: no limit allows less",
+                    Err(_) => "what was written is undone as a whole, because nothing more can be recorded",
+                });
                 let begun = touched.iter().flatten().filter_map(|index| self.changes.get(*index));
                 let all: BTreeSet<String> = begun.map(|change| change.gateway.clone()).chain(group).collect();
                 self.undo_gateways(&all, &touched, report, tally).await;
@@ -384,10 +392,13 @@ impl Run<'_> {
     }
 }
 
-fn interrupted() -> Diagnostic {
+fn interrupted(begun: bool) -> Diagnostic {
     let words = "the apply was asked to end before everything was written";
     Diagnostic::nowhere(codes::INTERRUPTED, Severity::Error, words)
-        .because("what was under way was finished, and what the plan had written was undone")
+        .because(match begun {
+            true => "what was under way was finished, and what the plan had written was undone",
+            false => "nothing of the plan was written",
+        })
         .help("apply again when it suits; the next apply begins from what it finds")
 }
 
@@ -429,8 +440,10 @@ struct Tally {
     /// changes of which nothing was sent
     idle: BTreeSet<usize>,
     unknown: bool,
-    /// something was not begun, because the journal failed
+    /// something was not begun, because the journal failed or the run was asked to end
     refused: bool,
+    /// the journal is at fault for that
+    failure: bool,
     /// something that was written stands
     kept: bool,
 }
@@ -439,12 +452,12 @@ impl Tally {
     fn exit(&self, excluded: bool) -> ExitCode {
         if self.unknown {
             ExitCode::Unknown
+        } else if self.refused && self.undone.is_empty() && !self.kept {
+            if self.failure { ExitCode::Failure } else { ExitCode::Findings }
         } else if excluded || ((self.refused || !self.undone.is_empty()) && self.kept) {
             ExitCode::Partial
         } else if !self.undone.is_empty() {
             ExitCode::Undone
-        } else if self.refused {
-            ExitCode::Findings
         } else {
             ExitCode::Success
         }

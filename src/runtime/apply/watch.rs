@@ -22,7 +22,7 @@ use crate::calendar::{Calendar, Instant};
 use crate::diag::{Code, Diagnostic, Severity, codes};
 use crate::eval::{Decision, Evaluator, Note};
 use crate::inputs::Reads;
-use crate::ir::{Attr, Control, Device, Model, SAFETY, Site};
+use crate::ir::{Attr, Control, Device, Model, SAFETY, SigRef, Site};
 use crate::quantity::Rat;
 use crate::runtime::change::{Change, Known, Span, change};
 use crate::runtime::endpoint::Priority;
@@ -284,21 +284,26 @@ impl Watch<'_> {
     /// Says which readings are lost and what the rules make of it.
     fn tell_lost(&mut self, lost: &[Loss], safety: &Reads, decision: &Decision) {
         let site = self.site();
-        let name = |reference| crate::bundle::signal_name(site, reference);
+        let name = |reference: &SigRef| crate::bundle::signal_name(site, reference);
         let watched: BTreeSet<String> =
             safety.readings.iter().chain(&safety.decided).filter_map(name).collect();
-        let counted: Vec<String> = decision
+        let counts: Vec<(BTreeSet<String>, String)> = decision
             .notes
             .iter()
             .filter_map(|note| match note {
                 Note::Loss { instance, active } => {
                     let rule = site.rule(instance.rule).filter(|rule| rule.class == SAFETY)?;
-                    Some(format!("`{}` counts as {}", rule.name, if *active { "active" } else { "inactive" }))
+                    let reads = Reads::of_rule(site, rule);
+                    let reads = reads.readings.iter().chain(&reads.decided).filter_map(name).collect();
+                    let active = if *active { "active" } else { "inactive" };
+                    Some((reads, format!("`{}` counts as {active}", rule.name)))
                 }
                 _ => None,
             })
             .collect();
         for loss in lost.iter().filter(|loss| watched.contains(&loss.signal)) {
+            let reading = counts.iter().filter(|(reads, _)| reads.contains(&loss.signal));
+            let counted: Vec<String> = reading.map(|(_, words)| words.clone()).collect();
             if let Some(gateway) = &loss.gateway {
                 let counts =
                     if counted.is_empty() { String::new() } else { format!(": {}", counted.join(", ")) };

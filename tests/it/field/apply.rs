@@ -13,7 +13,7 @@ use evl::verify::verify;
 use super::yard::{Host, co_rule, ends, inventory_text, papers, plan, profile, usual, yard};
 
 /// The small plant behind two gateways: the inverter on the roof, the rest in the plant room.
-async fn field(speed: u32) -> (Plant, Papers) {
+pub(super) async fn field(speed: u32) -> (Plant, Papers) {
     let all = small_plant().remove(0).devices;
     let (roof, plant) = all.into_iter().partition(|device| device.name == "solar");
     let gateways = [("roof", roof), ("plant", plant)];
@@ -24,7 +24,7 @@ async fn field(speed: u32) -> (Plant, Papers) {
     (sim, papers)
 }
 
-fn fault(text: &str) -> Fault {
+pub(super) fn fault(text: &str) -> Fault {
     serde_json::from_str(text).unwrap()
 }
 

@@ -46,6 +46,23 @@ fn a_slip_on_the_command_line_ends_in_2_with_the_nearest_name() {
     }
 }
 
+/// What a link in the inventory's folder shows of this computer's other files is nobody's business.
+#[cfg(unix)]
+#[test]
+fn a_link_out_of_the_inventory_is_refused() {
+    let text = inventory_text(1, 1);
+    let papers = papers(yard(), &text);
+    let plan = plan(&papers, 1, &usual());
+    let system = desk(&papers, &plan, &text)
+        .file("etc/passwd", "root: of all evil")
+        .link("inventory/more.yaml", "../etc/passwd");
+    for line in ["evl status", "evl release --all", "evl apply plan.json --yes"] {
+        assert_eq!(run(&system, line), ExitCode::Failure, "{line}: {}", system.said());
+        assert!(system.said().contains("error[EVL0005]"), "{line}: {}", system.said());
+        assert!(!system.said().contains("of all evil"), "{line}: {}", system.said());
+    }
+}
+
 #[test]
 fn people_read_the_sites_clock() {
     let mut site: Site = yard();

@@ -13,4 +13,5 @@ mod silence;
 mod strange;
 #[cfg(feature = "solver")]
 mod text;
+mod truth;
 mod yard;

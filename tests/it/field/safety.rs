@@ -3,7 +3,8 @@
 
 use evl::bundle::{CommandForm, PlanDocument};
 use evl::diag::{Code, Diagnostic, ExitCode, Severity, codes};
-use evl::ir::{Attr, Latch, LatchId, Memory, OnLoss, RuleId};
+use evl::inputs::Reads;
+use evl::ir::{Attr, Guard, Latch, LatchId, Memory, OnLoss, RuleId};
 use evl::runtime::apply::{Options, apply, apply_without_plan};
 use evl::runtime::journal::Outcome;
 use evl::runtime::load::Papers;
@@ -175,6 +176,36 @@ async fn release_leaves_what_safety_holds_and_does_what_it_asks() {
     let report = host.release(&yard.papers).await;
     assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
     assert_eq!(yard.fixture.peek(1, "123.WMaxLim_Ena"), 0);
+    assert_eq!(yard.fixture.peek(1, "123.Conn"), 1, "what safety had taken off its bus is handed back too");
+    assert!(
+        report.words().contains("disconnected -> connected, under its own control"),
+        "{}",
+        report.words()
+    );
+
+    // somebody else's disconnect is left, and told
+    yard.renew();
+    yard.fixture.ask(&json!({ "op": "poke", "unit": 1, "point": "123.Conn", "value": 0 }));
+    let report = host.release(&yard.papers).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
+    assert_eq!(yard.fixture.peek(1, "123.Conn"), 0);
+    assert!(report.words().contains("solar    disconnected [claimed"), "{}", report.words());
+    assert!(report.words().contains("leaves it so"), "{}", report.words());
+}
+
+#[tokio::test]
+async fn a_device_that_safety_took_off_its_bus_does_not_come_back_with_the_end_of_a_limit() {
+    let Some(mut yard) = Yard::start() else { return };
+    let host = Host::new();
+    assert_eq!(
+        host.apply(&yard.papers, &plan(&yard.papers, 1, &usual())).await.exit_code(),
+        ExitCode::Success
+    );
+    yard.air(100);
+    host.apply(&yard.papers, &plan(&yard.papers, 2, &usual())).await;
+    let status = host.status(&yard.papers).await;
+    let solar = status.devices.iter().find(|device| device.device == "solar").unwrap();
+    assert_eq!((solar.safety, solar.until), (true, None), "{}", status.words());
 }
 
 #[tokio::test]
@@ -265,6 +296,20 @@ async fn a_lost_reading_counts_as_the_rule_says() {
     let report = Host::new().apply(&papers, &plan(&papers, 1, &usual())).await;
     assert_eq!(ends(&report), (ExitCode::Success, vec![codes::LOST_READING]), "{}", report.words());
     assert_eq!(yard.fixture.peek(1, "123.Conn"), 1);
+}
+
+/// Which rules a lost reading is held against.
+#[test]
+fn a_rule_answers_for_what_it_reads_alone() {
+    let mut site = garage();
+    let air = Reads::of_rule(&site, &site.rules[0]).readings;
+    assert_eq!(air.len(), 1);
+    let mut other = super::yard::co_rule();
+    assert_eq!(Reads::of_rule(&site, &other), Reads::default());
+    other.when = Guard::Not(Box::new(Guard::Emergency));
+    assert_eq!(Reads::of_rule(&site, &other), Reads::default());
+    site.emergency = Some(site.rules[0].when.clone());
+    assert_eq!(Reads::of_rule(&site, &other).readings, air);
 }
 
 #[tokio::test]
