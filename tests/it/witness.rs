@@ -262,6 +262,24 @@ fn a_test_holds_for_all_values_that_it_does_not_give() {
     assert_eq!(between("60 degC and 70 degC", "overridden dear"), ["EVL0804"]);
 }
 
+/// What a situation says of a word is only which it is not: the others are tried all the same.
+#[test]
+fn a_test_holds_for_all_words_that_it_does_not_give() {
+    let run = |test: &str| {
+        let (site, _) = compile(&format!(
+            "mode normal | island | reserve
+             rule apart in economy {{ when mode != normal then turn off pump }}
+             test \"t\" {{ given Thu 2026-01-01 12:00{test} }}"
+        ));
+        let report = analysis::run_tests(&site, &CheckInputs::default());
+        report.findings.iter().map(|f| f.code.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(run(" expect inactive apart"), ["EVL0803"]);
+    assert_eq!(run(" expect active apart"), ["EVL0803"]);
+    assert_eq!(run(", mode normal expect inactive apart"), [""; 0]);
+    assert_eq!(run(", mode reserve expect active apart, pump off"), [""; 0]);
+}
+
 /// Every seeded mistake of the examples whose witness is a test block.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the examples are files of this repository")]

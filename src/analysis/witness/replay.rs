@@ -1,5 +1,7 @@
 //! Replaying a situation in the evaluator before it is shown.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::eval::{Clash, Conflict, Decision, EffectRef, Environment, Instance, Reading, Unit};
 use crate::ir::{Domain, SigRef, Signal, SignalId, Site, Value};
 use crate::quantity::Rat;
@@ -37,6 +39,9 @@ pub(crate) fn environment(site: &Site, situation: &Situation) -> Environment {
             environment.values.insert(of, Reading::Known(Value::Number(value.clone())));
         }
     }
+    for (of, value) in left_over(site, situation) {
+        environment.values.insert(of, Reading::Known(value));
+    }
     for (bit, value) in &situation.bits {
         match (bit, value) {
             (Bit::Truth(signal, member), _) => {
@@ -65,6 +70,26 @@ pub(crate) fn environment(site: &Site, situation: &Situation) -> Environment {
         }
     }
     environment
+}
+
+/// The values of signals of which a situation says only what they are not: the usual one where it
+/// may be, else the first.
+fn left_over(site: &Site, situation: &Situation) -> Vec<(SigRef, Value)> {
+    let mut denied: BTreeMap<(SignalId, u32), BTreeSet<u32>> = BTreeMap::new();
+    for (bit, value) in &situation.bits {
+        if let (Bit::Symbol(signal, member, symbol), false) = (bit, value) {
+            denied.entry((*signal, *member)).or_default().insert(*symbol);
+        }
+    }
+    let chosen = denied.into_iter().filter_map(|((id, member), denied)| {
+        let signal = site.signal(id)?;
+        let Domain::Symbols(words) = &signal.domain else { return None };
+        let count = u32::try_from(words.len()).ok()?;
+        let usual = if let Value::Symbol(usual) = usual(signal) { Some(usual) } else { None };
+        let symbol = usual.into_iter().chain(0..count).find(|symbol| !denied.contains(symbol))?;
+        Some((reference(site, id, member), Value::Symbol(symbol)))
+    });
+    chosen.collect()
 }
 
 fn usual(signal: &Signal) -> Value {
