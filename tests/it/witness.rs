@@ -220,6 +220,26 @@ fn of_many_that_act_at_once_each_clash_is_shown() {
     assert_eq!((report.passed, report.failed), (0, 1));
 }
 
+/// Thirty heaters against thirty coolers: twenty situations are sought, the rest is counted.
+#[test]
+fn of_many_that_heat_and_cool_some_are_shown() {
+    let policy: String = (0..30)
+        .map(|at| {
+            format!(
+                "consumer h{at} : heater {{ on main, demand one of {{ 0 kW, 5 kW }}, heats rooms, cop 1 }}
+consumer k{at} : hvac {{ on main, demand one of {{ 0 kW, 5 kW }}, cools rooms, cop 3 }}
+rule rh{at} in economy {{ when weather.temperature = {at} degC then turn on h{at} }}
+rule rk{at} in economy {{ when weather.temperature = {at} degC or weather.irradiance = {at} W/m2 then turn on k{at} }}
+"
+            )
+        })
+        .collect();
+    let report = analysis::check(&compile(&policy).0, &CheckInputs::default());
+    assert_eq!(report.findings.iter().map(|f| f.code.to_string()).collect::<Vec<_>>(), ["EVL0303"; 20]);
+    let notes: Vec<&String> = report.findings.iter().flat_map(|finding| &finding.notes).collect();
+    assert_eq!(notes, ["at least 500 more clashes on `rooms` are not shown"]);
+}
+
 #[test]
 fn witnesses_are_the_same_on_every_run() {
     for (name, _, policy) in CLASHES {

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::contradiction::Found;
-use super::{least, mismatch, open, span_of, with_witness};
+use super::{MAX_FINDINGS, least, mismatch, open, span_of, with_witness};
 use crate::analysis::ask::{Asker, Ground, Prepared};
 use crate::analysis::encode::Subject;
 use crate::analysis::formula::{Bit, Formula};
@@ -64,8 +64,20 @@ pub(super) fn ask(ground: &Ground, case: &Case, asker: &mut Asker) -> Vec<Found>
         Some(judged) if prepared.complete || judged.0.is_empty() && !judged.1 => judged,
         _ => return vec![undecided(ground, case)],
     };
-    let mut found: Vec<Found> =
-        shown.into_values().map(|shown| report(ground, case, &conditions, shown, asker)).collect();
+    let mut found: Vec<Found> = Vec::with_capacity(shown.len());
+    for shown in shown.into_values() {
+        // so many are shown: the rest needs no situation each
+        let counted = found.len() >= MAX_FINDINGS;
+        found.push(if counted {
+            let span = shown.conflict.effects.first();
+            let span = span.map_or(ground.site.span, |effect| says(ground.site, effect, ground.site.span).0);
+            let finding = Diagnostic::error(code_of(&shown.conflict), span, "one of many clashes");
+            let one = Found::new(effects_of(&shown.conflict), case.subject, finding);
+            Found { counted, ..one }
+        } else {
+            report(ground, case, &conditions, shown, asker)
+        });
+    }
     if open_ended {
         found.push(undecided(ground, case));
     }
@@ -176,7 +188,7 @@ fn report(ground: &Ground, case: &Case, conditions: &[Formula], shown: Shown, as
     let site = ground.site;
     let Shown { conflict, pattern, .. } = shown;
     let code = code_of(&conflict);
-    let effects: Vec<(u32, u32)> = conflict.effects.iter().map(|e| (e.instance.rule.0, e.index)).collect();
+    let effects = effects_of(&conflict);
     let span = conflict.effects.first().map_or(site.span, |effect| says(site, effect, site.span).0);
     let of = |finding: Diagnostic| Found::new(effects.clone(), case.subject, finding);
     let mut statements = pinned(conditions, &pattern);
@@ -206,6 +218,11 @@ fn report(ground: &Ground, case: &Case, conditions: &[Formula], shown: Shown, as
     let expect = format!("conflict {}", names.join(", "));
     let finding = describe(ground, &conflict, code, span);
     of(with_witness(ground, finding, &situation, &statements, &title, &expect))
+}
+
+/// Rule and effect of each.
+fn effects_of(conflict: &Conflict) -> Vec<(u32, u32)> {
+    conflict.effects.iter().map(|effect| (effect.instance.rule.0, effect.index)).collect()
 }
 
 fn code_of(conflict: &Conflict) -> Code {

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::contradiction::Found;
-use super::{least, mismatch, open, says, span_of, with_witness};
+use super::contradiction::{Found, MOST_COUNTED};
+use super::{MAX_FINDINGS, least, mismatch, open, says, span_of, with_witness};
 use crate::analysis::ask::{Asker, Ground};
 use crate::analysis::encode::Subject;
 use crate::analysis::formula::Formula;
@@ -58,14 +58,24 @@ pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Foun
     for zone in &ground.site.zones {
         let (heaters, coolers) = thermal(ground.site, zone);
         let (heating, cooling) = (forcing(index, &heaters), forcing(index, &coolers));
-        for (heat, heats, _) in &heating {
+        let before = found.len();
+        'zone: for (heat, heats, _) in &heating {
             for (cool, cools, _) in &cooling {
                 if heat.class != cool.class {
                     continue;
                 }
                 let statements = [heat.acts(), heats.clone(), cool.acts(), cools.clone()];
+                let of_zone = found.len() - before;
+                let mut counted = false;
                 let finding = match asker.together(&statements) {
                     Answer::Unsat => continue,
+                    // so many are shown: the rest needs no situation each
+                    Answer::Sat if of_zone >= MAX_FINDINGS + MOST_COUNTED => break 'zone,
+                    Answer::Sat if of_zone >= MAX_FINDINGS => {
+                        counted = true;
+                        let span = span_of(ground.site, heat);
+                        Diagnostic::error(codes::OPPOSED_EFFECTS, span, "one of many clashes")
+                    }
                     Answer::Unknown => open(
                         span_of(ground.site, heat),
                         &format!("heating against cooling of `{}`", zone.name),
@@ -87,7 +97,8 @@ pub(crate) fn ask(ground: &Ground, index: &Index, asker: &mut Asker) -> Vec<Foun
                 let mut effects = vec![(heat.rule.0, heat.effect), (cool.rule.0, cool.effect)];
                 effects.sort_unstable();
                 effects.dedup();
-                found.push(Found::new(effects, Subject::Zone(zone.id), finding));
+                let one = Found::new(effects, Subject::Zone(zone.id), finding);
+                found.push(Found { counted, ..one });
             }
         }
     }
