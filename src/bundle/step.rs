@@ -86,8 +86,12 @@ fn nameplates(family: &Family, profile: &Profile, inventory: &Inventory) -> BTre
 }
 
 /// The attributes that a profile commands with a value, and by which verb.
-const VALUED: [(Verb, Attr); 3] =
-    [(Verb::Power, Attr::Power), (Verb::Charge, Attr::Charge), (Verb::Discharge, Attr::Discharge)];
+const VALUED: [(Verb, Attr); 4] = [
+    (Verb::Power, Attr::Power),
+    (Verb::Charge, Attr::Charge),
+    (Verb::Discharge, Attr::Discharge),
+    (Verb::Setpoint, Attr::Setpoint),
+];
 
 /// In what the registers of a family's members count, and what they take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod expr;
 mod ids;
 mod money;
 mod rule;
+mod steering;
 mod time;
 
 #[doc(hidden)]
@@ -29,6 +30,7 @@ pub use expr::*;
 pub use ids::*;
 pub use money::*;
 pub use rule::*;
+pub use steering::*;
 pub use time::*;
 
 /// Version of this structure, stamped on every document that holds it.

@@ -154,6 +154,16 @@ fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries
         };
         let Some(first) = members.first().copied() else { continue };
         let Some(family) = site.family(first.family) else { continue };
+        if command.attr == Attr::Setpoint {
+            let zone = site.steered().into_iter().find(|steered| steered.machine == family.id);
+            let name = zone.and_then(|steered| site.zone(steered.zone)).map(|zone| zone.name.clone());
+            single.extend(name.map(|device| CommandSeries {
+                device,
+                unit: "degC".to_owned(),
+                ..one(first, command.counts.clone())
+            }));
+            continue;
+        }
         let decided = matches!(&family.model, Model::Consumer(c) if c.need == Need::None);
         if members.len() == 1 {
             single.push(one(first, command.counts.clone()));
@@ -203,11 +213,13 @@ fn ranges(members: &[Device]) -> Vec<(u32, u32)> {
 fn expectations(facts: &Facts<'_, '_, '_, '_>, commands: &[CommandSeries]) -> Vec<Expectation> {
     let known = facts.known;
     let site = known.site;
+    let steered = site.steered();
     let mut found = Vec::new();
     for device in site.devices() {
         let name = site.device_name(device);
         let Some(family) = site.family(device.family) else { continue };
-        let commanded = commands.iter().any(|c| c.device == name) || in_group(facts, family, device);
+        let holds = steered.iter().any(|steered| steered.holder == family.id);
+        let commanded = holds || commands.iter().any(|c| c.device == name) || in_group(facts, family, device);
         let Some(profile) = family.profile.as_ref().filter(|_| commanded) else { continue };
         let found_profile = facts.bundle.profiles.get(profile);
         let level = match &family.model {

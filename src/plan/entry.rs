@@ -11,8 +11,8 @@ use super::scene::Scene;
 use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Stop, Watch};
 use super::{
-    bounds, decisions, document, effects, failsafe, forks, form, guard, measured, resting, rounding, steps,
-    together, words,
+    bounds, decisions, document, effects, failsafe, forks, form, guard, measured, resting, rounding,
+    setpoint, steps, together, words,
 };
 use crate::bundle::{Bundle, PlanDocument, State};
 use crate::calendar::{Calendar, Instant};
@@ -118,6 +118,7 @@ pub fn plan_watched(
 ) -> Result<PlanDocument, PlanFailure> {
     let site = &bundle.site;
     unhonoured(site)?;
+    setpoint::refuse(site)?;
     bounds::check(site)?;
     let calendar = Calendar::new(site)?;
     let horizon = options.horizon_s.unwrap_or(site.horizon_s);

@@ -21,10 +21,16 @@ pub(super) fn hosts(bundle: &Bundle) -> Vec<Vec<FamilyId>> {
         let gateway = family.gateway.and_then(|id| site.gateways.get(id.index()));
         gateway.is_some_and(|gateway| gateways.contains(&gateway.name))
     };
+    let steered = site.steered();
     (bundle.hosts.values())
         .map(|gateways| {
             let lost = site.families.iter().filter(|f| behind(f, gateways) && is_commanded(f));
-            lost.map(|family| family.id).collect::<Vec<_>>()
+            let mut lost: Vec<FamilyId> = lost.map(|family| family.id).collect();
+            // with its setpoint a machine is lost too
+            let follow = steered.iter().filter(|s| lost.contains(&s.holder) && !lost.contains(&s.machine));
+            let follow: Vec<FamilyId> = follow.map(|steered| steered.machine).collect();
+            lost.extend(follow);
+            lost
         })
         .filter(|lost| !lost.is_empty())
         .collect()
@@ -52,7 +58,9 @@ fn left(scene: &Scene<'_>, family: &Family, t: usize) -> Left {
     let hull = |attr: &Attr| {
         family.hull(attr).map_or((0.0, 0.0), |(lo, hi)| (lo.to_f64() * count, hi.to_f64() * count))
     };
-    let safe = family.fail_safe.as_ref().filter(|safe| safe.by != FailSafeBy::None);
+    // where another device holds its setpoint, that one's fail-safe moves it anywhere
+    let follows = scene.site.steered().iter().any(|s| s.machine == family.id && s.holder != family.id);
+    let safe = family.fail_safe.as_ref().filter(|safe| safe.by != FailSafeBy::None && !follows);
     let at = safe.map(|safe| safe.at.as_ref().map(|(attr, value)| (attr.clone(), value.to_f64() * count)));
     let power = |attr: Attr| match &at {
         None => hull(&attr),

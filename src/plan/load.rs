@@ -106,6 +106,8 @@ fn decided(
     let dwells = consumer.min_up_s > 0 || consumer.min_down_s > 0;
     let (mut powers, mut ons, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
     let step = crate::bundle::register_step(family, &Attr::Power).to_f64();
+    // what follows a setpoint is no whole number of anything
+    let counted = !b.scene.site.steered().iter().any(|steered| steered.machine == family.id);
     for t in 0..b.scene.len() {
         let mut sets = match resting {
             Some(_) => b.left(device, &Attr::Power, t),
@@ -126,7 +128,7 @@ fn decided(
             if consumer.sessions.is_some() {
                 *pieces = super::vehicle::present(b, device, t, pieces);
             }
-            if resting.is_none() {
+            if resting.is_none() && counted {
                 *pieces = to_register(pieces, step);
             }
         }

@@ -44,6 +44,7 @@ mod rounding;
 mod rules;
 mod scene;
 mod semicontinuous;
+mod setpoint;
 mod solve;
 mod solver;
 mod steps;

@@ -35,19 +35,33 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
             continue;
         };
         let Some(family) = site.family(device.family) else { continue };
-        let attr = if command.attr == Attr::On { Attr::Power } else { command.attr.clone() };
-        let what = super::scene::What::Device(device, attr.clone());
+        let zone = (command.attr == Attr::Setpoint)
+            .then(|| site.steered().into_iter().find(|steered| steered.machine == device.family))
+            .flatten()
+            .and_then(|steered| site.zone(steered.zone));
+        let attr = match command.attr {
+            Attr::On | Attr::Setpoint => Attr::Power,
+            ref attr => attr.clone(),
+        };
+        let what = match zone {
+            Some(zone) => super::scene::What::Zone(zone.id),
+            None => super::scene::What::Device(device, attr.clone()),
+        };
+        let name = zone.map_or_else(|| site.device_name(device), |zone| zone.name.clone());
         let mut runs: Vec<Reason> = Vec::new();
         for t in 0..model.scene.len() {
             let Some(aff) = model.attr(device, &attr, t) else { continue };
             let value = aff.value(&solved.climb.x);
+            // a setpoint is asked for by what is asked of its zone
+            let state = zone.and_then(|zone| model.temperatures.get(&zone.id)?.get(t));
+            let asked_of = state.map_or(value, |state| state.value(&solved.climb.x));
             let mut statements: Vec<Statement> = Vec::new();
             for (statement, lo, hi) in asked.get(&(&what, t)).into_iter().flatten() {
-                if (value - lo).abs() < 1e-6 || (value - hi).abs() < 1e-6 {
+                if (asked_of - lo).abs() < 1e-6 || (asked_of - hi).abs() < 1e-6 {
                     statements.push(*statement);
                 }
             }
-            for (col, _) in &aff.terms {
+            for (col, _) in aff.terms.iter().chain(state.into_iter().flat_map(|state| &state.terms)) {
                 let binds = reduced.get(col.index()).is_some_and(|r| r.abs() > BINDING);
                 if binds {
                     statements.extend(limits.get(col).into_iter().flatten().copied());
@@ -70,7 +84,7 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
                     last.last = step;
                 }
                 _ => runs.push(Reason {
-                    device: site.device_name(device),
+                    device: name.clone(),
                     attr: command.attr.clone(),
                     first: step,
                     last: step,

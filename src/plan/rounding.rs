@@ -22,9 +22,9 @@ pub(super) struct Command {
     pub(super) attr: Attr,
     /// What it means to the device.
     pub(super) form: CommandForm,
-    /// Register step, kW (1 for `on`).
+    /// Register step, kW (1 for `on`, K for a setpoint).
     pub(super) step: Rat,
-    /// Register steps by plan step: of the whole unit.
+    /// Register steps by plan step: of the whole unit; of a setpoint, of its zone from 0 degC.
     pub(super) counts: Vec<i64>,
     /// Members that run, by plan step.
     pub(super) running: Vec<u32>,
@@ -34,6 +34,8 @@ pub(super) struct Command {
 pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Command> {
     let mut found = Vec::new();
     let balancing = Islands::new(known.site).forming(known.site);
+    let steered = known.site.steered();
+    let follows = |device: Device| steered.iter().any(|steered| steered.machine == device.family);
     for (unit, members) in solved.model.units.iter().enumerate() {
         let Some(device) = members.members.first().copied() else { continue };
         if balancing.contains(&device) || solved.model.scene.excluded.contains(&device) {
@@ -45,10 +47,11 @@ pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Comman
             Model::Renewable { rated, must_take: false, .. } => found.push(round.curtailed(rated)),
             Model::Generator { .. } => found.push(round.power(CommandForm::Fixed, Side::Nearest)),
             Model::Store(store) => found.extend(round.store(store)),
-            Model::Consumer(consumer) => found.extend(round.consumer(consumer)),
+            Model::Consumer(consumer) if !follows(device) => found.extend(round.consumer(consumer)),
             _ => {}
         }
     }
+    found.extend(super::setpoint::commands(solved));
     found
 }
 

@@ -4,6 +4,7 @@
 
 use super::exclusive;
 use super::rounding::Command;
+use super::setpoint::{Does, Track};
 use super::solve::Solved;
 use super::solver::{Col, Outcome, Program, Session, SolverOptions};
 use crate::bundle::CommandForm;
@@ -20,6 +21,18 @@ const MOST: usize = 4_000;
 const NODES: i32 = 10;
 /// Currency for each unit of a breach that cannot be avoided.
 const BREACH: f64 = 1e4;
+/// How many register steps a setpoint may move from the optimum's temperature.
+const DEGREES: i64 = 4;
+/// 0 degC, K.
+const FREEZING: f64 = 273.15;
+/// A setpoint of a step.
+struct Told {
+    command: usize,
+    step: usize,
+    does: Does,
+    /// Its steps in the machine's direction, and whether the machine follows it at all.
+    follows: Option<(Col, Col)>,
+}
 /// A commanded value that has to become whole.
 struct Whole {
     command: usize,
@@ -40,12 +53,16 @@ pub(super) fn rounded(
     program.fix_integers(x);
     exclusive::pin(&mut program, &model.pairs, x);
     let objective = model.money.iter().map(|(_, col, v)| (*col, *v)).collect();
-    let mut work = Work { solved, program, wholes: Vec::new(), objective };
+    let mut work = Work { solved, program, wholes: Vec::new(), told: Vec::new(), objective };
     work.breaches();
-    let coarsest = alone.iter().filter(|c| c.attr != Attr::On).map(|c| c.step.to_f64()).fold(0.0, f64::max);
+    let powers = |attr: &Attr| !matches!(attr, Attr::On | Attr::Setpoint);
+    let coarsest = alone.iter().filter(|c| powers(&c.attr)).map(|c| c.step.to_f64()).fold(0.0, f64::max);
     for (place, command) in alone.iter().enumerate() {
-        work.count(place, command, coarsest);
-        if work.wholes.len() > MOST {
+        match command.attr {
+            Attr::Setpoint => work.setpoint(place, command),
+            _ => work.count(place, command, coarsest),
+        }
+        if work.wholes.len() + work.told.len() > MOST {
             return None;
         }
     }
@@ -60,6 +77,26 @@ pub(super) fn rounded(
             *slot = count.round() as i64;
         }
     }
+    let tracks: Vec<Option<Track<'_>>> = (commands.iter())
+        .map(|command| (command.attr == Attr::Setpoint).then(|| Track::of(solved, command.unit)).flatten())
+        .collect();
+    for told in &work.told {
+        let Some(command) = commands.get_mut(told.command) else { continue };
+        let Some(track) = tracks.get(told.command).and_then(Option::as_ref) else { continue };
+        let value = |col: Col| found.x.get(col.index()).copied().unwrap_or(0.0);
+        let steps = match told.follows {
+            Some((count, follows)) if value(follows) > 0.5 => value(count).round() as i64,
+            Some(_) => track.whole(told.step, 0.0, Does::Rests),
+            None => {
+                let state = model.temperatures.get(&track.zone()).and_then(|states| states.get(told.step));
+                let kelvin = state.map_or(FREEZING, |state| state.value(&found.x));
+                track.whole(told.step, track.counted(kelvin), told.does)
+            }
+        };
+        if let Some(slot) = command.counts.get_mut(told.step) {
+            *slot = track.register(steps);
+        }
+    }
     Some(commands)
 }
 
@@ -67,6 +104,7 @@ struct Work<'w, 's, 'a> {
     solved: &'w Solved<'s, 'a>,
     program: Program,
     wholes: Vec<Whole>,
+    told: Vec<Told>,
     objective: Vec<(Col, f64)>,
 }
 
@@ -112,6 +150,63 @@ impl Work<'_, '_, '_> {
             let whole = power.terms.iter().copied().chain([(count, -size)]);
             self.program.equal(whole, -power.constant);
             self.wholes.push(Whole { command: place, step: t, count });
+        }
+    }
+
+    /// What rests stays at rest, what gives all it can goes on doing so; elsewhere the temperature at
+    /// the step's end is a whole step, or the machine rests.
+    fn setpoint(&mut self, place: usize, command: &Command) {
+        let model = &self.solved.model;
+        let Some(track) = Track::of(self.solved, command.unit) else { return };
+        let (Some(states), Some(powers)) =
+            (model.temperatures.get(&track.zone()), model.attrs.get(&(command.unit, Attr::Power)))
+        else {
+            return;
+        };
+        let size = track.signed_step();
+        for (t, (state, power)) in states.iter().zip(powers).enumerate() {
+            let (least, most) = track.bounds(t);
+            let does = track.does(t);
+            let optimum = track.optimum(t);
+            // state = freezing + size x steps: at least `least` steps wherever the optimum is
+            let steps: Vec<(Col, f64)> = state.terms.iter().map(|(col, v)| (*col, v / size)).collect();
+            let zero = (state.constant - FREEZING) / size;
+            if optimum >= least as f64 - ZERO {
+                self.program.at_least(steps.iter().copied(), least as f64 - zero);
+            }
+            let mut told = Told { command: place, step: t, does, follows: None };
+            if does != Does::Follows {
+                for (col, _) in &power.terms {
+                    let (lower, upper) = self.program.bounds(*col);
+                    let at = if does == Does::Rests { lower } else { upper };
+                    self.program.set_bounds(*col, at, at);
+                }
+                if does == Does::Full && optimum <= most as f64 + ZERO {
+                    self.program.at_most(steps, most as f64 - zero);
+                }
+                self.told.push(told);
+                continue;
+            }
+            let near = optimum.floor() as i64;
+            let (from, to) = ((near - DEGREES).max(least), (near + 1 + DEGREES).min(most));
+            if from > to {
+                continue;
+            }
+            let count = self.program.integer(from as f64, to as f64);
+            let follows = self.program.integer(0.0, 1.0);
+            let capacity = track.capacity(t);
+            let running = power.terms.iter().copied().chain([(follows, -capacity)]);
+            self.program.at_most(running, -power.constant);
+            // apart from a whole step only while it rests
+            let apart = (DEGREES + 1) as f64;
+            let off = |sign: f64| {
+                let own = steps.iter().map(move |(col, v)| (*col, sign * v));
+                own.chain([(count, -sign), (follows, apart)]).collect::<Vec<_>>()
+            };
+            self.program.at_most(off(1.0), apart - zero);
+            self.program.at_most(off(-1.0), apart + zero);
+            told.follows = Some((count, follows));
+            self.told.push(told);
         }
     }
 

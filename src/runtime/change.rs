@@ -39,7 +39,7 @@ pub struct Commanded {
     pub verb: Verb,
     /// what the register makes of the value
     pub form: Form,
-    /// kW
+    /// kW; of a setpoint K
     pub value: Rat,
     /// the point that holds it, where the command has one
     pub point: Option<String>,
@@ -100,6 +100,15 @@ pub fn words(found: &Found) -> String {
         PowerFound::Released => "under its own control".to_owned(),
         PowerFound::Unknown => "unknown".to_owned(),
         PowerFound::Commanded { verb, form, value } => setting_words(*verb, Some(*form), Some(value)),
+    }
+}
+
+/// A commanded value with its unit: `4.14 kW`, `21.5 degC`.
+#[must_use]
+pub fn amount(verb: Verb, value: &Rat) -> String {
+    match verb {
+        Verb::Setpoint => show(value, Type::Temperature, ""),
+        _ => format!("{} kW", value.to_decimal(3)),
     }
 }
 
@@ -236,7 +245,7 @@ pub fn change(
             until: kept_until,
             safety: span.end.is_none(),
         });
-        if setting.verb.aspect() == Aspect::Power {
+        if setting.verb.aspect() == Aspect::Power || (valued && commanded.is_none()) {
             commanded = Some(Commanded {
                 verb: setting.verb,
                 form: lowered.form.unwrap_or(Form::Fixed),
@@ -247,7 +256,7 @@ pub fn change(
         asked_words.push(words);
     }
     // where the device listens for a beat there is one with every apply, whatever else it holds
-    let beats = settings.iter().any(|setting| setting.verb.aspect() == Aspect::Power);
+    let beats = settings.iter().any(|s| matches!(s.verb.aspect(), Aspect::Power | Aspect::Setpoint));
     let beat = heartbeat(subject, ready).filter(|_| beats || !asked.is_empty());
     // a guard that somebody loosened is tightened again, whatever else already stands
     if !asked.is_empty() || beat.is_some() || !guards.is_empty() {
@@ -420,10 +429,10 @@ fn within_budget(
     Ok(())
 }
 
-/// The guards that must be tightened before a power is commanded.
+/// The guards that must be tightened before a power or a setpoint is commanded.
 fn guards(subject: &Subject, ready: &Ready, settings: &[Setting]) -> Result<Vec<(String, i64)>, Excluded> {
     let mut tight = Vec::new();
-    if !settings.iter().any(|setting| setting.verb.aspect() == Aspect::Power) {
+    if !settings.iter().any(|s| matches!(s.verb.aspect(), Aspect::Power | Aspect::Setpoint)) {
         return Ok(tight);
     }
     for guard in &subject.profile.arm {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::change::{Change, Commanded, forward, towards_safety};
+use super::change::{Change, Commanded, amount, forward, towards_safety};
 use super::endpoint::Priority;
 use super::frames::Frame;
 use super::journal::{Cell, DeviceChange, Outcome};
@@ -329,10 +329,11 @@ async fn mismatch(work: &Work) -> Result<Option<String>, Fault> {
         && let Some(point) = &commanded.point
         && let Some(Err(shown)) = profile.in_effect(point, commanded.form, &commanded.value, &raws, context)
     {
+        let say = |value: &Rat| amount(commanded.verb, value);
         return Ok(Some(format!(
-            "the register holds {} kW, but {} kW is in effect",
-            commanded.value.to_decimal(3),
-            shown.to_decimal(3)
+            "the register holds {}, but {} is in effect",
+            say(&commanded.value),
+            say(&shown)
         )));
     }
     Ok(None)

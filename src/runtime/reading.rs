@@ -62,6 +62,15 @@ pub(super) fn thermostats(site: &Site, zone: ZoneId) -> impl Iterator<Item = Dev
     families.iter().filter_map(|family| site.family(*family)).flat_map(|family| family.all().devices())
 }
 
+/// The devices that hold the setpoint of a zone: the one that its machine follows, else its
+/// thermostats.
+pub(super) fn holders(site: &Site, zone: ZoneId) -> Vec<Device> {
+    match site.steered().into_iter().find(|steered| steered.zone == zone) {
+        Some(steered) => vec![Device { family: steered.holder, index: 1 }],
+        None => thermostats(site, zone).collect(),
+    }
+}
+
 /// Everything that readings come from.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::change::cut;
 use super::probe::{Ready, Subject};
-use super::reading::thermostats;
+use super::reading::holders;
 use super::want::Setting;
 use crate::bundle::profile::{Form, Guard, LeaseKind, PowerFound, Verb};
 use crate::eval::{
@@ -101,10 +101,10 @@ impl Demands {
         }
     }
 
-    /// What is asked of a zone its thermostats are told (semantics.md 9).
+    /// What is asked of a zone those are told that hold its setpoint (semantics.md 9).
     fn set(&mut self, site: &Site, zone: ZoneId, demand: &Demand, rule: &str) {
         let mut told = false;
-        for device in thermostats(site, zone) {
+        for device in holders(site, zone) {
             let (Some(physical), Some(mut left)) = (physical(site, device), physical_zone(site, zone)) else {
                 continue;
             };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::admission::Admission;
-use super::change::{setting_words, words};
+use super::change::{amount, setting_words, words};
 use super::journal::{Journal, Outcome, Standing};
 use super::load::Papers;
 use super::probe::{Ready, Subject, endpoints, probe};
@@ -171,8 +171,12 @@ fn compare(
             && let Some(Err(shown)) =
                 subject.profile.in_effect(point, form, value, &ready.raws, &ready.context)
         {
-            let shown = shown.to_decimal(3);
-            drifted.push(lapsed(format!("{shown} kW is in effect although its register still reads right")));
+            let verb = match &ready.found.setpoint {
+                Some(held) if held == value => Verb::Setpoint,
+                _ => Verb::Power,
+            };
+            let shown = amount(verb, &shown);
+            drifted.push(lapsed(format!("{shown} is in effect although its register still reads right")));
         }
     }
     // a device that is off for ever is not back when a limit beside that lapses

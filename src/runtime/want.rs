@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reading::thermostats;
+use super::reading::holders;
 use crate::bundle::profile::{Form, Profile, Verb};
 use crate::bundle::{CommandForm, Names, PlanDocument};
 use crate::diag::{Diagnostic, Severity, codes};
@@ -83,12 +83,12 @@ pub fn wants(
         wants.ask(site, profiles, &name, device, &asked)?;
     }
     for (name, zone, asked) in zones {
-        // a zone's setpoint is that of the thermostats that control it (semantics.md 9)
-        let thermostats: Vec<Device> = thermostats(site, zone).collect();
-        if thermostats.is_empty() {
+        // a zone's setpoint is that of the device that holds it (semantics.md 9)
+        let holders = holders(site, zone);
+        if holders.is_empty() {
             wants.unwritten.insert(name, "no thermostat controls it".to_owned());
         }
-        for device in thermostats {
+        for device in holders {
             wants.ask(site, profiles, &site.device_name(device), device, &asked)?;
         }
     }
@@ -113,7 +113,7 @@ impl Wants {
             (.., Control::Advise) => "evl only advises on it",
             (_, Some(profile), Control::Command) => {
                 let settings = settings(name, family, profile, asked)?;
-                self.devices.insert(name.to_owned(), settings);
+                self.devices.entry(name.to_owned()).or_default().extend(settings);
                 return Ok(());
             }
         };

@@ -76,6 +76,10 @@ impl<'a> Compiler<'a> {
         let commanded =
             family.control != Control::Observe && !matches!(family.model, Model::Renewable { .. });
         for (attr, takes) in registers.takes.iter().filter(|_| commanded) {
+            if *attr == Attr::Setpoint {
+                family.ranges.insert(Attr::Setpoint, takes.clone());
+                continue;
+            }
             let Some(declared) = family.ranges.get(attr) else { continue };
             let both = intersection(declared, takes);
             if both.is_empty() {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::bundle::profile::{
-    Address, Class, Context, Direction, Identity, LapsesTo, LeaseKind, PowerFound, Profile, RegisterType,
-    Source, Verb,
+    Address, Class, Context, Direction, Form, Identity, LapsesTo, LeaseKind, PowerFound, Profile,
+    RegisterType, Source, Verb,
 };
 use crate::bundle::sunspec::{self, BASES, END, MARKER};
 use crate::quantity::Rat;
@@ -48,6 +48,8 @@ pub(super) struct Unit {
     heard: Duration,
     changed: Duration,
     level: Rat,
+    /// temperature of the room of a thermostat, K
+    room: Rat,
     /// how many times as fast as real ones its timers run
     speed: u32,
     /// signed power into its bus, kW
@@ -70,6 +72,7 @@ impl Unit {
             heard: now,
             changed: now,
             level: Rat::ratio(55, 100).unwrap_or_default(),
+            room: room_at_first(),
             speed,
             power: Rat::ZERO,
         };
@@ -212,6 +215,9 @@ impl Unit {
             let level = level.point.clone();
             self.put_value(&level, &self.level.clone());
         }
+        if let Some(name) = setpoint_point(&profile) {
+            self.put_temperature(&name, &room_at_first());
+        }
         if !profile.commands.iter().any(|case| case.verb == Verb::Release)
             && let Some(set) = value_point(&profile)
         {
@@ -320,6 +326,7 @@ impl Unit {
             _ => self.follow(now, &hours),
         };
         self.show();
+        self.keep(now, &hours);
         event
     }
 
@@ -340,16 +347,20 @@ impl Unit {
         }
     }
 
+    /// Whether the watchdog has run out.
+    fn lapsed(&self, now: Duration) -> bool {
+        let profile = &self.spec.profile;
+        let timer = profile.lease.timer.as_ref().filter(|_| profile.lease.kind == LeaseKind::Watchdog);
+        let limit = timer.and_then(|timer| profile.value_of(timer, self.peek(timer)?, &self.context).ok());
+        let Some(limit) = limit.filter(|limit| !limit.is_zero()) else { return false };
+        let silent = Rat::int(i64::try_from(now.saturating_sub(self.heard).as_millis()).unwrap_or(i64::MAX));
+        &silent * &Rat::from(self.speed) > &limit * &Rat::int(THOUSAND)
+    }
+
     /// What the watchdog lets through, if it has run out.
     fn cut(&self, now: Duration) -> Option<Rat> {
         let profile = &self.spec.profile;
-        let timer = profile.lease.timer.as_ref().filter(|_| profile.lease.kind == LeaseKind::Watchdog)?;
-        let limit = profile.value_of(timer, self.peek(timer)?, &self.context).ok()?;
-        let silent = Rat::int(i64::try_from(now.saturating_sub(self.heard).as_millis()).unwrap_or(i64::MAX));
-        let silent = &silent * &Rat::from(self.speed);
-        if limit.is_zero() || silent <= &limit * &Rat::int(THOUSAND) {
-            return None;
-        }
+        let timer = profile.lease.timer.as_ref().filter(|_| self.lapsed(now))?;
         let guard = profile.arm.iter().find(|guard| guard.at_most.is_some() && guard.point != *timer)?;
         profile.value_of(&guard.point, self.peek(&guard.point)?, &self.context).ok()
     }
@@ -393,6 +404,30 @@ impl Unit {
         power
     }
 
+    /// What a thermostat keeps, and a room that follows it by two degrees an hour: the setpoint in its
+    /// register while that is commanded and its watchdog hears of anybody, its own one otherwise.
+    fn keep(&mut self, now: Duration, hours: &Rat) {
+        let profile = self.spec.profile.clone();
+        let Some(name) = setpoint_point(&profile) else { return };
+        let remote = profile.decode(&self.raws(), &self.context).setpoint.filter(|_| !self.lapsed(now));
+        let kept = remote.unwrap_or_else(room_at_first);
+        let way = hours * &Rat::int(2);
+        let room = Rat::max_of(&(&self.room - &way), &Rat::min_of(&(&self.room + &way), &kept));
+        self.room = room.clone();
+        if let Some(measure) = profile.measures.get("temperature") {
+            self.put_temperature(&measure.point, &room);
+        }
+        if let Some(effect) = profile.point(&name).and_then(|point| point.in_effect.as_ref()) {
+            self.put_temperature(&effect.point, &kept);
+        }
+    }
+
+    fn put_temperature(&mut self, name: &str, kelvin: &Rat) {
+        if let Ok(raw) = self.spec.profile.counts(name, kelvin, Form::Fixed, &self.context) {
+            self.put(name, raw);
+        }
+    }
+
     /// Puts what is measured into its registers.
     fn show(&mut self) {
         let profile = self.spec.profile.clone();
@@ -405,7 +440,9 @@ impl Unit {
             let level = self.level.clone();
             self.put_value(&measure.point, &level);
         }
-        let effects: Vec<_> = profile.points.values().filter_map(|point| point.in_effect.clone()).collect();
+        let setpoint = setpoint_point(&profile);
+        let powers = profile.points.iter().filter(|(name, _)| Some(*name) != setpoint.as_ref());
+        let effects: Vec<_> = powers.filter_map(|(_, point)| point.in_effect.clone()).collect();
         for effect in effects {
             let flowing = self.power.abs();
             self.put_value(&effect.point, &flowing);
@@ -488,14 +525,21 @@ impl Unit {
     }
 }
 
-/// The point that holds the commanded value.
+/// The point that holds the setpoint.
+fn setpoint_point(profile: &Profile) -> Option<String> {
+    let case = profile.commands.iter().find(|case| case.verb == Verb::Setpoint)?;
+    case.set.iter().find(|set| set.source == Source::Value).map(|set| set.point.clone())
+}
+
+/// 20 degC: what a thermostat keeps that nobody commands, and the temperature of its room.
+fn room_at_first() -> Rat {
+    Rat::ratio(29_315, 100).unwrap_or_default()
+}
+
+/// The point that holds the commanded power.
 fn value_point(profile: &Profile) -> Option<String> {
-    profile
-        .commands
-        .iter()
-        .flat_map(|case| &case.set)
-        .find(|set| set.source == Source::Value)
-        .map(|set| set.point.clone())
+    let powers = profile.commands.iter().filter(|case| case.verb != Verb::Setpoint);
+    powers.flat_map(|case| &case.set).find(|set| set.source == Source::Value).map(|set| set.point.clone())
 }
 
 /// The power of ten of a step such as 0.1; 0 where none is declared.

@@ -11,7 +11,7 @@ use super::physical;
 use super::rules::Told;
 use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
-use super::{Case, carried, cuts, failsafe, rules};
+use super::{Case, carried, cuts, failsafe, rules, steered};
 use crate::bundle::profile::Identity;
 use crate::bundle::{Bundle, Document, Names, PlanDocument, Series, Status};
 use crate::calendar::{Calendar, Instant};
@@ -107,6 +107,7 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
     carried::intervals(case, calendar, &mut out);
     carried::months(case, calendar, &mut out);
     physical::check(case, &commands, &trajectory, &mut out);
+    steered::check(case, calendar, &commands, &trajectory, &mut out);
     let units = units(case, &commands);
     let balancing = balancing(case, &commands, &units);
     let roots: Vec<_> = balancing.iter().map(|(_, bus)| *bus).collect();
@@ -295,7 +296,10 @@ fn unexpected(bundle: &Bundle, plan: &PlanDocument, names: &Names, met: &BTreeSe
         let ranges = series.members.iter().map(|(first, last)| (*first, (*last).min(family.len())));
         ranges.flat_map(|(first, last)| first..=last).map(|index| Device { family: family.id, index })
     });
-    let commanded: BTreeSet<Device> = single.chain(grouped).collect();
+    let told = plan.commands.iter().filter_map(|series| names.zone(&series.device));
+    let holders = told.flat_map(|zone| site.steered().into_iter().filter(move |s| s.zone == zone));
+    let holders = holders.map(|steered| Device { family: steered.holder, index: 1 });
+    let commanded: BTreeSet<Device> = single.chain(grouped).chain(holders).collect();
     let profiled = |device: &&Device| site.family(device.family).is_some_and(|f| f.profile.is_some());
     let missing = commanded.iter().filter(profiled).filter(|device| !met.contains(device));
     missing.map(|device| site.device_name(*device)).collect()

@@ -64,7 +64,7 @@ pub(super) fn check(
             let gateway = family.gateway.and_then(|id| case.site.gateways.get(id.index()));
             gateway.is_some_and(|g| gateways.contains(&g.name))
         };
-        let lost: Vec<(FamilyId, Vec<(Attr, Interval)>)> = case
+        let mut lost: Vec<(FamilyId, Vec<(Attr, Interval)>)> = case
             .site
             .families
             .iter()
@@ -77,6 +77,16 @@ pub(super) fn check(
                 Some((family.id, all.collect()))
             })
             .collect();
+        // a machine that follows a setpoint is anywhere in its range once nobody writes that
+        for steered in case.site.steered() {
+            let told = case.site.family(steered.holder).is_some_and(behind);
+            if let Some(machine) = case.site.family(steered.machine).filter(|_| told) {
+                lost.retain(|(family, _)| *family != steered.machine || steered.holder == steered.machine);
+                if !lost.iter().any(|(family, _)| *family == steered.machine) {
+                    lost.push((steered.machine, whole_range(machine)));
+                }
+            }
+        }
         if lost.is_empty() {
             continue;
         }

@@ -178,6 +178,11 @@ impl Interval {
         Self { lo: self.lo.min(other.lo), hi: self.hi.min(other.hi) }
     }
 
+    /// The interval of the greater of two values.
+    pub(super) fn max(self, other: Self) -> Self {
+        Self { lo: self.lo.max(other.lo), hi: self.hi.max(other.hi) }
+    }
+
     /// Everything from the least of two values to the greatest.
     pub(super) fn hull(a: Self, b: Self) -> Self {
         Self { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi) }

@@ -31,6 +31,7 @@ mod rules;
 mod simulate;
 mod state;
 mod stated;
+mod steered;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

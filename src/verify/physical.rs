@@ -466,10 +466,11 @@ fn zones(case: &Case<'_>, trajectory: &Trajectory, out: &mut Misses) {
     }
 }
 
-/// A setpoint is the temperature at the step's end, to one register step.
+/// A setpoint that nothing follows is the temperature at the step's end, to one register step.
 fn setpoints(case: &Case<'_>, commands: &Commands<'_>, trajectory: &Trajectory, out: &mut Misses) {
     let zero = Rat::ratio(27_315, 100).unwrap_or_default();
-    for (zone, series) in &commands.zones {
+    let steered = case.site.steered();
+    for (zone, series) in commands.zones.iter().filter(|(id, _)| !steered.iter().any(|s| s.zone == **id)) {
         let Some(values) = trajectory.temperatures.get(zone) else { continue };
         let name = case.site.zone(*zone).map_or("", |z| z.name.as_str());
         for (step, (count, value)) in series.counts.iter().zip(values).enumerate() {

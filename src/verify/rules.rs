@@ -10,7 +10,7 @@ use super::ledger::{Breached, Duty, Ledger, When, effect, facts, unit as unit_of
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
-use super::{budgets, carried, declared, flows, means, obligations, overrides, stated};
+use super::{budgets, carried, declared, flows, means, obligations, overrides, stated, steered};
 use crate::bundle::{Breach, Override, PlanDocument, Reason, Void};
 use crate::calendar::Calendar;
 use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, IntervalSet, Status, Unit};
@@ -235,8 +235,12 @@ impl Point<'_, '_> {
                 Demand::Bound { attr: attr @ (Attr::Temperature | Attr::Setpoint), lo, hi },
             ) => {
                 let value = self.zone(zone)?;
-                if within(lo.as_ref(), hi.as_ref(), value) {
-                    return None;
+                if steered::within(self.trajectory, zone, self.step, (lo.as_ref(), hi.as_ref())) {
+                    let setpoint = steered::commanded(self.case, zone, self.step)?;
+                    let kept = lo.as_ref().is_none_or(|lo| *lo <= setpoint)
+                        && hi.as_ref().is_none_or(|hi| setpoint <= *hi);
+                    return (!kept)
+                        .then(|| self.setpoint(&setpoint, |value| between(lo.as_ref(), hi.as_ref(), value)));
                 }
                 let initial = self.coming_back(unit, attr, lo.as_ref(), hi.as_ref());
                 let words = format!("it is at {} degC", beyond(value, lo.as_ref()));
@@ -247,7 +251,12 @@ impl Point<'_, '_> {
                 let value = self.zone(zone)?;
                 let words = || format!("it is at {} degC", celsius(value));
                 let amount = || from_set(set, value).at(&self.hours());
-                (!inside(set, value)).then(|| Against { words: words(), initial: false, amount: amount() })
+                if inside(set, value) {
+                    let setpoint = steered::commanded(self.case, zone, self.step)?;
+                    return (!set.contains(&setpoint))
+                        .then(|| self.setpoint(&setpoint, |value| from_set(set, value)));
+                }
+                Some(Against { words: words(), initial: false, amount: amount() })
             }
             (Unit::Zone(_), _) => None,
             (Unit::Devices(range), Demand::Bound { attr, lo, hi }) => {
@@ -289,6 +298,13 @@ impl Point<'_, '_> {
                 Some(Against { words: format!("`{}` is off", self.name(first)), initial: false, amount })
             }
         }
+    }
+
+    /// A setpoint that leaves what is asked of its zone, whose temperature does not.
+    fn setpoint(&self, setpoint: &Rat, distance: impl Fn(Interval) -> Amount) -> Against {
+        let words = format!("its setpoint is {} degC", steered::celsius(setpoint));
+        let amount = Interval::of(setpoint).map(distance).unwrap_or_default().at(&self.hours());
+        Against { words, initial: false, amount }
     }
 
     fn hours(&self) -> Rat {
@@ -607,7 +623,7 @@ fn comfort(
             let band = zone.comfort.iter().find(|band| calendar.contains(&band.during, length.start));
             let Some(band) = band else { continue };
             asked += 1;
-            if within(Some(&band.lo), Some(&band.hi), *value) {
+            if steered::within(trajectory, zone.id, step, (Some(&band.lo), Some(&band.hi))) {
                 continue;
             }
             let point = Point { case, trajectory, step };

@@ -7,6 +7,7 @@ use super::fix::{Interval, ONE, TooLarge};
 use super::miss::Miss;
 use super::network::Network;
 use super::state::{Content, temperatures};
+use super::steered;
 use super::units::{Commands, Unit, commands, signal_of, units};
 use crate::bundle::{CommandForm, Quantity, Series};
 use crate::ir::{Attr, BusId, Device, Family, Model, Need, SignalId, Site, ZoneId};
@@ -40,6 +41,8 @@ pub struct Trajectory {
     pub contents: BTreeMap<Device, Content>,
     /// Temperature of each zone at each step's end, K.
     pub temperatures: BTreeMap<ZoneId, Vec<Interval>>,
+    /// The same where the machine brings the zone to its setpoint: that is it without any rounding, K.
+    pub at_setpoint: BTreeMap<ZoneId, Vec<Option<Rat>>>,
     /// Over each link at the sending end: forward, back; kW, by step.
     pub links: Vec<(Vec<Interval>, Vec<Interval>)>,
     /// Sum of inflows of each bus, kW, by step.
@@ -63,14 +66,17 @@ impl Trajectory {
         let mut put = |of: &str, quantity, unit: &str, values| {
             out.push(Series { of: of.to_owned(), quantity, unit: unit.to_owned(), values });
         };
+        let steered = site.steered();
         for run in &self.runs {
             let Some(family) = site.family(run.unit.family) else { continue };
+            let follows = steered.iter().any(|steered| steered.machine == family.id);
             let name = site.device_name(run.unit.first());
             for (attr, values) in &run.powers {
                 let quantity = match (attr, &family.model) {
                     (Attr::Import, _) => Quantity::Import,
                     (Attr::Export, _) => Quantity::Export,
                     (Attr::Power, Model::Renewable { .. }) => Quantity::Power,
+                    (Attr::Power, Model::Consumer(_)) if follows => Quantity::Power,
                     (Attr::Power, Model::Generator { grid_forming: true, .. }) => Quantity::Power,
                     (Attr::Charge, Model::Store(store)) if store.grid_forming => Quantity::Charge,
                     (Attr::Discharge, Model::Store(store)) if store.grid_forming => Quantity::Discharge,
@@ -132,6 +138,8 @@ pub(super) fn run(case: &Case<'_>, commands: &Commands<'_>) -> Result<Trajectory
         };
         trajectory.runs.push(run.map_err(|_| vec![too_large(&name(unit))])?);
     }
+    let settled = steered::settle(case, commands, &mut trajectory.runs)?;
+    trajectory.at_setpoint = settled.exact;
     balance(case, &network, &balancing, &mut trajectory).map_err(|_| vec![too_large("the network")])?;
     for run in &trajectory.runs {
         let Some(Model::Store(store)) = case.site.family(run.unit.family).map(|f| &f.model) else { continue };
@@ -144,7 +152,7 @@ pub(super) fn run(case: &Case<'_>, commands: &Commands<'_>) -> Result<Trajectory
         .map_err(|_| vec![too_large(&name(&run.unit))])?;
         trajectory.contents.insert(device, content);
     }
-    trajectory.temperatures = temperatures(case, &trajectory.runs)?;
+    trajectory.temperatures = temperatures(case, &trajectory.runs, settled.temperatures)?;
     Ok(trajectory)
 }
 

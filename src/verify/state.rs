@@ -7,7 +7,7 @@ use super::fix::{Interval, ONE, TooLarge};
 use super::miss::Miss;
 use super::simulate::Run;
 use crate::bundle::{Step, store_decay, thermal_decay};
-use crate::ir::{Attr, Consumer, Model, SigRef, Store, Zone, ZoneId};
+use crate::ir::{Attr, Consumer, FamilyId, Model, SigRef, Store, Zone, ZoneId};
 use crate::quantity::Rat;
 
 /// Finest unit that keeps a year of steps inside 127 bits.
@@ -163,34 +163,25 @@ fn mul_div(a: i128, b: i128, c: i128) -> Result<(i128, i128), TooLarge> {
     Ok((sum(floor_div(rest, c))?, sum(ceil_div(rest, c))?))
 }
 
-/// T' = a T + (1 - a) (outdoor + (heat - cool + gains) / UA), a = exp(-UA h / C).
+/// T' = a T + (1 - a) (outdoor + (heat - cool + gains) / UA), a = exp(-UA h / C). `settled`: the zones
+/// that a setpoint steers.
 pub(super) fn temperatures(
     case: &Case<'_>,
     runs: &[Run],
+    settled: BTreeMap<ZoneId, Vec<Interval>>,
 ) -> Result<BTreeMap<ZoneId, Vec<Interval>>, Vec<Miss>> {
-    let mut out = BTreeMap::new();
+    let mut out = settled;
     for zone in &case.site.zones {
-        // a zone that nothing heats or cools and nobody holds is no part of a plan
-        let thermal: Vec<(&Run, &Consumer, bool)> = runs
-            .iter()
-            .filter_map(|run| match &case.site.family(run.unit.family)?.model {
-                Model::Consumer(c) if c.heats == Some(zone.id) => Some((run, &**c, true)),
-                Model::Consumer(c) if c.cools == Some(zone.id) => Some((run, &**c, false)),
-                _ => None,
-            })
-            .collect();
-        if thermal.is_empty() && zone.class.is_none() {
+        if out.contains_key(&zone.id) {
             continue;
         }
-        let Some(outdoor) = zone.outdoor.and_then(|id| case.given.means(&SigRef::Only(id))) else {
-            let message = format!("zone `{}` has no outdoor temperature", zone.name);
-            return Err(vec![Miss::unverified(zone.span, zone.name.clone(), message)]);
-        };
-        let start = case
-            .state
-            .temperature(case.site, zone.id)
-            .map_err(|d| vec![Miss::plan(zone.name.clone(), d.message)])?;
-        let values = trajectory(case, zone, &thermal, outdoor, &start).map_err(|_| {
+        // a zone that nothing heats or cools and nobody holds is no part of a plan
+        let serves = |run: &Run| machine(case, zone, run).is_some();
+        if !runs.iter().any(serves) && zone.class.is_none() {
+            continue;
+        }
+        let thermal = thermal(case, zone, runs, None).map_err(|miss| vec![miss])?;
+        let values = thermal.trajectory(case, zone).map_err(|_| {
             vec![Miss::plan(zone.name.clone(), format!("zone `{}` has values beyond 10^15", zone.name))]
         })?;
         out.insert(zone.id, values);
@@ -198,47 +189,111 @@ pub(super) fn temperatures(
     Ok(out)
 }
 
-fn trajectory(
-    case: &Case<'_>,
+/// Whether a run heats (or cools) a zone, with its model.
+fn machine<'c>(case: &Case<'c>, zone: &Zone, run: &Run) -> Option<(&'c Consumer, bool)> {
+    match &case.site.family(run.unit.family)?.model {
+        Model::Consumer(c) if c.heats == Some(zone.id) => Some((c, true)),
+        Model::Consumer(c) if c.cools == Some(zone.id) => Some((c, false)),
+        _ => None,
+    }
+}
+
+/// What acts on a zone.
+pub(super) struct Thermal<'r> {
+    machines: Vec<(&'r Run, &'r Consumer, bool)>,
+    outdoor: &'r [Rat],
+    gains: &'r [Rat],
+    /// Temperature at the beginning, K.
+    pub(super) start: Rat,
+    /// Share kept of the distance to the outdoors, in units of 10^-12, by length of step.
+    decays: BTreeMap<i64, i128>,
+}
+
+/// What acts on a zone, without the machine `but`.
+pub(super) fn thermal<'r>(
+    case: &Case<'r>,
     zone: &Zone,
-    thermal: &[(&Run, &Consumer, bool)],
-    outdoor: &[Rat],
-    start: &Rat,
-) -> Result<Vec<Interval>, TooLarge> {
+    runs: &'r [Run],
+    but: Option<FamilyId>,
+) -> Result<Thermal<'r>, Miss> {
+    let others = runs.iter().filter(|run| Some(run.unit.family) != but);
+    let machines = others
+        .filter_map(|run| machine(case, zone, run).map(|(consumer, heats)| (run, consumer, heats)))
+        .collect();
+    let Some(outdoor) = zone.outdoor.and_then(|id| case.given.means(&SigRef::Only(id))) else {
+        let message = format!("zone `{}` has no outdoor temperature", zone.name);
+        return Err(Miss::unverified(zone.span, zone.name.clone(), message));
+    };
+    let start = case
+        .state
+        .temperature(case.site, zone.id)
+        .map_err(|finding| Miss::plan(zone.name.clone(), finding.message))?;
     let gains = zone.gains.and_then(|id| case.given.means(&SigRef::Only(id))).unwrap_or_default();
-    let mut decays: BTreeMap<i64, i128> = BTreeMap::new();
-    let mut now = Interval::of(start)?;
-    let mut values = Vec::with_capacity(case.steps.len());
-    for (place, step) in case.steps.iter().enumerate() {
-        let keeps = match decays.get(&step.seconds()) {
-            Some(keeps) => *keeps,
-            None => {
-                let decay = thermal_decay(&zone.heat_loss, &zone.heat_capacity, step.seconds());
-                let keeps = Interval::of(&decay)?.raw().0;
-                decays.insert(step.seconds(), keeps);
-                keeps
-            }
-        };
-        let outside = outdoor.get(place).cloned().unwrap_or_default();
-        let mut heat = gains.get(place).map_or(Ok(Interval::ZERO), Interval::of)?;
-        for (run, consumer, heats) in thermal {
+    let mut decays = BTreeMap::new();
+    for step in case.steps {
+        decays.entry(step.seconds()).or_insert_with(|| {
+            let decay = thermal_decay(&zone.heat_loss, &zone.heat_capacity, step.seconds());
+            // twelve decimals are a whole number of units
+            Interval::of(&decay).map_or(ONE, |keeps| keeps.raw().0)
+        });
+    }
+    Ok(Thermal { machines, outdoor, gains, start, decays })
+}
+
+impl Thermal<'_> {
+    /// Outdoor temperature in a step, K.
+    pub(super) fn outside(&self, step: usize) -> Rat {
+        self.outdoor.get(step).cloned().unwrap_or_default()
+    }
+
+    fn keeps(&self, case: &Case<'_>, step: usize) -> i128 {
+        case.steps.get(step).and_then(|step| self.decays.get(&step.seconds())).copied().unwrap_or(ONE)
+    }
+
+    /// K at a step's end for each kW of heat in it.
+    pub(super) fn gain(&self, case: &Case<'_>, zone: &Zone, step: usize) -> Rat {
+        if zone.heat_loss.is_zero() {
+            let hours = case.steps.get(step).map(|step| step.hours()).unwrap_or_default();
+            return hours.checked_div(&zone.heat_capacity).unwrap_or_default();
+        }
+        let loses = Rat::ratio(ONE - self.keeps(case, step), ONE).unwrap_or_default();
+        loses.checked_div(&zone.heat_loss).unwrap_or_default()
+    }
+
+    /// The temperature at a step's end of a zone that begins it at `now`.
+    pub(super) fn after(
+        &self,
+        case: &Case<'_>,
+        zone: &Zone,
+        step: usize,
+        now: Interval,
+    ) -> Result<Interval, TooLarge> {
+        let outside = self.outside(step);
+        let mut heat = self.gains.get(step).map_or(Ok(Interval::ZERO), Interval::of)?;
+        for (run, consumer, heats) in &self.machines {
             let factor = table(&consumer.cop, &outside).unwrap_or(Rat::ONE);
-            let power = run.power(&Attr::Power, place).times(&factor)?;
+            let power = run.power(&Attr::Power, step).times(&factor)?;
             heat = if *heats { heat.plus(power)? } else { heat.minus(power)? };
         }
-        let rest = if zone.heat_loss.is_zero() {
+        if zone.heat_loss.is_zero() {
             // nothing is lost: the heat stays in the mass
-            let hours = Rat::ratio(i128::from(step.seconds()), 3600).unwrap_or_default();
-            now = now.plus(heat.times(&hours)?.divided(&zone.heat_capacity)?)?;
-            values.push(now);
-            continue;
-        } else {
-            Interval::of(&outside)?.plus(heat.divided(&zone.heat_loss)?)?
-        };
-        now = now.scaled(keeps, ONE)?.plus(rest.scaled(ONE - keeps, ONE)?)?;
-        values.push(now);
+            let hours = case.steps.get(step).map(|step| step.hours()).unwrap_or_default();
+            return now.plus(heat.times(&hours)?.divided(&zone.heat_capacity)?);
+        }
+        let rest = Interval::of(&outside)?.plus(heat.divided(&zone.heat_loss)?)?;
+        let keeps = self.keeps(case, step);
+        now.scaled(keeps, ONE)?.plus(rest.scaled(ONE - keeps, ONE)?)
     }
-    Ok(values)
+
+    fn trajectory(&self, case: &Case<'_>, zone: &Zone) -> Result<Vec<Interval>, TooLarge> {
+        let mut now = Interval::of(&self.start)?;
+        let mut values = Vec::with_capacity(case.steps.len());
+        for step in 0..case.steps.len() {
+            now = self.after(case, zone, step, now)?;
+            values.push(now);
+        }
+        Ok(values)
+    }
 }
 
 /// A table of values by outdoor temperature, linear between its rows and constant beyond them;

@@ -126,6 +126,9 @@ fn check_series(case: &Case<'_>, series: &CommandSeries, step: &Rat, out: &mut V
 pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     let names = Names::new(case.site);
     let (mut out, mut found) = (Vec::new(), Commands::default());
+    let steered = case.site.steered();
+    let follows = |family: &Family| steered.iter().any(|steered| steered.machine == family.id);
+    let holds = |family: &Family| steered.iter().any(|steered| steered.holder == family.id);
     for series in case.commands {
         if let Some(zone) = names.zone(&series.device) {
             check_series(case, series, &setpoint_step(case, zone), &mut out);
@@ -142,7 +145,12 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
             out.push(Miss::plan(&series.device, format!("there is no device `{}`", series.device)));
             continue;
         };
-        if !takes(family, &series.attr) {
+        if follows(family) {
+            let message = format!("`{}` follows a setpoint, and nothing else commands it", series.device);
+            out.push(Miss::plan(&series.device, message));
+            continue;
+        }
+        if !takes(family, &series.attr) || (series.attr == Attr::Setpoint && holds(family)) {
             let message = format!("`{}` takes no command for `{}`", series.device, series.attr.name());
             out.push(Miss::plan(&series.device, message));
             continue;
@@ -182,6 +190,7 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
             series.members.iter().all(|(first, last)| 1 <= *first && first <= last && *last <= family.len());
         let whole = series.running.len() == case.steps.len() && series.totals.len() == case.steps.len();
         let ordinary = series.attr == Attr::Power
+            && !follows(family)
             && series.unit == "kW"
             && series.step == register_step(family, &series.attr)
             && series.form == CommandForm::Fixed
@@ -198,10 +207,11 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     if out.is_empty() { Ok(found) } else { Err(out) }
 }
 
-/// Register step of a zone's setpoint: its first thermostat's.
+/// Register step of a zone's setpoint: of the device that holds it, else of its first thermostat.
 fn setpoint_step(case: &Case<'_>, zone: ZoneId) -> Rat {
-    let thermostat =
-        case.site.zone(zone).and_then(|z| z.thermostats.first()).and_then(|t| case.site.family(*t));
+    let holder = case.site.steered().into_iter().find(|steered| steered.zone == zone);
+    let first = || case.site.zone(zone).and_then(|zone| zone.thermostats.first()).copied();
+    let thermostat = holder.map(|steered| steered.holder).or_else(first).and_then(|id| case.site.family(id));
     thermostat.map_or_else(|| default_step(&Attr::Setpoint), |t| register_step(t, &Attr::Setpoint))
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::open;
 use crate::diag::{Diagnostic, Span, codes};
-use crate::ir::{Attr, Bus, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site};
+use crate::ir::{Attr, Bus, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site, Steering};
 use crate::quantity::{Rat, Type, show};
 
 /// What a device can take net at its terminal with evl gone: least and greatest, kW; negative where
@@ -27,7 +27,7 @@ const WIDEST: i64 = 1_000_000;
 
 /// Asks the question of every limit.
 pub(crate) fn ask(site: &Site) -> Vec<Diagnostic> {
-    if site.families.iter().all(|family| family.fail_safe.is_none()) {
+    if site.families.iter().all(|family| family.fail_safe.is_none()) && site.steerings().is_empty() {
         // nothing is commanded, so that nothing changes when evl is gone
         return Vec::new();
     }
@@ -149,7 +149,14 @@ fn mesh(site: &Site, part: &Part<'_, '_>, findings: &mut Vec<Diagnostic>) {
 fn net(site: &Site, index: usize, family: &Family) -> Option<Net> {
     let bus = family.bus?;
     let members = Rat::int(i64::from(family.len()));
-    let (least, most) = at_fail_safe(site, family)?;
+    let follows = |steering: &Steering| {
+        steering.machines.contains(&family.id) && !steering.holders.contains(&family.id)
+    };
+    // a machine that follows another device's setpoint is moved by that, whatever is declared of it
+    let (least, most) = match site.steerings().iter().any(follows) {
+        true => (Rat::ZERO, family.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most)),
+        false => at_fail_safe(site, family)?,
+    };
     Some(Net { family: index, bus, least: &least * &members, most: &most * &members })
 }
 

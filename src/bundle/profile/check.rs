@@ -2,7 +2,7 @@
 
 use super::{Address, Condition, Identity, LeaseKind, Point, Profile, Source, Verb};
 use crate::bundle::sunspec;
-use crate::quantity::{Type, Unit};
+use crate::quantity::{Rat, Type, Unit};
 
 /// Most points a profile may have.
 const MOST_POINTS: usize = 512;
@@ -213,9 +213,32 @@ impl Check<'_> {
                 self.wrong(&at, format!("`{word}` has no value"));
             }
         }
+        for (index, case) in
+            self.profile.commands.iter().enumerate().filter(|(_, c)| c.verb == Verb::Setpoint)
+        {
+            let named = case.set.iter().find(|set| set.source == Source::Value).map(|set| &set.point);
+            if let Some((name, point)) = named.and_then(|name| Some((name, self.profile.point(name)?))) {
+                self.setpoint(&format!("commands[{}]", index + 1), name, &point.clone());
+            }
+        }
         let storage = self.profile.commands.iter().any(|c| matches!(c.verb, Verb::Charge | Verb::Discharge));
         if storage && !self.profile.commands.iter().any(|case| case.verb == Verb::Idle) {
             self.wrong("commands", "a store that is charged and discharged needs `idle`".to_owned());
+        }
+    }
+
+    /// A setpoint is a temperature, and plans count it in whole register steps from 0 degC.
+    fn setpoint(&mut self, at: &str, name: &str, point: &Point) {
+        let unit = point.unit.as_deref().and_then(|unit| Unit::lookup(unit, ""));
+        let Some(unit) = unit.filter(|unit| unit.ty == Type::Temperature) else {
+            self.wrong(at, format!("`{name}` is a setpoint: its unit is `degC` or `degF`"));
+            return;
+        };
+        let step = point.scale.clone().or_else(|| point.step.clone()).unwrap_or(Rat::ONE);
+        let freezing = Rat::ratio(27_315, 100).and_then(|kelvin| kelvin.checked_div(&unit.factor));
+        let counts = freezing.and_then(|written| (&written - &unit.offset).checked_div(&step));
+        if counts.and_then(|counts| counts.to_i64()).is_none() {
+            self.wrong(at, format!("0 degC is no whole number of steps of `{name}`"));
         }
     }
 
@@ -306,6 +329,24 @@ mod tests {
             let error = serde_yaml::from_str::<Profile>(&text).unwrap_err().to_string();
             assert!(error.contains("fonction"), "{error}");
         }
+    }
+
+    #[test]
+    fn setpoints_are_temperatures_counted_from_0_degc() {
+        let problems = |unit: &str, scale: &str| -> Vec<String> {
+            let text = format!(
+                "profile: a/b\nclass: control\nfunction: thermostat\nidentity: none\npoints:\n  \
+                 t: {{ at: holding 0, type: int16, unit: {unit}, scale: {scale}, write: true }}\ncommands:\n  \
+                 - {{ do: setpoint, forms: [fixed], set: [t = value] }}\n"
+            );
+            let profile: Profile = serde_yaml::from_str(&text).unwrap();
+            profile.problems().into_iter().map(|p| p.message).collect()
+        };
+        for (unit, scale) in [("degC", "0.5"), ("degC", "0.3"), ("degF", "1"), ("degF", "0.5")] {
+            assert_eq!(problems(unit, scale), Vec::<String>::new(), "{unit} {scale}");
+        }
+        assert_eq!(problems("degF", "0.3"), ["0 degC is no whole number of steps of `t`"]);
+        assert_eq!(problems("kW", "1"), ["`t` is a setpoint: its unit is `degC` or `degF`"]);
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Profile {
         Ok(&count * &self.unit_in_canonical(point, with)?)
     }
 
-    /// The exact step in kW in which `verb` can be commanded; plans are integers of it.
+    /// The exact step in kW (of a setpoint K) in which `verb` can be commanded; plans are integers of it.
     ///
     /// `None`: the profile has no such command, or a rating is missing.
     #[must_use]
@@ -195,7 +195,7 @@ impl Profile {
         self.count_value(&point.point, with).ok()
     }
 
-    /// What the register of `verb` takes, kW, in sorted pieces.
+    /// What the register of `verb` takes, kW (of a setpoint K), in sorted pieces.
     ///
     /// `None`: the profile has no such command, its register takes anything, or a rating is missing.
     #[must_use]
@@ -204,8 +204,10 @@ impl Profile {
         let set = case.set.iter().find(|set| set.source == Source::Value)?;
         let point = self.point(&set.point)?;
         let unit = self.unit_in_canonical(point, with).ok()?;
+        let zero = self.zero_of(&set.point);
+        let canonical = |value: &Rat| &(value * &unit) + &zero;
         let mut pieces: Vec<_> =
-            point.range.as_ref()?.0.iter().map(|(least, most)| (least * &unit, most * &unit)).collect();
+            point.range.as_ref()?.0.iter().map(|(least, most)| (canonical(least), canonical(most))).collect();
         pieces.sort();
         Some(pieces)
     }

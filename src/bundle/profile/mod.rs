@@ -539,6 +539,7 @@ impl Profile {
 
 /// The profiles that come with evl: name and YAML text.
 pub const EMBEDDED: &[(&str, &str)] = &[
+    ("generic/thermostat", include_str!("../../../policies/profiles/generic/thermostat.yaml")),
     ("heidelberg/energy-control", include_str!("../../../policies/profiles/heidelberg/energy-control.yaml")),
     ("sunspec/battery", include_str!("../../../policies/profiles/sunspec/battery.yaml")),
     ("sunspec/der1547", include_str!("../../../policies/profiles/sunspec/der1547.yaml")),

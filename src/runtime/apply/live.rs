@@ -11,7 +11,7 @@ use crate::ir::{Attr, Device, Model, Role, Site};
 use crate::quantity::Rat;
 use crate::runtime::change::setting_words;
 use crate::runtime::probe::{Excluded, Subject};
-use crate::runtime::reading::thermostats;
+use crate::runtime::reading::holders;
 use crate::runtime::want::Setting;
 
 /// What of the plan's commands may be written now, with a warning where that is less.
@@ -43,10 +43,11 @@ pub(super) fn allowed(
         return whole();
     }
     for kelvin in settings.iter().filter(|s| s.verb == Verb::Setpoint).filter_map(|s| s.value.as_ref()) {
-        let zone = match &subject.family.model {
-            Model::Control { zone } => zone.and_then(|zone| decision.zone(site, zone)),
-            _ => None,
+        let own = match &subject.family.model {
+            Model::Control { zone } => *zone,
+            _ => site.steered().into_iter().find(|s| s.holder == subject.family.id).map(|s| s.zone),
         };
+        let zone = own.and_then(|zone| decision.zone(site, zone));
         let kept = zone.and_then(|set| set.number(&Attr::Setpoint));
         if kept.is_some_and(|kept| !kept.contains(kelvin)) {
             return barred("allows no such setpoint", of_any);
@@ -103,7 +104,7 @@ fn in_force(site: &Site, decision: &Decision, device: Device, about: fn(&Demand)
         .filter(|outcome| {
             let here = match outcome.unit {
                 Unit::Devices(range) => range.contains(device),
-                Unit::Zone(zone) => thermostats(site, zone).any(|thermostat| thermostat == device),
+                Unit::Zone(zone) => holders(site, zone).contains(&device),
             };
             here && outcome.status == Status::InForce && about(&outcome.demand)
         })

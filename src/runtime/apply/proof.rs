@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::bundle::profile::{Form, Found, PowerFound, Verb};
 use crate::bundle::{Names, PlanDocument, Quantity};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::ir::{Attr, Role, Site};
+use crate::ir::{Attr, Device, Role, Site};
 use crate::quantity::Rat;
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers, Verifier, worse};
@@ -52,19 +52,29 @@ impl Ends<'_> {
         }
         let (mut found, mut planned, mut likely) = (base.clone(), base.clone(), base);
         for change in self.changes {
-            found.insert(change.device.clone(), change.step.before.clone());
-            planned.insert(change.device.clone(), change.step.after.clone());
+            let device = &change.step.device;
+            found.insert(device.clone(), change.step.before.clone());
+            planned.insert(device.clone(), change.step.after.clone());
             // what the plan expects, as far as the command still allows it
             let after = &change.step.after;
-            let claim = match expected.get(&change.device) {
+            let claim = match expected.get(device) {
                 Some(power) => Claim::exactly(Rat::max_of(&after.lo, &Rat::min_of(power, &after.hi))),
                 None => after.clone(),
             };
-            likely.insert(change.device.clone(), claim);
+            likely.insert(device.clone(), claim);
         }
         let mut nominal = planned.clone();
         for excluded in &report.excluded {
             let Some(subject) = self.subjects.iter().find(|s| s.name == excluded.device) else { continue };
+            // what follows its setpoint is then anywhere
+            if let Some((machine, widest)) = follower(site, subject) {
+                let asked = expected.get(&machine).cloned().map(Claim::exactly);
+                for state in [&mut found, &mut planned, &mut likely] {
+                    state.insert(machine.clone(), widest.clone());
+                }
+                nominal.insert(machine, asked.unwrap_or(widest));
+                continue;
+            }
             let claim = self.stays.get(&excluded.device).cloned().unwrap_or_else(|| subject.widest());
             for state in [&mut found, &mut planned, &mut likely] {
                 state.insert(excluded.device.clone(), claim.clone());
@@ -101,6 +111,31 @@ impl Ends<'_> {
             .help("plan again from a fresh snapshot of the state"),
         ))
     }
+}
+
+/// The machine that follows the setpoint which a device holds, with everything that it can do.
+fn follower(site: &Site, subject: &Subject) -> Option<(String, Claim)> {
+    let steered = site.steered().into_iter().find(|steered| steered.holder == subject.family.id)?;
+    let most = site.family(steered.machine)?.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
+    let machine = Device { family: steered.machine, index: 1 };
+    Some((site.device_name(machine), Claim { lo: -&most, hi: Rat::ZERO }))
+}
+
+/// A setpoint moves the machine that follows it: until it is written and read back that may do
+/// anything it can, and then it does what the plan expects.
+pub(super) fn follow(
+    papers: &Papers,
+    plan: &PlanDocument,
+    step: usize,
+    subject: &Subject,
+    change: &mut Change,
+) {
+    let Some((device, widest)) = follower(&papers.bundle.site, subject) else { return };
+    let after = expected(plan, step, papers).remove(&device).map_or_else(|| widest.clone(), Claim::exactly);
+    let settled = !change.writes();
+    let before = if settled { after.clone() } else { widest.clone() };
+    let under_way = if settled { after.clone() } else { widest };
+    change.step = Move { device, before, after, under_way, ..change.step.clone() };
 }
 
 fn asked_claim(subject: &Subject, settings: &[Setting]) -> Claim {

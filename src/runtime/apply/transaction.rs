@@ -196,8 +196,8 @@ impl Run<'_> {
     /// Where the devices of some gateways stood before anything was written.
     fn befores(&self, group: &BTreeSet<String>) -> BTreeMap<String, Claim> {
         let mine = self.changes.iter().filter(|change| group.contains(&change.gateway));
-        mine.filter_map(|change| Some((change.device.clone(), self.found.get(&change.device)?.clone())))
-            .collect()
+        let powered = mine.map(|change| &change.step.device);
+        powered.filter_map(|device| Some((device.clone(), self.found.get(device)?.clone()))).collect()
     }
 
     fn name_failures(
@@ -253,7 +253,7 @@ impl Run<'_> {
         let way = Way::new(self.base.judge, &self.found, &self.planned);
         let (mut during, mut after) = (state.clone(), state.clone());
         for (name, before) in self.befores(group) {
-            let legs = self.changes.iter().filter(|change| change.device == name);
+            let legs = self.changes.iter().filter(|change| change.step.device == name);
             let passed = legs.fold(before.clone(), |passed, change| passed.or(&change.step.under_way));
             during.insert(name.clone(), passed);
             after.insert(name, before);

@@ -250,6 +250,18 @@ fn forged_plans_of_the_harbor_are_refused() {
     assert_eq!(forgeries(&built, &plan), ["no reasons", "no flows"]);
 }
 
+#[test]
+fn of_setpoints_and_what_follows_from_them_nothing_changes_unnoticed() {
+    let (built, plan) = super::setpoints::winter();
+    assert!(built.passes(&plan));
+    // it has one flow: to drop it is to say nothing of flows
+    assert_eq!(forgeries(&built, &plan), ["no reasons", "no flows", "a flow is dropped"]);
+    let passed = unnoticed(&built, &plan, 4);
+    let decided =
+        |field: &&String| ["/commands", "/derived", "/expect"].iter().any(|of| field.starts_with(of));
+    assert_eq!(passed.iter().filter(decided).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
 /// What no computation decides: who made it, how good it is, and what others would have done; the
 /// name of a file whose hash is right.
 #[test]

@@ -15,6 +15,7 @@ mod laws;
 mod minimum;
 mod origins;
 mod refusals;
+mod setpoints;
 mod stale;
 mod states;
 mod tightened;

@@ -9,6 +9,8 @@ mod guards;
 #[cfg(feature = "solver")]
 mod harbor;
 mod safety;
+#[cfg(feature = "solver")]
+mod setpoints;
 mod silence;
 mod strange;
 #[cfg(feature = "solver")]
