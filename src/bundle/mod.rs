@@ -1,5 +1,6 @@
 //! The documents that travel: profiles and inventory, bundle and plan. Pure types with their checks.
 
+pub mod because;
 mod canon;
 mod coefficient;
 mod document;

@@ -441,6 +441,16 @@ pub struct MinimumMoney {
     pub added: Rat,
 }
 
+impl Unmanaged {
+    /// The sum of the parts.
+    #[must_use]
+    pub fn cost(&self) -> Rat {
+        let demand: Rat = self.demand.iter().map(|charge| &charge.decided).sum();
+        let minimum: Rat = self.minimum.iter().map(|month| &month.added).sum();
+        &(&self.energy - &self.export) + &(&demand + &minimum)
+    }
+}
+
 /// One demand charge in one month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -578,6 +588,15 @@ pub enum Status {
 pub struct Gap {
     /// Currency.
     pub money: Rat,
-    /// Share of the gross import cost.
+    /// As a share of `energy`, the gross import cost, to 9 decimals; 0 where that is 0.
     pub ratio: Rat,
+}
+
+impl Gap {
+    /// A gap in currency beside the money of its plan.
+    #[must_use]
+    pub fn of(money: Rat, sums: &Money) -> Self {
+        let ratio = money.checked_div(&sums.energy.abs()).unwrap_or_default().rounded(PLACES);
+        Self { money, ratio }
+    }
 }

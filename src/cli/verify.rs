@@ -35,6 +35,9 @@ pub(super) struct Args {
     flags: output::Flags,
 }
 
+/// What no check of a single plan can tell.
+const UNPROVED: &str = "the planner's word that no better plan exists: `gap`, `model_cost` within what rounding can move, `reproducible` and `tool` cannot be computed from a plan";
+
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let mut outcome = Outcome::default();
     let plan = documents::plan(system, &args.plan);
@@ -66,6 +69,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
                 ("devices", asked.devices),
                 ("statements", asked.statements as u64),
             ];
+            outcome.rests_on.push(UNPROVED.to_owned());
             outcome.counts = counts.map(|(name, count)| (name.to_owned(), count)).to_vec();
         }
         (plan, bundle) => {

@@ -6,21 +6,20 @@ use std::collections::BTreeMap;
 use super::effects::Told;
 use super::entry::{gap, parts};
 use super::goals::Gaps;
-use super::model::Part;
 use super::prepare::Known;
 use super::rounding::Command;
 use super::scene::Scene;
 use super::solve::Solved;
-use super::{baseline, breaches, flows, money, reasons};
+use super::{breaches, flows, money, reasons};
 use crate::bundle::profile::Identity;
 use crate::bundle::{
     Bundle, CommandSeries, Document, Expectation, ExpectedLevel, Gap, GroupSeries, Hash, PlanDocument, Split,
-    Status, tool,
+    Status, Unmanaged, tool,
 };
 use crate::calendar::Instant;
 use crate::ir::{Attr, Device, Family, Model, Need, Statement};
 use crate::quantity::Rat;
-use crate::verify::{Case, Miss, simulate, verify};
+use crate::verify::{self, Case, Miss, simulate};
 
 /// Everything that a document is made from.
 pub(super) struct Facts<'f, 'k, 's, 'a> {
@@ -29,7 +28,6 @@ pub(super) struct Facts<'f, 'k, 's, 'a> {
     pub(super) solved: &'f Solved<'s, 'a>,
     pub(super) commands: &'f [Command],
     pub(super) told: &'f Told,
-    pub(super) notes: &'f [String],
     pub(super) gaps: Gaps,
     pub(super) study: bool,
     pub(super) expires: Option<Instant>,
@@ -55,11 +53,8 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     let mut sums = money::of(known, &trajectory);
     money::close(&mut sums);
     sums.model_cost = Rat::from_f64_snapped(model_cost(facts.solved), 9);
-    sums.unmanaged_parts = baseline::parts(facts, &sums);
-    sums.unmanaged = sums.unmanaged_parts.as_ref().map(baseline::cost);
     let gap_money = gap(facts.solved);
-    let gross = parts(facts.solved).get(&Part::Import).copied().unwrap_or(0.0).abs();
-    let ratio = if gross > 1e-9 { gap_money / gross } else { 0.0 };
+    let gap = Gap::of(Rat::from_f64_snapped(gap_money, 9).unwrap_or_default(), &sums);
     let until = known.until();
     let document = PlanDocument {
         schema: PlanDocument::SCHEMA.to_owned(),
@@ -85,41 +80,47 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         money: sums,
         reasons: reasons::of(facts),
         presumes: known.on.presumes().to_vec(),
-        assumptions: assumptions(facts),
+        assumptions: Vec::new(),
         overrides: facts.told.overrides.clone(),
         breaches: breaches::granted(facts),
         void: facts.told.void.clone(),
         status: if gap_money <= facts.gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible },
-        gap: Gap {
-            money: Rat::from_f64_snapped(gap_money, 9).unwrap_or_default(),
-            ratio: Rat::from_f64_snapped(ratio, 9).unwrap_or_default(),
-        },
+        gap,
         reproducible: !facts.solved.climb.stopped,
         study: facts.study,
         id: Hash::default(),
     }
     .seal();
-    let verdict = verify(facts.bundle, &document);
-    if verdict.holds() {
-        return Ok(document);
-    }
+    let verdict = verify::draft(facts.bundle, &document);
     if verdict.misses.iter().any(|miss| !miss.said) {
         return Err(verdict.misses);
     }
-    let document = told(document, verdict.told).seal();
-    let verdict = verify(facts.bundle, &document);
+    let measured = !verdict.holds();
+    let document = told(document, verdict.told, measured).seal();
+    // what only the verifier says of a plan that holds is true as soon as it is put in
+    if !measured {
+        debug_assert_eq!(verify::verify(facts.bundle, &document).misses, []);
+        return Ok(document);
+    }
+    let verdict = verify::verify(facts.bundle, &document);
     if verdict.holds() { Ok(document) } else { Err(verdict.misses) }
 }
 
-/// The document with what the verifier measured of it after rounding.
-fn told(mut document: PlanDocument, told: crate::verify::Told) -> PlanDocument {
+/// The document with what the verifier says of it: what it takes for granted and what nobody deciding
+/// costs; where rounding changed them, its breaches and reasons as `measured`.
+fn told(mut document: PlanDocument, told: verify::Told, measured: bool) -> PlanDocument {
+    document.assumptions = told.assumptions;
+    document.money.unmanaged = told.unmanaged.as_ref().map(Unmanaged::cost);
+    document.money.unmanaged_parts = told.unmanaged;
+    if !measured {
+        return document;
+    }
     document.money.breach = told.breaches.iter().filter_map(|b| b.money.clone()).sum();
     money::close(&mut document.money);
     PlanDocument {
         breaches: told.breaches,
         overrides: told.overrides,
         void: told.void,
-        assumptions: told.assumptions,
         reasons: told.reasons,
         ..document
     }
@@ -252,38 +253,6 @@ fn in_group(facts: &Facts<'_, '_, '_, '_>, family: &Family, device: Device) -> b
         let unit = facts.solved.model.units.get(c.unit);
         unit.is_some_and(|u| u.members.len() > 1 && u.members.contains(&device)) && device.family == family.id
     })
-}
-
-/// What else was taken for granted, in words.
-fn assumptions(facts: &Facts<'_, '_, '_, '_>) -> Vec<String> {
-    let known = facts.known;
-    let site = known.site;
-    let mut found = facts.notes.to_vec();
-    for family in &site.families {
-        if let Model::Store(store) = &family.model
-            && store.end == crate::ir::End::Default
-            && family.all().devices().any(|d| !facts.solved.model.scene.excluded.contains(&d))
-        {
-            let price =
-                super::terminal::shortfall_price(&facts.solved.model) / store.efficiency_charge.to_f64();
-            let less = if price > 0.0 {
-                format!(
-                    "each kWh less is priced at {price:.4} {}/kWh, the horizon's dearest energy over its charging efficiency",
-                    site.currency
-                )
-            } else {
-                "no energy has a price here, so a lower level is only avoided before money".to_owned()
-            };
-            found.push(format!("`{}` ends with at least its level at the start; {less}", family.name));
-        }
-    }
-    if !facts.solved.model.scene.origins.is_empty() {
-        found.push("origins on a shared bus are accounting: electrons are not told apart".to_owned());
-    }
-    if facts.study {
-        found.push("a study beyond 7 days is never applied: its levels end with the site's goals, and among equal plans none is preferred".to_owned());
-    }
-    found
 }
 
 /// Margins after these misses (planner.md 20): each statement is tightened by what it missed. One that

@@ -142,7 +142,7 @@ pub fn plan_watched(
     let steps = steps::cut(site, &calendar, inputs, options.from, horizon)?;
     let on = inputs.on(site, &calendar, state, &steps)?;
     let known = Known { site, calendar: &calendar, inputs, state, steps, on };
-    let (mut scene, notes) = prepare::scene(&known)?;
+    let mut scene = prepare::scene(&known)?;
     scene.hosts = failsafe::hosts(bundle);
     let study = horizon > STUDY_S;
     let gaps = gaps(site, &scene, study);
@@ -152,7 +152,6 @@ pub fn plan_watched(
         bundle,
         known: &known,
         scene,
-        notes,
         gaps,
         fine,
         study,
@@ -193,7 +192,6 @@ struct Work<'w, 'k> {
     bundle: &'w Bundle,
     known: &'w Known<'k>,
     scene: Scene<'k>,
-    notes: Vec<String>,
     gaps: Gaps,
     fine: f64,
     study: bool,
@@ -206,7 +204,6 @@ impl Work<'_, '_> {
     fn plan(&self, rules: Option<(&Rules<'_>, &Settled)>) -> Result<PlanDocument, PlanFailure> {
         let (known, gaps, solver) = (self.known, self.gaps, &self.solver);
         let mut scene = self.scene.clone();
-        let mut notes = self.notes.clone();
         let mut told = effects::Told::default();
         if let Some((rules, settled)) = rules {
             let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
@@ -214,7 +211,7 @@ impl Work<'_, '_> {
             told = effects::apply(known, &mut scene, &decisions, &Overlays::default())?;
             guard::keep(&mut scene, settled);
         }
-        resting::rest(known, &mut scene, &mut notes);
+        resting::rest(known, &mut scene);
         let mut rounds = 0;
         loop {
             let mut solved = solve(&scene, gaps, solver).map_err(|f| failure(known, f))?;
@@ -231,16 +228,19 @@ impl Work<'_, '_> {
                     solved: &solved,
                     commands,
                     told: &told,
-                    notes: &notes,
                     gaps,
                     study: self.study,
                     expires: self.expires,
                 })
             };
             let made = match assemble(&commands) {
-                Ok(document) if lost(&document) <= self.fine => Ok(document),
+                Ok(document) if lost(&document) <= self.fine && crossed(&solved, &document).is_none() => {
+                    Ok(document)
+                }
                 alone => {
-                    match together::rounded(&solved, &commands, self.fine / 2.0, solver)
+                    let paid = alone.as_ref().ok().and_then(|document| crossed(&solved, document));
+                    let gap = paid.map_or(self.fine, |paid| self.fine.min(paid)) / 2.0;
+                    match together::rounded(&solved, &commands, gap, solver)
                         .map(|commands| assemble(&commands))
                     {
                         Some(Ok(together)) => match alone {
@@ -287,7 +287,7 @@ fn settle(
     open.indicators.clone_from(&rules.indicators);
     open.forks.clone_from(&overlays.forks);
     effects::apply(known, &mut open, &rules.all(&|_| false), &overlays)?;
-    resting::rest(known, &mut open, &mut Vec::new());
+    resting::rest(known, &mut open);
     let gaps = Gaps { tie_break: false, ..gaps };
     let solved = solve(&open, gaps, solver).map_err(|f| failure(known, f))?;
     Ok(guard::settled(&solved))
@@ -297,6 +297,20 @@ fn settle(
 fn lost(document: &PlanDocument) -> f64 {
     let model = document.money.model_cost.as_ref().map_or(0.0, Rat::to_f64);
     document.money.plan_cost.to_f64() - model
+}
+
+/// What rounding pays for demand charges of which the optimum pays nothing: for peaks above those that
+/// are paid for already, currency.
+fn crossed(solved: &Solved<'_, '_>, document: &PlanDocument) -> Option<f64> {
+    let excess = |(part, col, _): &&(Part, super::solver::Col, f64)| {
+        *part == Part::Demand && solved.climb.x.get(col.index()).is_some_and(|kw| *kw > 1e-9)
+    };
+    let charged = solved.model.money.iter().filter(excess).count();
+    let paid = document.money.demand.iter().map(|charge| charge.decided.to_f64()).filter(|paid| *paid > 0.0);
+    let mut paid: Vec<f64> = paid.collect();
+    paid.sort_by(f64::total_cmp);
+    let crossed = paid.len().saturating_sub(charged);
+    (crossed > 0).then(|| paid.iter().take(crossed).sum())
 }
 
 fn unhonoured(site: &Site) -> Result<(), PlanFailure> {

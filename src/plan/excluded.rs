@@ -11,13 +11,8 @@ use super::scene::Scene;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::ir::{Attr, Consumer, Device, End, Family, Model, Need, Store};
 
-/// Notes them in the scene, and says what is presumed of them.
-pub(super) fn find(
-    known: &Known<'_>,
-    scene: &mut Scene<'_>,
-    notes: &mut Vec<String>,
-    findings: &mut Diagnostics,
-) {
+/// Notes them in the scene.
+pub(super) fn find(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics) {
     let site = known.site;
     scene.excluded = known.state.excluded(site);
     let forming = Islands::new(site).forming(site);
@@ -35,37 +30,7 @@ pub(super) fn find(
                 .help(format!("bring `{name}` back, and take it out of `excluded`")),
             );
         }
-        notes.push(words(family, &name));
     }
-}
-
-/// What is presumed of a device, and where it may be.
-fn words(family: &Family, name: &str) -> String {
-    let most = |attr| family.hull(&attr).map_or_else(crate::quantity::Rat::default, |(_, most)| most);
-    let presumed = match &family.model {
-        Model::Consumer(consumer) if consumer.need != Need::None => {
-            "take what it needs, and every limit holds while it takes that or, where it is commanded, less"
-                .to_owned()
-        }
-        Model::Consumer(consumer) => format!(
-            "take {} kW, and every limit holds while it takes up to {} kW",
-            resting(family, consumer),
-            most(Attr::Power)
-        ),
-        Model::Store(_) => format!(
-            "stand idle, and every limit holds while it charges at up to {} kW or discharges at up to {} kW",
-            most(Attr::Charge),
-            most(Attr::Discharge)
-        ),
-        Model::Renewable { .. } => {
-            "give all that it has, and every limit holds while it gives less".to_owned()
-        }
-        Model::Generator { .. } => {
-            format!("give nothing, and every limit holds while it gives up to {} kW", most(Attr::Power))
-        }
-        Model::Grid { .. } | Model::Control { .. } | Model::Slot { .. } => "do nothing".to_owned(),
-    };
-    format!("`{name}` is excluded by the state, and nothing commands it: it is presumed to {presumed}")
 }
 
 /// What a consumer takes that nothing commands and nothing needs, kW.

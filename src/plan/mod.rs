@@ -2,7 +2,6 @@
 
 mod aggregate;
 mod ahead;
-mod baseline;
 mod bounds;
 mod breaches;
 mod budget;

@@ -47,24 +47,23 @@ impl Known<'_> {
 ///
 /// # Errors
 /// EVL1003 for each present value that the model reads and the state does not give.
-pub(super) fn scene<'a>(known: &Known<'a>) -> Result<(Scene<'a>, Vec<String>), Diagnostics> {
+pub(super) fn scene<'a>(known: &Known<'a>) -> Result<Scene<'a>, Diagnostics> {
     let mut scene = Scene::bare(known.site, known.steps.clone());
-    let mut notes = Vec::new();
     let mut findings = Diagnostics::new();
-    super::excluded::find(known, &mut scene, &mut notes, &mut findings);
+    super::excluded::find(known, &mut scene, &mut findings);
     series(known, &mut scene);
     prices(known, &mut scene);
     present(known, &mut scene, &mut findings);
     bands(known, &mut scene);
-    stays(known, &mut scene, &mut notes, &mut findings);
+    stays(known, &mut scene, &mut findings);
     charges(known, &mut scene, &mut findings);
-    least_bills(known, &mut scene, &mut notes, &mut findings);
+    least_bills(known, &mut scene, &mut findings);
     budgets(known, &mut scene, &mut findings);
     super::islands::check(known.site, &mut findings);
     outdoors(known.site, &mut findings);
     reversible(known.site, &mut findings);
     shared_meters(known.site, &mut findings);
-    if findings.is_empty() { Ok((scene, notes)) } else { Err(findings) }
+    if findings.is_empty() { Ok(scene) } else { Err(findings) }
 }
 
 /// A zone loses heat to somewhere.
@@ -235,7 +234,7 @@ fn bands(known: &Known<'_>, scene: &mut Scene<'_>) {
 /// as the stay allows it.
 ///
 /// What a vehicle got since it came is taken off both what it wants and its room.
-fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>, findings: &mut Diagnostics) {
+fn stays(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics) {
     let site = known.site;
     let lowest = ClassId::at(site.classes.len().saturating_sub(1));
     for family in &site.families {
@@ -279,10 +278,6 @@ fn stays(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>, find
                         missing: wanted - possible,
                         whole,
                     });
-                    notes.push(format!(
-                        "the stay at `{name}` from {} is too short: {possible:.3} kWh of {wanted:.3} kWh fit into it",
-                        known.calendar.show(session.arrival)
-                    ));
                 }
                 if wanted > 0.0 && session.departure > known.until() {
                     scene.open.push(Open {
@@ -374,21 +369,12 @@ fn charges(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
 }
 
 /// Minimum bills of the months that end within the plan; of others it is said that no plan minds them.
-fn least_bills(
-    known: &Known<'_>,
-    scene: &mut Scene<'_>,
-    notes: &mut Vec<String>,
-    findings: &mut Diagnostics,
-) {
+fn least_bills(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics) {
     let site = known.site;
     for (grid, tariff) in grids(site) {
         let Some(minimum) = &tariff.minimum else { continue };
         for (nth, month) in super::money::months(known).into_iter().enumerate() {
             if month.end > known.until() {
-                notes.push(format!(
-                    "the minimum bill of {} {} of tariff `{}` is not minded in {}, which ends after the plan",
-                    minimum.amount, site.currency, tariff.name, month.name
-                ));
                 continue;
             }
             let mut before = super::money::fixed_in(known, tariff, month.start, month.end).to_f64();

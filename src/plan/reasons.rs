@@ -6,7 +6,7 @@ use super::document::Facts;
 use super::goals::Kind;
 use super::solver::Col;
 use super::words;
-use crate::bundle::{CommandForm, Reason};
+use crate::bundle::{Reason, StatementRef, because};
 use crate::ir::{Attr, Model, Statement};
 
 /// A limit that moves the money by less than this for one unit does not decide.
@@ -74,7 +74,11 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
             }
             statements.sort_unstable();
             statements.dedup();
-            let text = sentence(facts, family, &command.form, device, &attr, t, value, &statements);
+            let named: Vec<StatementRef> = statements.iter().map(|s| words::statement(site, *s)).collect();
+            let text = match named.as_slice() {
+                [] => sentence(facts, family, device, &attr, t, value),
+                named => because::decides(named),
+            };
             let step = u32::try_from(t).unwrap_or(u32::MAX);
             match runs.last_mut() {
                 Some(last)
@@ -88,7 +92,7 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
                     attr: command.attr.clone(),
                     first: step,
                     last: step,
-                    statements: statements.iter().map(|s| words::statement(site, *s)).collect(),
+                    statements: named,
                     text,
                 }),
             }
@@ -98,45 +102,25 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
     found
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, and each is a different thing")]
+/// Why, where no statement decides.
 fn sentence(
     facts: &Facts<'_, '_, '_, '_>,
     family: &crate::ir::Family,
-    form: &CommandForm,
     device: crate::ir::Device,
     attr: &Attr,
     t: usize,
     value: f64,
-    statements: &[Statement],
 ) -> String {
-    if !statements.is_empty() {
-        let names: Vec<String> =
-            (statements.iter()).map(|s| format!("`{}`", words::facts(facts.known.site, *s).0)).collect();
-        return format!("{} decides", names.join(", "));
+    let model = &facts.solved.model;
+    if model.scene.resting.contains_key(&device) {
+        return because::RESTS.to_owned();
     }
-    if facts.solved.model.scene.resting.contains_key(&device) {
-        return "nothing asks anything of it: it stays at its default".to_owned();
+    if let Model::Renewable { .. } = &family.model {
+        let column = model.attr(device, attr, t).and_then(|a| a.column());
+        let available = column.map_or(value, |c| model.program.bounds(c).1);
+        return if value >= available - 1e-6 { because::USED } else { because::COSTLY }.to_owned();
     }
-    let scene = facts.solved.model.scene;
-    let price = scene.prices.values().next().and_then(|p| p.import.get(t).copied());
+    let price = model.scene.prices.values().next().and_then(|p| p.import.get(t).copied());
     let currency = &facts.known.site.currency;
-    match (&family.model, form) {
-        (Model::Renewable { .. }, _) => {
-            let column = facts.solved.model.attr(device, attr, t).and_then(|a| a.column());
-            let available = column.map_or(value, |c| facts.solved.model.program.bounds(c).1);
-            if value >= available - 1e-6 {
-                "everything it gives is used".to_owned()
-            } else {
-                "taking more would cost money".to_owned()
-            }
-        }
-        _ if value.abs() < 1e-6 => match price {
-            Some(price) => format!("idle: nothing is gained at {price:.4} {currency}/kWh"),
-            None => "idle".to_owned(),
-        },
-        _ => match price {
-            Some(price) => format!("the cheapest way at {price:.4} {currency}/kWh"),
-            None => "the cheapest way".to_owned(),
-        },
-    }
+    if value.abs() < 1e-6 { because::idle(price, currency) } else { because::cheapest(price, currency) }
 }

@@ -1,6 +1,6 @@
 //! Consumers that nothing asks anything of: they stay at their default, never at zero by
 //! optimisation (planner.md 1). And the room of vehicles of which nobody says what fits in: what is
-//! asked for them (planner.md 6).
+//! asked for them (planner.md 6). That a plan says so is the verifier's.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use super::prepare::Known;
 use super::scene::{Scene, What};
 use crate::ir::{Attr, Device, Model, Need};
 
-/// Fixes them, and says so.
-pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<String>) {
+/// Fixes them.
+pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>) {
     let mut asked: BTreeSet<Device> = scene.dues.iter().map(|d| d.device).collect();
     for ask in scene.asks.iter().filter(|a| a.preference && a.lo > 0.0) {
         if let What::Device(device, _) = &ask.what {
@@ -22,7 +22,7 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
             asked.extend(group.iter().map(|(device, _)| *device));
         }
     }
-    super::room::bound(scene, notes);
+    super::room::bound(scene);
     super::ahead::add(known, scene);
     for family in &known.site.families {
         let Model::Consumer(consumer) = &family.model else { continue };
@@ -34,21 +34,9 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>, notes: &mut Vec<Str
         // what cannot be at 0 kW stays at the least that it can
         let first = family.all().devices().next();
         let default = first.map_or(default, |first| nearest(&scene.physical(first, &Attr::Power), default));
-        let mut resting = 0_u32;
-        for device in family
-            .all()
-            .devices()
-            .filter(|d| !asked.contains(d) && !scene.excluded.contains(d))
-            .collect::<Vec<_>>()
-        {
+        let rests = |d: &crate::ir::Device| !asked.contains(d) && !scene.excluded.contains(d);
+        for device in family.all().devices().filter(rests).collect::<Vec<_>>() {
             scene.resting.insert(device, default);
-            resting += 1;
-        }
-        if resting > 0 && family.hull(&Attr::Power).is_some_and(|(_, hi)| hi.is_positive()) {
-            notes.push(format!(
-                "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
-                family.name
-            ));
         }
     }
 }

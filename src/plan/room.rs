@@ -5,10 +5,9 @@
 use super::scene::{DueKind, Scene, Stay};
 use crate::ir::{Attr, Device, EffectKind, Family, Model, Rule, Site, Target};
 
-/// Bounds the stays that have no room of their own, and says so, once for each declaration.
-pub(super) fn bound(scene: &mut Scene<'_>, notes: &mut Vec<String>) {
+/// Bounds the stays that have no room of their own.
+pub(super) fn bound(scene: &mut Scene<'_>) {
     let mut stays = std::mem::take(&mut scene.stays);
-    let mut said = None;
     for (device, list) in &mut stays {
         let Some(family) = scene.site.family(device.family) else { continue };
         if scene.excluded.contains(device) || pushed(scene.site, *device) {
@@ -17,13 +16,6 @@ pub(super) fn bound(scene: &mut Scene<'_>, notes: &mut Vec<String>) {
         for stay in list.iter_mut().filter(|stay| !stay.room.is_finite()) {
             let asked = asked(scene, *device, stay);
             stay.room = asked + grain(scene, family, stay, asked);
-            if said != Some(family.id) {
-                said = Some(family.id);
-                notes.push(format!(
-                    "nobody says how much fits into vehicles at `{}`: they get what they want or rules deliver, and no more",
-                    family.name
-                ));
-            }
         }
     }
     scene.stays = stays;

@@ -79,19 +79,40 @@ pub(super) struct Wanted {
     device: Device,
     window: (Instant, Instant),
     energy: Rat,
+    /// Whether anybody is owed it.
+    owed: bool,
     /// Where it is owed and its window is open when the plan ends: its class, and what is still to come.
     still: Option<(ClassId, Rat)>,
 }
 
 impl Wanted {
-    /// Of this many kWh.
+    /// Of this many kWh, owed or preferred.
     pub(super) fn new(
         statement: Statement,
         device: Device,
         window: (Instant, Instant),
         energy: &Rat,
+        owed: bool,
     ) -> Self {
-        Self { statement, device, window, energy: Rat::max_of(energy, &Rat::ZERO), still: None }
+        Self { statement, device, window, energy: Rat::max_of(energy, &Rat::ZERO), owed, still: None }
+    }
+
+    pub(super) const fn device(&self) -> Device {
+        self.device
+    }
+
+    pub(super) const fn window(&self) -> (Instant, Instant) {
+        self.window
+    }
+
+    /// kWh.
+    pub(super) const fn energy(&self) -> &Rat {
+        &self.energy
+    }
+
+    /// Whether anybody is owed it.
+    pub(super) const fn is_owed(&self) -> bool {
+        self.owed
     }
 
     /// Of which so much is still to come after the plan, kWh.

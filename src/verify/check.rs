@@ -11,9 +11,9 @@ use super::physical;
 use super::rules::Told;
 use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
-use super::{Case, carried, cuts, failsafe, rules, steered};
+use super::{Case, carried, claims, cuts, failsafe, rules, steered};
 use crate::bundle::profile::Identity;
-use crate::bundle::{Bundle, Document, Names, PlanDocument, Series, Status};
+use crate::bundle::{Bundle, Document, Names, PlanDocument, Series};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::codes;
 use crate::inputs::OnSteps;
@@ -64,6 +64,17 @@ impl Verdict {
 /// [`same_inputs`](super::same_inputs).
 #[must_use]
 pub fn verify(bundle: &Bundle, plan: &PlanDocument) -> Verdict {
+    whole(bundle, plan, false)
+}
+
+/// Verifies a plan that does not say yet what it takes for granted and what nobody deciding costs:
+/// both are only told.
+#[must_use]
+pub fn draft(bundle: &Bundle, plan: &PlanDocument) -> Verdict {
+    whole(bundle, plan, true)
+}
+
+fn whole(bundle: &Bundle, plan: &PlanDocument, draft: bool) -> Verdict {
     let site = &bundle.site;
     let document = document(bundle, plan);
     if !document.is_empty() {
@@ -92,10 +103,15 @@ pub fn verify(bundle: &Bundle, plan: &PlanDocument) -> Verdict {
         commands: &plan.commands,
         groups: &plan.groups,
     };
-    examine(bundle, plan, &case, &calendar)
+    examine(bundle, (plan, draft), &case, &calendar)
 }
 
-fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Calendar) -> Verdict {
+fn examine(
+    bundle: &Bundle,
+    (plan, draft): (&PlanDocument, bool),
+    case: &Case<'_>,
+    calendar: &Calendar,
+) -> Verdict {
     let found =
         commands(case).and_then(|commands| run(case, &commands).map(|trajectory| (commands, trajectory)));
     let (commands, trajectory) = match found {
@@ -145,16 +161,8 @@ fn examine(bundle: &Bundle, plan: &PlanDocument, case: &Case<'_>, calendar: &Cal
             out.push("money", Miss::plan("money", "money beyond 10^15 cannot be computed exactly"))
         }
     }
-    if let Some(message) = money::unmanaged(&plan.money) {
-        out.push("unmanaged", Miss::plan("money", message));
-    }
-    // the target is computed in floats where the plan is made
-    let most = money::largest_gap(case, calendar, &trajectory) + Rat::ratio(1, 100_000).unwrap_or_default();
-    if plan.status == Status::Optimal && plan.gap.money > most {
-        let message = format!("the plan calls itself optimal with a gap of {}", plan.gap.money);
-        out.push("status", Miss::plan("plan", message));
-    }
-    let (statements, told) = rules::check(case, calendar, plan, &trajectory, &mut out);
+    claims::check(case, calendar, &trajectory, plan, &mut out);
+    let (statements, told) = rules::check(case, calendar, (plan, draft), &trajectory, &mut out);
     let devices = trajectory.runs.iter().map(|run| run.unit.count).sum();
     let asked = Asked { steps: case.steps.len(), devices, statements };
     Verdict { misses: out.into_list(), trajectory: Some(trajectory), told, asked }
@@ -221,9 +229,33 @@ fn document(bundle: &Bundle, plan: &PlanDocument) -> Vec<Miss> {
     if plan.gap.money.is_negative() || plan.gap.ratio.is_negative() {
         out.push(wrong("the plan states a gap below 0"));
     }
+    if !is_tool(&plan.tool) {
+        out.push(wrong("the plan does not say which evl made it"));
+    }
+    inputs(site, plan, &mut out);
     expectations(bundle, plan, &mut out);
     validity(bundle, first.start, last.end, &mut out);
     out
+}
+
+/// `evl` with a version of up to three numbers and a word.
+fn is_tool(tool: &str) -> bool {
+    let Some(version) = tool.strip_prefix("evl ").filter(|version| version.len() <= 40) else { return false };
+    let (numbers, word) = version.split_once('-').map_or((version, "x"), |(numbers, word)| (numbers, word));
+    let whole = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    numbers.split('.').count() == 3 && numbers.split('.').all(whole) && word.bytes().all(plain)
+}
+
+/// Every input is a feed of the policy, and named once.
+fn inputs(site: &crate::ir::Site, plan: &PlanDocument, out: &mut Vec<Miss>) {
+    let mut known: BTreeSet<String> = site.feeds.iter().map(|feed| format!("feed {}", feed.name)).collect();
+    for input in &plan.inputs {
+        if !known.remove(&input.name) {
+            let message = format!("the plan names an input `{}` that its policy does not have", input.name);
+            out.push(Miss::plan(&input.name, message));
+        }
+    }
 }
 
 fn validity(bundle: &Bundle, from: Instant, until: Instant, out: &mut Vec<Miss>) {
@@ -263,7 +295,7 @@ fn expectations(bundle: &Bundle, plan: &PlanDocument, out: &mut Vec<Miss>) {
             Identity::None => "none",
             Identity::Points(_) => "registers",
         });
-        if identity.is_some_and(|identity| identity != expected.identity) {
+        if expected.identity != identity.unwrap_or("none") {
             out.push(wrong("another proof of identity than its profile's"));
         }
         match (&expected.level, &family.model) {

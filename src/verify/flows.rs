@@ -7,6 +7,7 @@ use super::fix::Interval;
 use super::ledger::{Breached, Duty, Ledger, When, effect, facts};
 use super::miss::{Miss, Misses};
 use super::money::Amount;
+use super::paths::Ways;
 use super::simulate::Trajectory;
 use crate::bundle::{Names, PlanDocument};
 use crate::eval::{Asked, Decision, Unit};
@@ -51,7 +52,8 @@ pub(super) fn check(
 ) {
     let names = Names::new(case.site);
     let mut by_taker: Flows<'_> = BTreeMap::new();
-    let mut by_source: BTreeMap<Device, Vec<&[Rat]>> = BTreeMap::new();
+    let mut by_source: BTreeMap<Device, Vec<(&[Rat], Rat)>> = BTreeMap::new();
+    let mut ways = Ways::new(case);
     let mut seen: BTreeSet<(Device, Device)> = BTreeSet::new();
     for flow in &plan.flows {
         let ends = names.device(&flow.from).zip(names.device(&flow.to));
@@ -66,16 +68,24 @@ pub(super) fn check(
             let message = format!("the flow from `{}` to `{}` is below 0", flow.from, flow.to);
             out.push("flow", Miss::at(step, &flow.to, message));
         }
+        if from == to {
+            let message = format!("the flow from `{}` to `{}`: nothing feeds itself", flow.from, flow.to);
+            out.push("flow", Miss::plan(&flow.to, message));
+            continue;
+        }
         by_taker.entry(to).or_default().push((from, &flow.values));
-        by_source.entry(from).or_default().push(&flow.values);
+        match ways.send(from, to, &flow.values) {
+            Some(leaves) => by_source.entry(from).or_default().push((&flow.values, leaves)),
+            None => {
+                let message = format!("no link leads from `{}` to `{}`", flow.from, flow.to);
+                out.push("flow", Miss::plan(&flow.to, message));
+            }
+        }
     }
-    let total = |flows: &mut dyn Iterator<Item = &[Rat]>, step: usize| -> Rat {
-        flows.filter_map(|values| values.get(step)).sum()
-    };
     for (to, flows) in &by_taker {
         for step in 0..case.steps.len() {
             let Some(taken) = power(case, trajectory, *to, true, step) else { continue };
-            let sum = total(&mut flows.iter().map(|(_, v)| *v), step);
+            let sum: Rat = flows.iter().filter_map(|(_, values)| values.get(step)).sum();
             if (&sum - &taken.recorded()).abs() > near() {
                 let name = case.site.device_name(*to);
                 let message = format!("the flows to `{name}` are {sum} kW, it takes {} kW", taken.recorded());
@@ -86,25 +96,38 @@ pub(super) fn check(
     for (from, flows) in &by_source {
         for step in 0..case.steps.len() {
             let Some(given) = power(case, trajectory, *from, false, step) else { continue };
-            let sum = total(&mut flows.iter().copied(), step);
+            let leaves = |(values, leaves): &(&[Rat], Rat)| values.get(step).map(|value| value * leaves);
+            let sum: Rat = flows.iter().filter_map(leaves).sum();
             if &sum - &given.recorded() > near() {
                 let name = case.site.device_name(*from);
-                let message =
-                    format!("the flows from `{name}` are {sum} kW, it gives {} kW", given.recorded());
-                let mut miss = Miss::at(step, name, message);
-                let by = decisions.get(step).and_then(|d| d.origins.first()).and_then(|o| o.by.first());
-                if let Some(by) = by {
-                    miss = miss.by(effect(*by), facts(case.site, effect(*by)).2);
-                }
-                out.push("flows", miss);
+                let message = format!(
+                    "the flows from `{name}` are {} kW, it gives {} kW",
+                    sum.to_decimal(6),
+                    given.recorded()
+                );
+                out.push("flows", asked_by(case, decisions, Miss::at(step, name, message)));
             }
         }
     }
     if !plan.flows.is_empty() {
         unfed(case, trajectory, &by_taker, out);
+        // each flow is recorded to 9 decimals, and grows by what is lost on its way
+        let near = |flows: i64| &near() + &Rat::ratio(i128::from(flows), 100_000_000).unwrap_or_default();
+        for miss in ways.close(trajectory, near) {
+            out.push("link flows", asked_by(case, decisions, miss));
+        }
     }
     origins(case, trajectory, decisions, &by_taker, ledger, out);
     wishes(case, decisions, &by_taker, ledger, out);
+}
+
+/// A miss by the rule on origins in whose step it is.
+fn asked_by(case: &Case<'_>, decisions: &[Decision], miss: Miss) -> Miss {
+    let decision = miss.step.and_then(|step| decisions.get(step));
+    match decision.and_then(|d| d.origins.first()).and_then(|o| o.by.first()) {
+        Some(by) => miss.by(effect(*by), facts(case.site, effect(*by)).2),
+        None => miss,
+    }
 }
 
 /// Who feeds whom is told whole, or not at all.

@@ -7,6 +7,7 @@
 mod budgets;
 mod carried;
 mod check;
+mod claims;
 mod cuts;
 mod decisions;
 mod declared;
@@ -25,6 +26,7 @@ mod money;
 mod network;
 mod obligations;
 mod overrides;
+mod paths;
 mod physical;
 pub mod prefix;
 mod rules;
@@ -43,13 +45,14 @@ mod tests_document;
 #[cfg(test)]
 mod tests_rules;
 mod units;
+mod unmanaged;
 
 use crate::bundle::{Bundle, CommandSeries, GroupSeries, PlanDocument, Session, State, Step};
 use crate::calendar::Calendar;
 use crate::inputs::{Inputs, OnSteps};
 use crate::ir::Site;
 
-pub use check::{Asked, Verdict, verify};
+pub use check::{Asked, Verdict, draft, verify};
 pub use fix::{Interval, TooLarge};
 pub use limits::Excess;
 pub use miss::Miss;
@@ -95,7 +98,11 @@ pub fn same_inputs(
     let Some(inputs) = inputs else { return out };
     for file in inputs.files() {
         match plan.inputs.iter().find(|made| made.name == file.name) {
-            Some(made) if made.sha256 == file.sha256 => {}
+            Some(made) if made.sha256 == file.sha256 && made.path == file.path => {}
+            Some(made) if made.sha256 == file.sha256 => out.push(Miss::plan(
+                &file.name,
+                format!("the plan names `{}` for `{}`, it is `{}`", made.path, file.name, file.path),
+            )),
             Some(_) => {
                 out.push(Miss::plan(
                     &file.name,
@@ -103,6 +110,14 @@ pub fn same_inputs(
                 ));
             }
             None => out.push(Miss::plan(&file.name, format!("the plan does not know `{}`", file.path))),
+        }
+    }
+    for made in &plan.inputs {
+        if !inputs.files().iter().any(|file| file.name == made.name) {
+            out.push(Miss::plan(
+                &made.name,
+                format!("the plan names an input `{}`, there is none", made.name),
+            ));
         }
     }
     let given = Calendar::new(&bundle.site).map_err(|finding| finding.message).and_then(|calendar| {

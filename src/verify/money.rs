@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Case;
 use super::fix::{Interval, TooLarge};
-use super::simulate::{Run, Trajectory};
+use super::simulate::Trajectory;
 use crate::bundle::Money;
 use crate::calendar::{Calendar, Instant};
 use crate::inputs::price_pieces;
@@ -111,10 +111,12 @@ pub(super) fn account(
         match &family.model {
             Model::Grid { tariff: Some(tariff), .. } => {
                 let Some(tariff) = case.site.tariffs.get(tariff.index()) else { continue };
-                priced(case, calendar, tariff, false, run.powers.get(&Attr::Import), &mut energy)?;
-                priced(case, calendar, tariff, true, run.powers.get(&Attr::Export), &mut export)?;
-                demand(case, calendar, tariff, run, &mut account)?;
-                minimum(case, calendar, tariff, run, &mut account)?;
+                let series = |attr| run.powers.get(attr).map(Vec::as_slice).unwrap_or_default();
+                let imports = series(&Attr::Import);
+                priced(case, calendar, tariff, false, imports, &mut energy)?;
+                priced(case, calendar, tariff, true, series(&Attr::Export), &mut export)?;
+                demand(case, calendar, tariff, imports, &mut account)?;
+                minimum(case, calendar, tariff, (imports, series(&Attr::Export)), &mut account)?;
                 account.fixed += &fixed(calendar, tariff, from, until);
             }
             Model::Generator { fuel_cost, start_cost, .. } => {
@@ -160,6 +162,24 @@ pub(super) fn account(
     Ok(account)
 }
 
+/// What one meter costs by its tariff: energy in, energy out, and demand.
+pub(super) fn metered(
+    case: &Case<'_>,
+    calendar: &Calendar,
+    tariff: &Tariff,
+    (imports, exports): (&[Interval], &[Interval]),
+) -> Result<Account, TooLarge> {
+    let mut account = Account::default();
+    let (mut energy, mut export) = (ByPrice::default(), ByPrice::default());
+    priced(case, calendar, tariff, false, imports, &mut energy)?;
+    priced(case, calendar, tariff, true, exports, &mut export)?;
+    demand(case, calendar, tariff, imports, &mut account)?;
+    minimum(case, calendar, tariff, (imports, exports), &mut account)?;
+    account.energy = energy.amount();
+    account.export = export.amount();
+    Ok(account)
+}
+
 fn end_content(trajectory: &Trajectory, device: Device, steps: usize) -> Option<Interval> {
     trajectory.contents.get(&device)?.after(steps.checked_sub(1)?)
 }
@@ -169,10 +189,9 @@ fn priced(
     calendar: &Calendar,
     tariff: &Tariff,
     export: bool,
-    powers: Option<&Vec<Interval>>,
+    powers: &[Interval],
     out: &mut ByPrice,
 ) -> Result<(), TooLarge> {
-    let Some(powers) = powers else { return Ok(()) };
     let price = if export { tariff.export.as_ref() } else { Some(&tariff.import) };
     match price {
         None => {}
@@ -211,13 +230,13 @@ fn demand(
     case: &Case<'_>,
     calendar: &Calendar,
     tariff: &Tariff,
-    run: &Run,
+    imports: &[Interval],
     out: &mut Account,
 ) -> Result<(), TooLarge> {
     let (Some(first), Some(last)) = (case.steps.first(), case.steps.last()) else { return Ok(()) };
-    let Some(imports) = run.powers.get(&Attr::Import).filter(|_| !tariff.demand.is_empty()) else {
+    if imports.is_empty() || tariff.demand.is_empty() {
         return Ok(());
-    };
+    }
     let means = intervals(case, calendar, tariff, imports)?;
     let mut month = calendar.period(Period::Month, first.start);
     while month.0 < last.end {
@@ -250,7 +269,7 @@ fn minimum(
     case: &Case<'_>,
     calendar: &Calendar,
     tariff: &Tariff,
-    run: &Run,
+    (imports, exports): (&[Interval], &[Interval]),
     out: &mut Account,
 ) -> Result<(), TooLarge> {
     let Some(minimum) = &tariff.minimum else { return Ok(()) };
@@ -265,14 +284,13 @@ fn minimum(
         let (date, _, _) = calendar.civil(month.0);
         let name = format!("{:04}-{:02}", date.year, date.month);
         let mut bill = Amount::exact(&before + &fixed(calendar, tariff, month.0, month.1));
-        for (side, export) in [(Attr::Import, false), (Attr::Export, true)] {
+        for (powers, export) in [(imports, false), (exports, true)] {
             let inside = |(power, step): (&Interval, &crate::bundle::Step)| {
                 if month.0 <= step.start && step.start < month.1 { *power } else { Interval::ZERO }
             };
-            let powers = run.powers.get(&side);
-            let powers = powers.map(|powers| powers.iter().zip(case.steps).map(inside).collect());
+            let powers: Vec<Interval> = powers.iter().zip(case.steps).map(inside).collect();
             let mut energy = ByPrice::default();
-            priced(case, calendar, tariff, export, powers.as_ref(), &mut energy)?;
+            priced(case, calendar, tariff, export, &powers, &mut energy)?;
             let energy = energy.amount();
             if export {
                 bill.lo = &bill.lo - &energy.hi;
@@ -429,41 +447,6 @@ pub(super) fn differences(account: &Account, money: &Money, priced: Rat) -> Vec<
     let cost = &(&(&net + &money.fuel) + &money.wear) + &(&money.breach - &money.end_value);
     compare("plan_cost", &money.plan_cost, &Amount::exact(cost));
     out
-}
-
-/// What is wrong with the cost that nobody deciding is said to have: it is the sum of its parts, and
-/// its demand charges are those of the plan's with other peaks.
-pub(super) fn unmanaged(money: &Money) -> Option<String> {
-    let parts = match (&money.unmanaged, &money.unmanaged_parts) {
-        (None, None) => return None,
-        (Some(_), Some(parts)) => parts,
-        _ => return Some("the plan says what nobody deciding costs without its parts".to_owned()),
-    };
-    let mut sum = &parts.energy - &parts.export;
-    let same = parts.demand.len() == money.demand.len()
-        && parts.demand.iter().zip(&money.demand).all(|(said, own)| {
-            sum += &said.decided;
-            let above = Rat::max_of(&(&said.peak - &own.known), &Rat::ZERO);
-            (&said.tariff, &said.charge, &said.month) == (&own.tariff, &own.charge, &own.month)
-                && (&said.known, &said.price, &said.incurred) == (&own.known, &own.price, &own.incurred)
-                && !said.peak.is_negative()
-                && said.decided == &own.price * &above
-        });
-    if !same {
-        return Some("the demand charges of nobody deciding are not those of the plan".to_owned());
-    }
-    let same = parts.minimum.len() == money.minimum.len()
-        && parts.minimum.iter().zip(&money.minimum).all(|(said, own)| {
-            sum += &said.added;
-            (&said.tariff, &said.month, &said.minimum, &said.before)
-                == (&own.tariff, &own.month, &own.minimum, &own.before)
-                && said.added == Rat::max_of(&(&said.minimum - &said.bill), &Rat::ZERO)
-        });
-    if !same {
-        return Some("the minimum bills of nobody deciding are not those of the plan".to_owned());
-    }
-    let near = money.unmanaged.as_ref().is_some_and(|said| (said - &sum).abs() <= near());
-    (!near).then(|| format!("the plan's parts of what nobody deciding costs add up to {sum}"))
 }
 
 /// Largest gap with which a plan is optimal (planner.md 14): the policy's, else a cent or a ten

@@ -39,7 +39,7 @@ fn horizon(case: &Case<'_>) -> (Instant, Instant) {
 }
 
 /// Places of the steps that lie in `[from, to)`.
-fn steps_in(case: &Case<'_>, from: Instant, to: Instant) -> std::ops::Range<usize> {
+pub(super) fn steps_in(case: &Case<'_>, from: Instant, to: Instant) -> std::ops::Range<usize> {
     let first = case.steps.partition_point(|step| step.start < from);
     let last = case.steps.partition_point(|step| step.end <= to);
     first..last.max(first)
@@ -65,7 +65,8 @@ fn hours(seconds: i64) -> Rat {
     Rat::ratio(i128::from(seconds.max(0)), 3600).unwrap_or_default()
 }
 
-fn greatest(case: &Case<'_>, device: Device) -> Rat {
+/// Greatest power of a device, kW.
+pub(super) fn greatest(case: &Case<'_>, device: Device) -> Rat {
     case.site.family(device.family).and_then(|f| f.hull(&Attr::Power)).map_or(Rat::ZERO, |(_, hi)| hi)
 }
 
@@ -397,7 +398,8 @@ fn asking(
     owed: &Rat,
 ) -> carried::Wanted {
     let (_, until) = horizon(case);
-    let wanted = carried::Wanted::new(due.statement, due.device, due.window, owed);
+    let asked = !matches!(due.duty, Duty::Wished(..));
+    let wanted = carried::Wanted::new(due.statement, due.device, due.window, owed, asked);
     match (&due.duty, energy(case, trajectory, due.device, steps)) {
         (Duty::Owed(class), Some(given)) if due.window.1 > until => {
             wanted.still(*class, Rat::max_of(&(owed - &given.hi()), &Rat::ZERO))

@@ -6,7 +6,7 @@ use super::miss::{Miss, Misses};
 use super::simulate::{Run, Trajectory};
 use super::state::table;
 use super::units::Commands;
-use crate::bundle::{CommandForm, register_step};
+use crate::bundle::register_step;
 use crate::ir::{Attr, Consumer, Device, Family, Model, Need, SigRef, Statement, Store};
 use crate::quantity::Rat;
 
@@ -152,15 +152,6 @@ impl Check<'_, '_> {
             if *count < 0 || Interval::of(rated).is_ok_and(|rated| !value.at_most(rated)) {
                 let message = format!("`{}` cannot give {} kW", self.name, value.recorded());
                 out.push("range", self.miss(step, message));
-            }
-            if series.form == CommandForm::Fixed && !value.at_most(*available) {
-                let message = format!(
-                    "`{}` is commanded to {} kW and has only {} kW",
-                    self.name,
-                    value.recorded(),
-                    available.recorded()
-                );
-                out.push("available", self.miss(step, message));
             }
             if must_take && !available.at_most(value) {
                 out.push(

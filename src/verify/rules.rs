@@ -10,8 +10,8 @@ use super::ledger::{Breached, Duty, Ledger, When, effect, facts, unit as unit_of
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
-use super::{budgets, carried, declared, flows, means, obligations, overrides, stated, steered};
-use crate::bundle::{Breach, Override, PlanDocument, Reason, Void};
+use super::{budgets, carried, declared, flows, means, obligations, overrides, stated, steered, unmanaged};
+use crate::bundle::{Breach, Override, PlanDocument, Reason, Unmanaged, Void};
 use crate::calendar::Calendar;
 use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, IntervalSet, Status, Unit};
 use crate::ir::{Attr, ClassId, Device, MemberRange, Model, Site, Statement, ZoneId};
@@ -28,16 +28,18 @@ pub struct Told {
     pub void: Vec<Void>,
     /// What is taken for granted beside single values.
     pub assumptions: Vec<String>,
-    /// Those of the plan's reasons that are true.
+    /// Why each value is what it is: the plan's own reasons where they are true.
     pub reasons: Vec<Reason>,
+    /// What nobody deciding costs.
+    pub unmanaged: Option<Unmanaged>,
 }
 
 /// Checks everything that rules, comfort and budgets ask; how many statements that were, and what the
-/// plan has to say of them.
+/// plan has to say of them. A `draft` does not yet say what only this can tell it.
 pub(super) fn check(
     case: &Case<'_>,
     calendar: &Calendar,
-    plan: &PlanDocument,
+    (plan, draft): (&PlanDocument, bool),
     trajectory: &Trajectory,
     out: &mut Misses,
 ) -> (usize, Told) {
@@ -63,9 +65,14 @@ pub(super) fn check(
     }
     let decisions = decisions.as_ref().map(|d| d.steps.as_slice()).unwrap_or_default();
     flows::check(case, plan, trajectory, decisions, &mut ledger, out);
-    let facts = stated::Facts { case, calendar, trajectory, decisions, dues: &dues };
+    let resting = stated::resting(case, decisions, &dues);
+    let facts = stated::Facts { case, calendar, trajectory, decisions, dues: &dues, resting: &resting };
     told.assumptions = stated::assumptions(&facts, plan.study);
-    stated::compare(&told.assumptions, plan, out);
+    told.unmanaged = unmanaged::of(case, calendar, trajectory, (&resting, &wanted), &plan.money);
+    if !draft {
+        stated::compare(&told.assumptions, plan, out);
+        unmanaged::compare(told.unmanaged.as_ref(), &plan.money, out);
+    }
     told.reasons = stated::reasons(&facts, plan, out);
     carried::rooms(case, trajectory, &wanted, out);
     asked += budgets::check(case, calendar, trajectory, &wanted, &mut ledger, out);

@@ -20,7 +20,7 @@ pub struct Run {
     pub unit: Unit,
     /// Sum over its members in the named direction, kW, one a step.
     pub powers: BTreeMap<Attr, Vec<Interval>>,
-    /// Power that a renewable could give, kW.
+    /// Power that a renewable could give, sum over its members, kW.
     pub available: Option<Vec<Interval>>,
 }
 
@@ -255,19 +255,19 @@ fn decided(case: &Case<'_>, commands: &Commands<'_>, unit: &Unit) -> Result<Run,
         Model::Generator { .. } => direct(Attr::Power)?,
         Model::Renewable { rated, output, .. } => {
             let rated = Interval::of(rated)?;
-            let available = match output {
+            let mut available = match output {
                 Some(signal) => {
                     means(case, *signal, unit)?.into_iter().map(|v| v.positive().min(rated)).collect()
                 }
                 None => vec![rated; steps],
             };
             let mut values: Vec<Interval> = match commanded(case, commands, device, &Attr::Power)? {
-                // a fixed command above what is available is a miss of its own
                 Some((_, values)) => values.iter().zip(&available).map(|(c, a)| c.min(*a)).collect(),
                 None => available.clone(),
             };
             switch_off(case, commands, device, &mut values);
             scale(&mut values, &count)?;
+            scale(&mut available, &count)?;
             run.powers.insert(Attr::Power, values);
             run.available = Some(available);
         }

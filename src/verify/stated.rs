@@ -7,7 +7,7 @@ use super::miss::{Miss, Misses};
 use super::obligations::Due;
 use super::simulate::Trajectory;
 use super::{Case, carried};
-use crate::bundle::{Names, PlanDocument, Reason, StatementRef, register_step};
+use crate::bundle::{CommandSeries, Names, PlanDocument, Reason, StatementRef, because, register_step};
 use crate::calendar::{Calendar, Instant};
 use crate::eval::{Asked, Decision, Demand, Unit};
 use crate::ir::{Attr, Device, End, Family, MemberRange, Model, Need, Period, Statement};
@@ -21,7 +21,13 @@ pub(super) struct Facts<'f, 'a> {
     pub(super) decisions: &'f [Decision],
     /// Deliveries, runs and vehicles' wants, in their steps.
     pub(super) dues: &'f [Due],
+    /// What nothing asks anything of.
+    pub(super) resting: &'f [Resting<'a>],
 }
+
+/// A declaration with members that nothing asks anything of, their default power in kW, and those
+/// members.
+pub(super) type Resting<'a> = (&'a Family, Rat, BTreeSet<Device>);
 
 /// Everything that is taken for granted beside single values.
 pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
@@ -31,7 +37,7 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     found.extend(later_minima(facts));
     found.extend(super::excluded::words(facts.case));
     found.extend(carried::roomless(facts.case).into_iter().map(carried::words));
-    for (family, default, _) in resting(facts).into_iter().filter(|(family, ..)| takes(family)) {
+    for (family, default, _) in facts.resting.iter().filter(|(family, ..)| takes(family)) {
         found.push(format!(
             "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
             family.name
@@ -158,17 +164,17 @@ fn commandable(family: &Family, power: &Rat) -> Rat {
     tops.max().unwrap_or_default()
 }
 
-/// Families with members that nothing asks anything of, their default power, and those members.
-fn resting<'a>(facts: &Facts<'_, 'a>) -> Vec<(&'a Family, Rat, BTreeSet<Device>)> {
-    let asked = asked_for(facts);
+/// Everything that nothing asks anything of.
+pub(super) fn resting<'a>(case: &Case<'a>, decisions: &[Decision], dues: &[Due]) -> Vec<Resting<'a>> {
+    let asked = asked_for(decisions, dues);
     let mut found = Vec::new();
-    for family in &facts.case.site.families {
+    for family in &case.site.families {
         let Model::Consumer(consumer) = &family.model else { continue };
         let served = consumer.need != Need::None || consumer.heats.is_some() || consumer.cools.is_some();
         if served || consumer.sessions.is_some() {
             continue;
         }
-        let gone = |device: &Device| super::excluded::is(facts.case, *device);
+        let gone = |device: &Device| super::excluded::is(case, *device);
         let rest = family.all().devices().filter(|device| !asked.contains(device) && !gone(device));
         let rest: BTreeSet<Device> = rest.collect();
         if !rest.is_empty() {
@@ -187,10 +193,10 @@ fn possible(family: &Family, power: &Rat) -> Rat {
 }
 
 /// Devices of which something asks that they take anything.
-fn asked_for(facts: &Facts<'_, '_>) -> BTreeSet<Device> {
-    let mut asked: BTreeSet<Device> = facts.dues.iter().map(|due| due.device).collect();
+fn asked_for(decisions: &[Decision], dues: &[Due]) -> BTreeSet<Device> {
+    let mut asked: BTreeSet<Device> = dues.iter().map(|due| due.device).collect();
     let positive = |lo: &Option<Rat>| lo.as_ref().is_some_and(Rat::is_positive);
-    for decision in facts.decisions {
+    for decision in decisions {
         for total in decision.totals_in_force().filter(|total| positive(&total.lo)) {
             asked.extend(total.members.iter().flat_map(|m| m.devices()));
         }
@@ -237,7 +243,8 @@ pub(super) fn compare(right: &[String], plan: &PlanDocument, out: &mut Misses) {
     }
 }
 
-/// The reasons that are true, of values that have one in every step; all others are misses.
+/// The reasons of all commanded values: as the plan gives them where they are true and have a word for
+/// every step; all others are misses, and what is plain instead of them is returned.
 pub(super) fn reasons(facts: &Facts<'_, '_>, plan: &PlanDocument, out: &mut Misses) -> Vec<Reason> {
     let judge = Judge::new(facts, plan);
     let mut wrong: BTreeSet<(&str, &Attr)> = BTreeSet::new();
@@ -261,13 +268,25 @@ pub(super) fn reasons(facts: &Facts<'_, '_>, plan: &PlanDocument, out: &mut Miss
             wrong.insert(of);
         }
     }
+    let told: BTreeSet<_> = next.keys().copied().collect();
     for (of, due) in next {
         if due != judge.last().saturating_add(1) && wrong.insert(of) {
             refuse(of.0, of.1, due, "it ends too early");
         }
     }
-    let right = plan.reasons.iter().filter(|reason| !wrong.contains(&(reason.device.as_str(), &reason.attr)));
-    right.cloned().collect()
+    let of = |reason: &&Reason| !wrong.contains(&(reason.device.as_str(), &reason.attr));
+    let mut right: Vec<Reason> = plan.reasons.iter().filter(of).cloned().collect();
+    for (device, attr) in wrong {
+        if judge.commands(device, attr) {
+            right.extend(judge.own(device, attr));
+        }
+    }
+    for (device, attr) in judge.silent(&told) {
+        let message = format!("the plan gives no reason for `{device}.{}`", attr.name());
+        out.push("reason", Miss::said(device.as_str(), message));
+        right.extend(judge.own(&device, attr));
+    }
+    right
 }
 
 /// What reasons are judged by.
@@ -300,7 +319,7 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
             }
         }
         let prices = case.site.tariffs.first().map(|t| import_prices(case, facts.calendar, t));
-        let resting = resting(facts).into_iter().flat_map(|(.., devices)| devices).collect();
+        let resting = facts.resting.iter().flat_map(|(.., devices)| devices).copied().collect();
         Self { facts, names: Names::new(case.site), plan, active, prices, resting }
     }
 
@@ -313,7 +332,7 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
         if reason.first > reason.last || reason.last > self.last() {
             return Some(format!("there are no steps {} to {}", reason.first, reason.last));
         }
-        if !self.commanded(reason) {
+        if !self.commands(&reason.device, &reason.attr) {
             return Some("nothing commands it".to_owned());
         }
         for stated in &reason.statements {
@@ -329,16 +348,16 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
         (!self.words(reason)).then(|| format!("it says \"{}\"", reason.text))
     }
 
-    fn commanded(&self, reason: &Reason) -> bool {
-        if self.plan.command(&reason.device, &reason.attr).is_some() {
+    fn commands(&self, name: &str, attr: &Attr) -> bool {
+        if self.plan.command(name, attr).is_some() {
             return true;
         }
-        let Some(device) = self.names.device(&reason.device) else { return false };
+        let Some(device) = self.names.device(name) else { return false };
         let family = self.facts.case.site.family(device.family);
         self.plan.groups.iter().any(|group| {
             let inside = |(first, last): &(u32, u32)| (*first..=*last).contains(&device.index);
             let named = family.is_some_and(|family| family.name == group.family);
-            named && group.attr == reason.attr && group.members.iter().any(inside)
+            named && group.attr == *attr && group.members.iter().any(inside)
         })
     }
 
@@ -354,37 +373,91 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
 
     /// Whether the words are those of the statements, or of what the plan does where none decides.
     fn words(&self, reason: &Reason) -> bool {
-        let text = reason.text.as_str();
         if !reason.statements.is_empty() {
-            let names: Vec<String> = reason.statements.iter().map(|s| format!("`{}`", s.name)).collect();
-            return text == format!("{} decides", names.join(", "));
+            return reason.text == because::decides(&reason.statements);
         }
-        if let Some(device) = self.names.device(&reason.device)
-            && self.resting.contains(&device)
-        {
-            return text == "nothing asks anything of it: it stays at its default";
-        }
-        let steps = || (reason.first..=reason.last).filter_map(|step| usize::try_from(step).ok());
         let device = self.names.device(&reason.device);
+        let mut steps = (reason.first..=reason.last).filter_map(|step| usize::try_from(step).ok());
+        steps.all(|step| self.plain(device, &reason.attr, step).contains(&reason.text))
+    }
+
+    /// What may be said of a value that no statement decides; the first of it says most.
+    fn plain(&self, device: Option<Device>, attr: &Attr, step: usize) -> Vec<String> {
+        if device.is_some_and(|device| self.resting.contains(&device)) {
+            return vec![because::RESTS.to_owned()];
+        }
+        let mut found = Vec::new();
         let family = device.and_then(|d| self.facts.case.site.family(d.family));
         if let Some(Family { model: Model::Renewable { .. }, .. }) = family {
-            return match text {
-                "everything it gives is used" => steps().all(|step| self.spares(device, step) != Some(true)),
-                other => other == "taking more would cost money",
-            };
+            if self.spares(device, step) != Some(true) {
+                found.push(because::USED.to_owned());
+            }
+            found.push(because::COSTLY.to_owned());
+            return found;
         }
-        let idle = || steps().all(|step| self.stands(device, &reason.attr, step) != Some(false));
-        let Some(prices) = &self.prices else {
-            return text == "the cheapest way" || (text == "idle" && idle());
-        };
+        let price = self.prices.as_ref().map(|prices| prices.get(step).map_or(0.0, Rat::to_f64));
         let currency = &self.facts.case.site.currency;
-        let priced = |words: &str| {
-            steps().all(|step| {
-                let price = prices.get(step).map_or(0.0, Rat::to_f64);
-                text == format!("{words} at {price:.4} {currency}/kWh")
-            })
-        };
-        priced("the cheapest way") || (priced("idle: nothing is gained") && idle())
+        if self.stands(device, attr, step) != Some(false) {
+            found.push(because::idle(price, currency));
+        }
+        found.push(because::cheapest(price, currency));
+        found
+    }
+
+    /// Reasons that are true of a commanded attribute whatever its plan says of it.
+    fn own(&self, name: &str, attr: &Attr) -> Vec<Reason> {
+        let device = self.names.device(name);
+        let mut runs: Vec<Reason> = Vec::new();
+        for (step, at) in (0..self.facts.case.steps.len()).zip(0_u32..) {
+            let text = self.plain(device, attr, step).into_iter().next().unwrap_or_default();
+            match runs.last_mut() {
+                Some(run) if run.text == text => run.last = at,
+                _ => runs.push(Reason {
+                    device: name.to_owned(),
+                    attr: attr.clone(),
+                    first: at,
+                    last: at,
+                    statements: Vec::new(),
+                    text,
+                }),
+            }
+        }
+        runs
+    }
+
+    /// Commanded attributes of which the plan gives no reason. One given of a device is that of its
+    /// equals too: of members of its declaration that are commanded the same, to a register step.
+    fn silent(&self, told: &BTreeSet<(&'j str, &'j Attr)>) -> Vec<(String, &'j Attr)> {
+        let family = |name: &str| self.names.device(name).map(|device| device.family);
+        let mut like: BTreeMap<_, Vec<&CommandSeries>> = BTreeMap::new();
+        let mut found = Vec::new();
+        let series = &self.plan.commands;
+        let given = |series: &CommandSeries| told.contains(&(series.device.as_str(), &series.attr));
+        for series in series.iter().filter(|series| given(series)) {
+            like.entry((family(&series.device), &series.attr)).or_default().push(series);
+        }
+        for series in series.iter().filter(|series| !given(series)) {
+            let of = family(&series.device);
+            let mut others = like.get(&(of, &series.attr)).into_iter().flatten().filter(|_| of.is_some());
+            let equal = |other: &&&CommandSeries| {
+                let mut pairs = other.counts.iter().zip(&series.counts);
+                pairs.all(|(a, b)| a.abs_diff(*b) <= 1)
+            };
+            if others.find(equal).is_none() {
+                found.push((series.device.clone(), &series.attr));
+            }
+        }
+        for group in &self.plan.groups {
+            let (Some(family), Some((first, _))) = (self.names.family(&group.family), group.members.first())
+            else {
+                continue;
+            };
+            let first = self.facts.case.site.device_name(Device { family: family.id, index: *first });
+            if !told.contains(&(first.as_str(), &group.attr)) {
+                found.push((first, &group.attr));
+            }
+        }
+        found
     }
 
     /// Whether a device has power by less than one step of its register.

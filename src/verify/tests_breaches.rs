@@ -34,9 +34,12 @@ fn honest_of((bundle, mut plan): (Bundle, PlanDocument)) -> (Bundle, PlanDocumen
         money: None,
     };
     let granted = PlanDocument { breaches: effects.map(anywhere).collect(), ..plan.clone() };
-    let verdict = verify(&bundle, &granted.seal());
+    let verdict = draft(&bundle, &granted.seal());
     assert!(verdict.misses.iter().all(|miss| miss.said), "{}", words(&verdict));
     plan.breaches = verdict.told.breaches;
+    plan.reasons = verdict.told.reasons;
+    plan.money.unmanaged = verdict.told.unmanaged.as_ref().map(crate::bundle::Unmanaged::cost);
+    plan.money.unmanaged_parts = verdict.told.unmanaged;
     plan.void = verdict.told.void;
     plan.overrides = verdict.told.overrides;
     plan.assumptions = verdict.told.assumptions;

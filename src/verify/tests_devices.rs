@@ -136,7 +136,7 @@ fn a_dead_host_leaves_its_devices_anywhere_or_at_fail_safe() {
         let bundle = Bundle::new(s.site.clone(), BTreeMap::new(), &inventory, BTreeMap::new());
         plan.bundle = bundle.id.clone();
         plan.expect.clear();
-        words(&verify(&bundle, &plan.seal()))
+        words(&verify(&bundle, &super::tests_document::told(&bundle, plan)))
     };
     assert_eq!(hosted(&s), "with host `plant_pc` gone, `utility` imports 9 kW, its limit is 8.9 kW");
     s.site.families[3].fail_safe =

@@ -3,7 +3,7 @@
 use super::tests::{Setup, command};
 use super::tests_document::{bound, document, member, rule, small, words};
 use super::*;
-use crate::bundle::{CommandForm, Document};
+use crate::bundle::CommandForm;
 use crate::ir::testkit::{rat, span};
 use crate::ir::*;
 use crate::quantity::{Rat, Type};
@@ -184,7 +184,9 @@ fn a_vehicle_that_leaves_is_given_nothing_later() {
             phases: None,
             room: Some(crate::quantity::Rat::int(100)),
         };
-        words(&verify(&bundle, &PlanDocument { sessions: vec![stay], ..plan.clone() }.seal()))
+        let plan =
+            super::tests_document::told(&bundle, PlanDocument { sessions: vec![stay], ..plan.clone() });
+        words(&verify(&bundle, &plan))
     };
     // 1.5 kWh in the plan; the window ends an hour after it
     assert_eq!(with(7200), "");

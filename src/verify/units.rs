@@ -83,6 +83,15 @@ fn takes(family: &Family, attr: &Attr) -> bool {
     }
 }
 
+/// What a command means: sun and wind may fall short of it, everything else does exactly this
+/// (planner.md 2).
+fn form(family: &Family, attr: &Attr) -> CommandForm {
+    match (&family.model, attr) {
+        (Model::Renewable { .. }, Attr::Power) => CommandForm::AtMost,
+        _ => CommandForm::Fixed,
+    }
+}
+
 /// The unit in which an attribute is commanded.
 pub(super) fn command_unit(attr: &Attr) -> &'static str {
     match attr {
@@ -92,7 +101,12 @@ pub(super) fn command_unit(attr: &Attr) -> &'static str {
     }
 }
 
-fn check_series(case: &Case<'_>, series: &CommandSeries, step: &Rat, out: &mut Vec<Miss>) {
+fn check_series(
+    case: &Case<'_>,
+    series: &CommandSeries,
+    (step, form): (&Rat, CommandForm),
+    out: &mut Vec<Miss>,
+) {
     let mut wrong = |what: String| {
         out.push(Miss::plan(
             &series.device,
@@ -112,13 +126,9 @@ fn check_series(case: &Case<'_>, series: &CommandSeries, step: &Rat, out: &mut V
     if switch && series.counts.iter().any(|count| !(0..=1).contains(count)) {
         wrong("are neither on nor off".to_owned());
     }
-    let form_fits = match series.form {
-        CommandForm::Fixed => true,
-        CommandForm::AtMost => !switch && series.attr != Attr::Setpoint,
-        CommandForm::AtLeast | CommandForm::Follow => false,
-    };
-    if !form_fits {
-        wrong("have a form that cannot be verified yet".to_owned());
+    if series.form != form {
+        // what may be undercut is not what was simulated
+        wrong("mean something else to the device than a plan may command".to_owned());
     }
 }
 
@@ -131,7 +141,7 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     let holds = |family: &Family| steered.iter().any(|steered| steered.holder == family.id);
     for series in case.commands {
         if let Some(zone) = names.zone(&series.device) {
-            check_series(case, series, &setpoint_step(case, zone), &mut out);
+            check_series(case, series, (&setpoint_step(case, zone), CommandForm::Fixed), &mut out);
             if series.attr != Attr::Setpoint || found.zones.insert(zone, series).is_some() {
                 out.push(Miss::plan(
                     &series.device,
@@ -155,7 +165,12 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
             out.push(Miss::plan(&series.device, message));
             continue;
         }
-        check_series(case, series, &register_step(family, &series.attr), &mut out);
+        check_series(
+            case,
+            series,
+            (&register_step(family, &series.attr), form(family, &series.attr)),
+            &mut out,
+        );
         if found.devices.insert((device, series.attr.clone()), series).is_some() {
             let message = format!("`{}.{}` is commanded twice", series.device, series.attr.name());
             out.push(Miss::plan(&series.device, message));

@@ -66,6 +66,16 @@ fn import(plan: &PlanDocument) -> Vec<f64> {
 const DELIVER: &str = "rule trip in contract { deliver 40 kWh to car[1] between 00:00 and 06:00 daily }\n";
 
 #[test]
+fn with_nobody_deciding_a_zone_is_held_at_the_near_edge_of_its_band() {
+    // it cools down by itself for two hours, is caught at 18 degC in the third, and then loses 8 kW
+    let keeps = (-0.1_f64).exp();
+    let caught = (18.0 - (10.0 + 10.0 * keeps.powi(3))) / (1.0 - keeps);
+    let dear = 4.0 + caught + 3.0 * 8.0;
+    let unmanaged = plan("", "50").money.unmanaged.unwrap().to_f64();
+    assert!((unmanaged - (2.0 * 0.2 + dear * 0.4)).abs() < 1e-6, "{unmanaged}");
+}
+
+#[test]
 fn a_guard_on_a_level_reads_the_beginning_of_the_step() {
     let plan = plan(
         &format!(

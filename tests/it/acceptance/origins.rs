@@ -80,6 +80,13 @@ fn a_store_gives_as_itself_and_is_filled_by_whom_it_may() {
 }
 
 #[test]
+fn with_nobody_deciding_the_meter_sees_what_links_lose() {
+    // the wall feeds the lamp, and 0.8 of the 1 kW that is left come to the roof's 6 kW beside the
+    // house's 2 kW: 4.8 kW are sold in each of four hours
+    assert_eq!(plan("", "{}").money.unmanaged, Some("-5.76".parse().unwrap()));
+}
+
+#[test]
 fn emissions_count_at_the_meter_when_imported() {
     // 28 kWh over the link lose a fifth: several kWh are bought, and half a kilogram comes with each
     let trip = TRIP.replace("20 kWh", "24 kWh").replace("contract", "economy");

@@ -42,6 +42,34 @@ fn a_rule_against_export_holds_to_the_last_watt() {
     assert_eq!(exported(&(SITE.replace("EXPORT", "30") + rule)), 0.0);
 }
 
+/// 2 kW are paid for. The store has 1.0025 kWh to give: 0.501 kW in each of two hours keep the load of
+/// 2.5004 kW at that peak. Rounded by itself, one hour gets 0.502 kW and the other 0.5 kW, which costs
+/// 0.008 EUR: less than anybody would search for.
+#[test]
+fn rounding_keeps_to_a_peak_that_is_paid_for() {
+    let policy = r#"
+edition 2026
+site corner {
+  timezone "UTC", currency EUR, step 60 min, horizon 2 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer utility : grid { on main, import up to 20 kW, tariff flat }
+consumer house : load { on main, load 2.5004 kW }
+storage pack : battery {
+  on main, capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 90 % / 90 %, end free
+}
+tariff flat { import 0.20 EUR/kWh, interval 60 min, demand monthly { 20 EUR/kW on any } }
+"#;
+    let system = MemorySystem::new().file("site/site.evl", policy).file("site/evl.yaml", "site: corner\n");
+    let state = r#"{"schema": "evl.state/1", "site": "corner", "at": "2026-03-02T00:00:00Z",
+        "levels": {"pack": "1.1139 kWh"}, "peaks": {"flat": {"any": "2 kW"}}}"#;
+    let plan = planned_in(&system, "2026-03-02T00:00:00Z", state);
+    let given = &plan.command("pack", &evl::ir::Attr::Discharge).unwrap().counts;
+    assert!(given.iter().all(|steps| *steps >= 501), "{given:?}");
+    assert!(plan.money.demand[0].decided.is_zero(), "{:?}", plan.money.demand);
+}
+
 /// A car that must have its energy leaves less for a store than its end asks: the store gives way, and
 /// rounding does not make good what the optimum gave up.
 #[test]

@@ -75,6 +75,16 @@ fn what_a_vehicle_needs_is_given_before_it_leaves() {
 }
 
 #[test]
+fn with_nobody_deciding_a_vehicle_charges_as_it_comes() {
+    // 8 kWh in its first hour beside the house's four
+    let (plan, _) = planned("", "ev,2026-03-02 20:00,2026-03-02 24:00,8 kWh,11 kW,3");
+    assert_eq!(plan.money.unmanaged, Some("2.8".parse().unwrap()));
+    // it takes 3 kW and wants 8 kWh: the last 2 kWh come when energy is dear
+    let (plan, _) = planned("", "ev,2026-03-02 20:00,2026-03-02 24:00,8 kWh,3 kW,3");
+    assert_eq!(plan.money.unmanaged, Some("3.2".parse().unwrap()));
+}
+
+#[test]
 fn a_vehicle_on_one_phase_gets_what_that_phase_bears() {
     let (plan, power) = planned("", "ev,2026-03-02 20:00,2026-03-02 22:00,8 kWh,11 kW,3");
     assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);

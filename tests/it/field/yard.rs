@@ -9,7 +9,7 @@ use evl::bundle::inventory::Inventory;
 use evl::bundle::profile::{EMBEDDED, Identity, Profile};
 use evl::bundle::{
     Bundle, CommandForm, CommandSeries, Document, Expectation, ExpectedLevel, Gap, Hash, Money, PlanDocument,
-    Series, Status, Step,
+    Series, Status, Step, Unmanaged,
 };
 use evl::calendar::Instant;
 use evl::diag::{Code, ExitCode};
@@ -20,7 +20,7 @@ use evl::runtime::apply::{Options, apply};
 use evl::runtime::load::Papers;
 use evl::runtime::report::Report;
 use evl::system::{Access, Entry, FileError, Kind, Lock, RealSystem, Stream, System};
-use evl::verify::{Case, simulate, verify};
+use evl::verify::{Case, draft, simulate};
 
 /// First instant of every plan here: 2026-07-14T12:00:00Z.
 pub(super) const FROM: Instant = Instant(1_784_030_400);
@@ -325,7 +325,11 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         };
         document.derived = simulate(&case).map(|trajectory| trajectory.series(site)).unwrap_or_default();
     }
-    document.assumptions = verify(&papers.bundle, &document.clone().seal()).told.assumptions;
+    let told = draft(&papers.bundle, &document.clone().seal()).told;
+    document.assumptions = told.assumptions;
+    document.reasons = told.reasons;
+    document.money.unmanaged = told.unmanaged.as_ref().map(Unmanaged::cost);
+    document.money.unmanaged_parts = told.unmanaged;
     document.seal()
 }
 
