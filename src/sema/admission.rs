@@ -59,10 +59,11 @@ impl<'a> Compiler<'a> {
             ("serial", AdmissionTest::In(path)) => self.serials(path).map(AdmissionCondition::SerialIn),
             ("voltage", AdmissionTest::Within(quantity, name)) => {
                 if name.text() != "bus" {
-                    self.error(
+                    self.error_help(
                         codes::WRONG_KIND,
                         name.span,
                         "a module's voltage is compared with that of its `bus`".to_owned(),
+                        "write, for example, `voltage within 2 % of bus`",
                     );
                     return None;
                 }
@@ -118,10 +119,11 @@ impl<'a> Compiler<'a> {
             ExprKind::Text(text) => Some(text.value.clone()),
             ExprKind::Name(name) if name.single().is_some() => Some(name.text()),
             _ => {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     expr.span,
                     "a word or a quoted text is needed here".to_owned(),
+                    "write a word such as `inverter`, or a text in quotes",
                 );
                 None
             }
@@ -156,17 +158,23 @@ impl<'a> Compiler<'a> {
             serials.push(field.to_owned());
         }
         if serials.len() > MOST_SERIALS {
-            self.error(
+            self.error_help(
                 codes::TOO_LARGE,
                 path.span,
                 format!("`{}` lists more than {MOST_SERIALS} serials", path.value),
+                "split the list, and admit each part by a statement of its own",
             );
             return None;
         }
         serials.sort_unstable();
         serials.dedup();
         if serials.is_empty() {
-            self.error(codes::FEED, path.span, format!("`{}` lists no serial", path.value));
+            self.error_help(
+                codes::FEED,
+                path.span,
+                format!("`{}` lists no serial", path.value),
+                "write one serial number on each line",
+            );
             return None;
         }
         Some(serials)

@@ -75,10 +75,11 @@ impl Compiler<'_> {
                 match (constant(lo), constant(hi)) {
                     (Some(lo), Some(hi)) => Some((lo, hi)),
                     _ => {
-                        self.error(
+                        self.error_help(
                             codes::TYPE_MISMATCH,
                             bound.span,
                             "a constant bound is needed here".to_owned(),
+                            "write a number with its unit",
                         );
                         None
                     }
@@ -97,7 +98,12 @@ impl Compiler<'_> {
     fn constant_amount(&mut self, expr: &Expr, goal: &Goal) -> Option<Rat> {
         let lin = self.amount_of(expr, goal)?;
         if lin.as_constant().is_none() {
-            self.error(codes::TYPE_MISMATCH, expr.span, "the values of a choice are constant".to_owned());
+            self.error_help(
+                codes::TYPE_MISMATCH,
+                expr.span,
+                "the values of a choice are constant".to_owned(),
+                "write numbers with their units: `one of { 0 kW, 2 kW .. 11 kW }`",
+            );
         }
         lin.as_constant().cloned()
     }
@@ -125,10 +131,11 @@ impl Compiler<'_> {
             }
             if goal.attr == Attr::ChargeLevel && *value > Rat::ONE {
                 let text = self.text(expr.span);
-                self.error(
+                self.error_help(
                     codes::IMPOSSIBLE_LITERAL,
                     expr.span,
                     format!("a charge level is at most 100 %, not `{text}`"),
+                    "write a share of the capacity between 0 % and 100 %",
                 );
                 return None;
             }
@@ -184,7 +191,12 @@ impl Compiler<'_> {
             (Some((ast::Spread::Each, _)), _) => Some(Share::Each),
             (Some((ast::Spread::Together, span)), many) => {
                 if matches!(goal.attr, Attr::Setpoint | Attr::Temperature | Attr::ChargeLevel) {
-                    self.error(codes::TYPE_MISMATCH, *span, format!("a {} has no total", goal.attr.name()));
+                    self.error_help(
+                        codes::TYPE_MISMATCH,
+                        *span,
+                        format!("a {} has no total", goal.attr.name()),
+                        "write `each` instead of `together`",
+                    );
                     return None;
                 }
                 Some(if many { Share::Together } else { Share::Each })

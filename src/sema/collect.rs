@@ -192,10 +192,11 @@ impl<'a> Compiler<'a> {
         const PREDEFINED: [&str; 8] =
             ["weather", "price", "feed", "emergency", "site", "always", "holidays", "any"];
         if PREDEFINED.contains(&name.text.as_str()) {
-            self.error(
+            self.error_help(
                 codes::DUPLICATE_NAME,
                 name.span,
                 format!("`{}` has a fixed meaning and cannot be declared", name.text),
+                "choose another name",
             );
             return false;
         }
@@ -327,7 +328,12 @@ impl<'a> Compiler<'a> {
             return;
         }
         let Some(name) = &node.name else {
-            self.error(codes::SYNTAX, node.keyword_span, format!("`{}` needs a name", keyword.word()));
+            self.error_help(
+                codes::SYNTAX,
+                node.keyword_span,
+                format!("`{}` needs a name", keyword.word()),
+                "write the name after the keyword",
+            );
             return;
         };
         if let Some(array) = &node.array
@@ -336,7 +342,12 @@ impl<'a> Compiler<'a> {
                 Keyword::Producer | Keyword::Storage | Keyword::Consumer | Keyword::Control | Keyword::Slot
             )
         {
-            self.error(codes::WRONG_KIND, array.span, format!("a {} cannot be an array", keyword.word()));
+            self.error_help(
+                codes::WRONG_KIND,
+                array.span,
+                format!("a {} cannot be an array", keyword.word()),
+                "declare each one by itself, with a name of its own",
+            );
         }
         match keyword {
             Keyword::Site => match declared.site {
@@ -400,7 +411,12 @@ impl<'a> Compiler<'a> {
         };
         *devices = devices.saturating_add(u64::from(count.unwrap_or(1)));
         if *devices > MOST_DEVICES {
-            self.error(codes::TOO_LARGE, name.span, format!("the site has more than {MOST_DEVICES} devices"));
+            self.error_help(
+                codes::TOO_LARGE,
+                name.span,
+                format!("the site has more than {MOST_DEVICES} devices"),
+                "split it into several sites",
+            );
             self.declare(name, Entity::Broken);
             return;
         }

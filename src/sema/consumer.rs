@@ -99,10 +99,11 @@ impl<'a> Compiler<'a> {
         let load = self.take(props, "load");
         let needs = self.take(props, "needs");
         if let (Some(_), Some(second)) = (&load, &needs) {
-            self.error(
+            self.error_help(
                 codes::DUPLICATE_PROPERTY,
                 second.span(),
                 format!("{} has both `load` and `needs`", props.what()),
+                "keep `load` where it is served exactly, `needs` where it may be shed",
             );
         }
         let elastic = needs.is_some();

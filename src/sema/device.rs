@@ -159,10 +159,11 @@ impl<'a> Compiler<'a> {
         {
             let span = self.site.span;
             let _ = span;
-            self.error(
+            self.error_help(
                 codes::OUT_OF_RANGE,
                 props.place(),
                 format!("{} is stale between two polls: `max_age` is below `poll`", props.what()),
+                "make `max_age` at least as long as `poll`; twice or thrice lets a lost poll pass",
             );
         }
         if let Some(extra) = self.families.get_mut(id.index()) {
@@ -295,7 +296,12 @@ impl<'a> Compiler<'a> {
         self.end(&args);
         for (key, value) in entries {
             let Some(key_name) = word_of(key) else {
-                self.error(codes::TYPE_MISMATCH, key.span, "a tag's name is one word".to_owned());
+                self.error_help(
+                    codes::TYPE_MISMATCH,
+                    key.span,
+                    "a tag's name is one word".to_owned(),
+                    "write, for example, `tags { floor: 3 }`",
+                );
                 continue;
             };
             let tag = match &value.kind {
@@ -308,10 +314,11 @@ impl<'a> Compiler<'a> {
                     Some("index") => Tag::Index,
                     Some(word) => Tag::Text(word.to_owned()),
                     None => {
-                        self.error(
+                        self.error_help(
                             codes::TYPE_MISMATCH,
                             value.span,
                             "a tag's value is a word, a number or `index`".to_owned(),
+                            "write, for example, `tags { tenant: blue, floor: index }`",
                         );
                         continue;
                     }
@@ -321,15 +328,21 @@ impl<'a> Compiler<'a> {
                 key_name,
                 "kind" | "bus" | "gateway" | "name" | "index" | "role" | "owner" | "profile"
             ) {
-                self.error(
+                self.error_help(
                     codes::DUPLICATE_NAME,
                     key.span,
                     format!("`{key_name}` has a fixed meaning and cannot be a tag"),
+                    "choose another name for the tag",
                 );
                 continue;
             }
             if family.tags.insert(key_name.to_owned(), tag).is_some() {
-                self.error(codes::DUPLICATE_PROPERTY, key.span, format!("the tag `{key_name}` stands twice"));
+                self.error_help(
+                    codes::DUPLICATE_PROPERTY,
+                    key.span,
+                    format!("the tag `{key_name}` stands twice"),
+                    "remove one of the two",
+                );
             }
         }
     }
@@ -387,18 +400,20 @@ impl<'a> Compiler<'a> {
             if super::reference::plain_attribute(&word.text).is_some()
                 && !matches!(family.role, Role::Control)
             {
-                self.error(
+                self.error_help(
                     codes::DUPLICATE_NAME,
                     word.span,
                     format!("`{}` has a fixed meaning and is measured anyway", word.text),
+                    "remove it from `reads`, and read it as an attribute of the device",
                 );
                 continue;
             }
             if points.iter().any(|(known, _)| *known == attr) {
-                self.error(
+                self.error_help(
                     codes::DUPLICATE_PROPERTY,
                     word.span,
                     format!("{} reads `{}` twice", props.what(), word.text),
+                    "remove one of the two",
                 );
                 continue;
             }
@@ -497,7 +512,12 @@ impl<'a> Compiler<'a> {
         };
         if pieces.first().is_some_and(|(lo, _)| lo.is_negative()) {
             let text = self.text(span);
-            self.error(codes::IMPOSSIBLE_LITERAL, span, format!("`{text}` is below zero"));
+            self.error_help(
+                codes::IMPOSSIBLE_LITERAL,
+                span,
+                format!("`{text}` is below zero"),
+                "powers of consumers and producers are never negative: write 0 kW or more",
+            );
             return None;
         }
         Some(pieces)

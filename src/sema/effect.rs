@@ -33,10 +33,11 @@ impl Compiler<'_> {
         let mut price = None;
         if let Some(preference) = &node.preferably {
             if matches!(verb, Verb::Notify | Verb::Follow) {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     preference.span,
                     format!("`{}` cannot be a preference", verb.word()),
+                    "leave `preferably` out",
                 );
                 return None;
             }
@@ -82,10 +83,11 @@ impl Compiler<'_> {
             Some(over) => {
                 let over = over?;
                 if goal.attr.ty() != Type::Power {
-                    self.error(
+                    self.error_help(
                         codes::TYPE_MISMATCH,
                         amount.span,
                         "only a power is averaged over a time".to_owned(),
+                        "leave `averaged over` out: a state is asked of every instant",
                     );
                     return None;
                 }
@@ -93,21 +95,21 @@ impl Compiler<'_> {
             }
         };
         let ty = goal.attr.ty();
-        let kind = match values {
-            Values::Interval(lo, hi) => EffectKind::Bound { attr: goal.attr, lo, hi, share, averaged_s },
-            Values::Pieces(pieces) => {
-                if share == crate::ir::Share::Together || averaged_s.is_some() {
-                    self.error(
+        let kind =
+            match values {
+                Values::Interval(lo, hi) => EffectKind::Bound { attr: goal.attr, lo, hi, share, averaged_s },
+                Values::Pieces(pieces) => {
+                    if share == crate::ir::Share::Together || averaged_s.is_some() {
+                        self.error_help(
                         codes::TYPE_MISMATCH,
                         amount.span,
                         "a choice is made by each device at each instant; a total or a mean has only a range"
-                            .to_owned(),
-                    );
-                    return None;
+                            .to_owned(), "write a range, or leave `together` and `averaged over` out");
+                        return None;
+                    }
+                    EffectKind::Choice { attr: goal.attr, pieces }
                 }
-                EffectKind::Choice { attr: goal.attr, pieces }
-            }
-        };
+            };
         Some((verb, goal.target, kind, ty))
     }
 
@@ -199,7 +201,12 @@ impl Compiler<'_> {
                     .get(range.family.index())
                     .is_some_and(|f| matches!(f.role, Role::Producer | Role::Storage | Role::Slot));
                 if !gives {
-                    self.error(codes::WRONG_KIND, name.span, format!("`{}` gives no energy", name.text()));
+                    self.error_help(
+                        codes::WRONG_KIND,
+                        name.span,
+                        format!("`{}` gives no energy", name.text()),
+                        "name producers, stores or a grid after `from`",
+                    );
                     return None;
                 }
                 from.push(range);
@@ -221,7 +228,12 @@ impl Compiler<'_> {
         if takes {
             return Some(());
         }
-        self.error(codes::WRONG_KIND, name.span, format!("`{}` takes no energy", name.text()));
+        self.error_help(
+            codes::WRONG_KIND,
+            name.span,
+            format!("`{}` takes no energy", name.text()),
+            "name a consumer, a store or a group of them",
+        );
         None
     }
 
@@ -274,7 +286,12 @@ impl Compiler<'_> {
     fn number_of_name(&mut self, name: &ast::Name) -> Option<(Option<SignalSource>, Type)> {
         let value = self.reference(name)?;
         let super::expr::Val::Num(num) = value else {
-            self.error(codes::TYPE_MISMATCH, name.span, "a power is needed here".to_owned());
+            self.error_help(
+                codes::TYPE_MISMATCH,
+                name.span,
+                "a power is needed here".to_owned(),
+                "name a power that is measured: `utility.import`",
+            );
             return None;
         };
         let source = num.lin.terms.first().and_then(|(_, reference)| match reference {

@@ -27,7 +27,12 @@ impl<'a> Compiler<'a> {
                     family.electrical.phase = Some(phase);
                     family.electrical.phases = 1;
                 }
-                None => self.error(codes::IMPOSSIBLE_LITERAL, at, "the phases are 1, 2 and 3".to_owned()),
+                None => self.error_help(
+                    codes::IMPOSSIBLE_LITERAL,
+                    at,
+                    "the phases are 1, 2 and 3".to_owned(),
+                    "write, for example, `phase 2`",
+                ),
             }
         }
         if let Some(mut args) = self.take(props, "power_factor") {

@@ -166,10 +166,11 @@ impl Compiler<'_> {
             ExprKind::Neg(inner) => {
                 let num = self.number_of(inner)?;
                 if num.ty == Type::Temperature {
-                    self.error(
+                    self.error_help(
                         codes::TYPE_MISMATCH,
                         expr.span,
                         "an absolute temperature cannot be negated".to_owned(),
+                        "write the temperature itself, such as `-5 degC`",
                     );
                     return None;
                 }
@@ -412,10 +413,11 @@ impl Compiler<'_> {
                 let arg = self.one_argument(call, span)?;
                 let num = self.number_of(arg)?;
                 if num.ty == Type::Temperature {
-                    self.error(
+                    self.error_help(
                         codes::TYPE_MISMATCH,
                         span,
                         "an absolute temperature is never negative".to_owned(),
+                        "leave `abs` out, or take it of a difference",
                     );
                     return None;
                 }

@@ -122,7 +122,20 @@ impl<'a> Compiler<'a> {
     fn origin(&mut self, props: &mut Props<'a>, name: &str, live: bool, pending: &mut Pending) -> FeedOrigin {
         let mut max_age_s = None;
         if let Some(args) = self.take(props, "max_age") {
+            let span = args.span();
             max_age_s = self.amount(args, Type::Duration);
+            if !live {
+                let finding = Diagnostic::error(
+                    codes::OUT_OF_RANGE,
+                    span,
+                    format!("the feed `{name}` is a file, which has no `max_age`"),
+                );
+                let finding =
+                    finding.because("nobody asks how old a file is: a plan reads the values of its steps");
+                self.push(
+                    finding.help("remove it, or declare the feed `live`, with a `fallback` if it has one"),
+                );
+            }
         }
         if let Some(mut args) = self.take(props, "fallback") {
             match args.next().map(|a| &a.kind) {
@@ -266,10 +279,11 @@ impl<'a> Compiler<'a> {
         let feed = self.site.feeds.get(id.index())?;
         let (name, place) = (feed.name.clone(), feed.span);
         if feed.sessions {
-            self.error(
+            self.error_help(
                 codes::WRONG_KIND,
                 span,
                 format!("the feed `{name}` brings vehicle sessions, not values"),
+                "name it as `sessions` of a charger, or name a feed of values here",
             );
             return None;
         }
@@ -535,10 +549,11 @@ impl<'a> Compiler<'a> {
         let mut seen = std::collections::BTreeSet::new();
         for word in words {
             if !seen.insert(word.text.as_str()) {
-                self.error(
+                self.error_help(
                     codes::DUPLICATE_NAME,
                     word.span,
                     format!("the value `{}` stands twice", word.text),
+                    "remove one of the two",
                 );
             }
         }

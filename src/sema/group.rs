@@ -88,7 +88,12 @@ impl<'a> Compiler<'a> {
             State::Waiting => {}
         }
         if depth > 200 {
-            self.error(codes::TOO_DEEP, owned.node.name.span, "groups name each other too deeply".to_owned());
+            self.error_help(
+                codes::TOO_DEEP,
+                owned.node.name.span,
+                "groups name each other too deeply".to_owned(),
+                "name the devices themselves in the innermost groups",
+            );
             return None;
         }
         set(state, at, State::Busy);
@@ -290,7 +295,12 @@ impl<'a> Compiler<'a> {
         all: &Indices,
     ) -> Option<Indices> {
         let ExprKind::Name(key) = &left.kind else {
-            self.error(codes::TYPE_MISMATCH, left.span, "the name of a tag is needed here".to_owned());
+            self.error_help(
+                codes::TYPE_MISMATCH,
+                left.span,
+                "the name of a tag is needed here".to_owned(),
+                "write the tag first: `where floor = 3`",
+            );
             return None;
         };
         let key = key.text();
@@ -323,10 +333,11 @@ impl<'a> Compiler<'a> {
                 CompareOp::Eq => whole(all, a == b),
                 CompareOp::Ne => whole(all, a != b),
                 _ => {
-                    self.error(
+                    self.error_help(
                         codes::TYPE_MISMATCH,
                         left.span.to(right.span),
                         format!("words are not ordered, so `{}` cannot compare them", op.sign()),
+                        "compare words with `=` or `!=`",
                     );
                     return None;
                 }
@@ -344,7 +355,12 @@ impl<'a> Compiler<'a> {
             ExprKind::Text(text) => Some(Tag::Text(text.value.clone())),
             ExprKind::Quantity(q) if q.unit.is_none() => self.number(&q.number).map(Tag::Number),
             _ => {
-                self.error(codes::TYPE_MISMATCH, expr.span, "a word or a number is needed here".to_owned());
+                self.error_help(
+                    codes::TYPE_MISMATCH,
+                    expr.span,
+                    "a word or a number is needed here".to_owned(),
+                    "write, for example, `where tenant = blue` or `where floor = 3`",
+                );
                 None
             }
         }
@@ -417,7 +433,12 @@ impl<'a> Compiler<'a> {
             return None;
         }
         if first > last {
-            self.error(codes::REVERSED_RANGE, span, "the range of indices is reversed".to_owned());
+            self.error_help(
+                codes::REVERSED_RANGE,
+                span,
+                "the range of indices is reversed".to_owned(),
+                "write the lower index first",
+            );
             return None;
         }
         if first < 1 || last > len {

@@ -80,10 +80,11 @@ impl Compiler<'_> {
                 }
                 _ => {
                     let text = self.text(expr.span);
-                    self.error(
+                    self.error_help(
                         codes::TYPE_MISMATCH,
                         expr.span,
                         format!("`{text}` is not compared with anything"),
+                        "compare it with a value: `> 30 degC`",
                     );
                     None
                 }
@@ -189,10 +190,11 @@ impl Compiler<'_> {
         let (guard, value) = match (a, b) {
             (guard, Guard::Const(value)) | (Guard::Const(value), guard) => (guard, value),
             _ => {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     span,
                     "two conditions are combined by `and`, `or` and `not`, not compared".to_owned(),
+                    "write `a and b`, or `(a and b) or (not a and not b)` where both are to be alike",
                 );
                 return None;
             }
@@ -202,10 +204,11 @@ impl Compiler<'_> {
             CompareOp::Ne if !value => Some(guard),
             CompareOp::Eq | CompareOp::Ne => Some(Guard::Not(Box::new(guard))),
             _ => {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     span,
                     format!("`{}` does not compare truth values", op.sign()),
+                    "compare with `=` or `!=`, or write `not`",
                 );
                 None
             }
@@ -226,10 +229,11 @@ impl Compiler<'_> {
                 && (value.is_negative() || *value > Rat::ONE)
             {
                 let text = self.text(at);
-                self.error(
+                self.error_help(
                     codes::IMPOSSIBLE_LITERAL,
                     at,
                     format!("a level lies between 0 % and 100 %, and this is `{text}`"),
+                    "write a share between 0 % and 100 %",
                 );
                 return None;
             }
@@ -273,10 +277,11 @@ impl Compiler<'_> {
                 body: Box::new(body),
             }),
             _ => {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     span,
                     "a count is compared with a whole number that is not below zero".to_owned(),
+                    "write, for example, `count(...) >= 2`",
                 );
                 None
             }
@@ -312,10 +317,11 @@ impl Compiler<'_> {
             Cmp::Gt | Cmp::Ge => Some(max),
             Cmp::Lt | Cmp::Le => Some(!max),
             Cmp::Eq | Cmp::Ne => {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     span,
                     "a greatest or least value is compared with `<`, `<=`, `>` or `>=`".to_owned(),
+                    "a value is rarely met exactly: ask whether it is above or below",
                 );
                 None
             }
@@ -415,15 +421,21 @@ impl Compiler<'_> {
             return None;
         };
         if let Some((other, _)) = heads.next() {
-            self.error(
+            self.error_help(
                 codes::WRONG_KIND,
                 expr.span,
                 format!("this goes over two groups, `{head}` and `{other}`"),
+                "write a quantifier for each group, joined by `and` or `or`",
             );
             return None;
         }
         if self.scope.members.is_some() {
-            self.error(codes::TOO_DEEP, expr.span, "a quantifier cannot stand inside another".to_owned());
+            self.error_help(
+                codes::TOO_DEEP,
+                expr.span,
+                "a quantifier cannot stand inside another".to_owned(),
+                "join two quantifiers by `and` or `or`",
+            );
             return None;
         }
         self.scope.members = Some((head, group));

@@ -41,6 +41,7 @@ mod substitute;
 mod target;
 mod tariff;
 mod test;
+mod unneeded;
 mod value;
 mod window;
 mod zone;
@@ -192,6 +193,7 @@ impl<'a> Compiler<'a> {
         self.test_statements(&declared);
         self.objective_statement(&declared);
         self.decide_statements(&declared);
+        self.unneeded();
     }
 
     fn push(&mut self, finding: Diagnostic) {
@@ -200,6 +202,11 @@ impl<'a> Compiler<'a> {
 
     fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.findings.push(Diagnostic::error(code, span, message));
+    }
+
+    /// An error with what mends it.
+    fn error_help(&mut self, code: Code, span: Span, message: impl Into<String>, help: &str) {
+        self.findings.push(Diagnostic::error(code, span, message).help(help));
     }
 
     /// Whether some statement could not be read, so that what seems to be missing may stand there.

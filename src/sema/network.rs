@@ -128,10 +128,11 @@ impl<'a> Compiler<'a> {
             Some(1) => Some(1),
             Some(3) => Some(3),
             _ => {
-                self.error(
+                self.error_help(
                     codes::IMPOSSIBLE_LITERAL,
                     span,
                     "there is one phase or there are three".to_owned(),
+                    "write `1 phase` or `3 phase`",
                 );
                 None
             }
@@ -158,7 +159,12 @@ impl<'a> Compiler<'a> {
         for mut args in props.rows() {
             let Some(ArgKind::Link(from, to, both)) = args.peek().map(|a| &a.kind) else {
                 let row = args.span();
-                self.error(codes::UNKNOWN_PROPERTY, row, format!("the link `{name}` has no such row"));
+                self.error_help(
+                    codes::UNKNOWN_PROPERTY,
+                    row,
+                    format!("the link `{name}` has no such row"),
+                    "a link has one row such as `main <-> dc` and properties such as `capacity 60 kW`",
+                );
                 continue;
             };
             let place = args.here();
@@ -166,17 +172,23 @@ impl<'a> Compiler<'a> {
             self.end(&args);
             ends += 1;
             if ends > 1 {
-                self.error(
+                self.error_help(
                     codes::DUPLICATE_PROPERTY,
                     place,
                     format!("the link `{name}` names its two ends twice"),
+                    "declare a second link for the second pair of buses",
                 );
                 continue;
             }
             let (a, b) = (self.bus(from), self.bus(to));
             if let (Some(a), Some(b)) = (a, b) {
                 if a == b {
-                    self.error(codes::OUT_OF_RANGE, place, "both ends are the same bus".to_owned());
+                    self.error_help(
+                        codes::OUT_OF_RANGE,
+                        place,
+                        "both ends are the same bus".to_owned(),
+                        "name another bus at one of the ends",
+                    );
                 }
                 (link.from, link.to, link.both) = (a, b, *both);
             }
@@ -314,11 +326,21 @@ impl<'a> Compiler<'a> {
             }
         };
         if first < 1 {
-            self.error(codes::IMPOSSIBLE_LITERAL, span, "ports are counted from 1".to_owned());
+            self.error_help(
+                codes::IMPOSSIBLE_LITERAL,
+                span,
+                "ports are counted from 1".to_owned(),
+                "write, for example, `port 1`",
+            );
             return None;
         }
         if first > last {
-            self.error(codes::REVERSED_RANGE, span, "the range of ports is reversed".to_owned());
+            self.error_help(
+                codes::REVERSED_RANGE,
+                span,
+                "the range of ports is reversed".to_owned(),
+                "write the lower port first",
+            );
             return None;
         }
         Some((first, last))

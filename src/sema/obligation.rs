@@ -89,10 +89,11 @@ impl Compiler<'_> {
                     f.role == Role::Consumer || (verb == "deliver" && f.role == Role::Storage)
                 });
             if !takes {
-                self.error(
+                self.error_help(
                     codes::WRONG_KIND,
                     name.span,
                     format!("`{}` is no consumer, so `{verb}` means nothing for it", name.text()),
+                    "name a consumer, or a group of consumers",
                 );
                 return None;
             }
@@ -115,15 +116,21 @@ impl Compiler<'_> {
                 let (from, to) = (self.instant(from), self.instant(to));
                 let (from, to) = (from?, to?);
                 if let Some(days) = &window.days {
-                    self.error(
+                    self.error_help(
                         codes::WRONG_KIND,
                         days.span,
                         "a window between two dated instants does not recur".to_owned(),
+                        "leave the days out, or write times of day without dates",
                     );
                     return None;
                 }
                 if !self.is_before(from, to) {
-                    self.error(codes::REVERSED_RANGE, window.span, "this ends before it begins".to_owned());
+                    self.error_help(
+                        codes::REVERSED_RANGE,
+                        window.span,
+                        "this ends before it begins".to_owned(),
+                        "exchange the two instants",
+                    );
                     return None;
                 }
                 Some(ObligationWindow::Dated(from, to))
@@ -133,10 +140,11 @@ impl Compiler<'_> {
                 let days = window.days.as_ref().map(|days| self.sched(days));
                 let (from, to) = (from?, to?);
                 if from == to {
-                    self.error(
+                    self.error_help(
                         codes::REVERSED_RANGE,
                         window.span,
                         "a window with equal ends is empty or a whole day".to_owned(),
+                        "write two different times; a whole day is `between 00:00 and 24:00`",
                     );
                     return None;
                 }

@@ -142,10 +142,11 @@ impl<'a> Compiler<'a> {
             "notify" => Verb::Notify,
             "follow" => Verb::Follow,
             other => {
-                self.error(
+                self.error_help(
                     codes::UNKNOWN_NAME,
                     verb.span,
                     format!("there is nothing like `{other}` to permit"),
+                    "permit, for example, to `set`, `limit`, `turn off`, `deliver` or `run`",
                 );
                 return None;
             }
@@ -166,10 +167,11 @@ impl<'a> Compiler<'a> {
                     .map(crate::ir::Family::all)
                     .collect();
                 if members.is_empty() {
-                    self.error(
+                    self.error_help(
                         codes::UNKNOWN_NAME,
                         word.span,
                         format!("no device is of the kind `{}`", word.text),
+                        "write the word after the colon of a declared device, such as `ev_charger`",
                     );
                     return None;
                 }

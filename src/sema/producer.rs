@@ -160,10 +160,11 @@ impl<'a> Compiler<'a> {
                 self.end(&args);
                 if let Some(value) = value {
                     if value > rated {
-                        self.error(
+                        self.error_help(
                             codes::REVERSED_RANGE,
                             span,
                             "the least load is above the rated power".to_owned(),
+                            "make `minimum load` at most `rated`",
                         );
                     } else {
                         minimum = value;

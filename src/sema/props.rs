@@ -315,10 +315,11 @@ impl<'a> Compiler<'a> {
     pub(super) fn share(&mut self, value: Rat, span: Span) -> Option<Rat> {
         if value.is_negative() || value > Rat::ONE {
             let text = self.slice(span).to_owned();
-            self.error(
+            self.error_help(
                 codes::IMPOSSIBLE_LITERAL,
                 span,
                 format!("`{text}` is no share between 0 % and 100 %"),
+                "write, for example, `95 %`",
             );
             return None;
         }

@@ -87,10 +87,11 @@ impl Compiler<'_> {
                     Some("import") => false,
                     Some("export") => true,
                     _ => {
-                        self.error(
+                        self.error_help(
                             codes::UNKNOWN_NAME,
                             name.span,
                             "a tariff has the prices `import` and `export`".to_owned(),
+                            "write, for example, `flat.import`",
                         );
                         return None;
                     }
@@ -149,10 +150,11 @@ impl Compiler<'_> {
             && head.ident.text == variable
         {
             if self.scope.members.is_some() {
-                self.error(
+                self.error_help(
                     codes::WRONG_KIND,
                     name.span,
                     format!("`{variable}` cannot stand inside a quantifier over another group"),
+                    "write the condition on the loop's own device outside the quantifier",
                 );
                 return Some(None);
             }

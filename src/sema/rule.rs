@@ -92,10 +92,11 @@ impl<'a> Compiler<'a> {
 
     fn loop_group(&mut self, each: &ast::ForEach) -> Option<GroupId> {
         if self.names.get(&each.variable.text).is_some() {
-            self.error(
+            self.error_help(
                 codes::DUPLICATE_NAME,
                 each.variable.span,
                 format!("`{}` is declared already; the loop needs another word", each.variable.text),
+                "choose a word that nothing else has, such as `one`",
             );
         }
         let subject = self.devices_named(&each.group)?;

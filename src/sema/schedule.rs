@@ -52,10 +52,11 @@ impl<'a> Compiler<'a> {
             State::Waiting => {}
         }
         if depth > 200 {
-            self.error(
+            self.error_help(
                 codes::TOO_DEEP,
                 node.node.name.span,
                 "schedules name each other too deeply".to_owned(),
+                "write out the days and hours of the innermost schedules",
             );
             return None;
         }
@@ -330,10 +331,11 @@ impl<'a> Compiler<'a> {
         let value = self.quantity_of(quantity, Type::Duration)?;
         let seconds = value.to_i64().and_then(|n| i32::try_from(n).ok()).filter(|n| (0..=43_200).contains(n));
         let Some(seconds) = seconds else {
-            self.error(
+            self.error_help(
                 codes::IMPOSSIBLE_LITERAL,
                 quantity.span,
                 "an offset from sunrise or sunset is a whole number of seconds up to 12 h".to_owned(),
+                "write, for example, `sunset + 30 min`",
             );
             return None;
         };

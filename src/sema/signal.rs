@@ -149,10 +149,11 @@ impl Compiler<'_> {
             Type::Bool => match &expr.kind {
                 ast::ExprKind::Bool(value) | ast::ExprKind::Switch(value) => Some(Value::Bool(*value)),
                 _ => {
-                    self.error(
+                    self.error_help(
                         codes::TYPE_MISMATCH,
                         expr.span,
                         "`on`, `off`, `true` or `false` is needed here".to_owned(),
+                        "write one of these words",
                     );
                     None
                 }

@@ -142,7 +142,12 @@ impl<'a> Compiler<'a> {
             [(&north, 90, latitude.span, "latitude"), (&east, 180, longitude.span, "longitude")]
         {
             if value.abs() > Rat::int(most) {
-                self.error(codes::IMPOSSIBLE_LITERAL, span, format!("a {what} is at most {most} degrees"));
+                self.error_help(
+                    codes::IMPOSSIBLE_LITERAL,
+                    span,
+                    format!("a {what} is at most {most} degrees"),
+                    "write latitude and longitude in degrees: `52.5 N 13.4 E`",
+                );
                 return;
             }
         }
@@ -158,7 +163,12 @@ impl<'a> Compiler<'a> {
                 let count = self.whole(&run.count, 1_000_000);
                 let length = self.seconds(&run.length);
                 if count == Some(0) {
-                    self.error(codes::IMPOSSIBLE_LITERAL, run.span, "a run has at least one step".to_owned());
+                    self.error_help(
+                        codes::IMPOSSIBLE_LITERAL,
+                        run.span,
+                        "a run has at least one step".to_owned(),
+                        "write, for example, `step 4 x 15 min`",
+                    );
                     return;
                 }
                 let (Some(count), Some(length_s)) = (count, length) else { return };
@@ -220,7 +230,12 @@ impl<'a> Compiler<'a> {
             return;
         }
         if i32::from(last.year) - i32::from(first.year) > 50 {
-            self.error(codes::IMPOSSIBLE_LITERAL, span, "a policy is valid for at most 50 years".to_owned());
+            self.error_help(
+                codes::IMPOSSIBLE_LITERAL,
+                span,
+                "a policy is valid for at most 50 years".to_owned(),
+                "choose a nearer last day, and renew the policy",
+            );
             return;
         }
         self.site.valid = (first, last);
@@ -261,10 +276,11 @@ impl<'a> Compiler<'a> {
                 // the first line may name the columns
                 None if at == 0 => {}
                 None => {
-                    self.error(
+                    self.error_help(
                         codes::FEED,
                         span,
                         format!("line {} of `{path}` does not begin with a date", at + 1),
+                        "write one day on each line, as `2026-12-25`",
                     );
                     return;
                 }
@@ -539,10 +555,11 @@ impl<'a> Compiler<'a> {
                     continue;
                 }
                 if found.is_some() {
-                    self.error(
+                    self.error_help(
                         codes::DUPLICATE_PROPERTY,
                         property.span,
                         "the site has `emergency` twice".to_owned(),
+                        "join the two conditions by `or`",
                     );
                     continue;
                 }
@@ -580,10 +597,11 @@ impl<'a> Compiler<'a> {
         let mut levels: Vec<ObjectiveLevel> = Vec::new();
         for level in &owned.node.levels {
             if level.direction == ast::Direction::Maximise {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     level.span,
                     "everything in `objective` is minimised".to_owned(),
+                    "write `minimise` with what is to be small",
                 );
             }
             let word = level.quantity.text();
@@ -608,10 +626,11 @@ impl<'a> Compiler<'a> {
                 }
             };
             if levels.iter().any(|l| l.goal == goal) {
-                self.error(
+                self.error_help(
                     codes::DUPLICATE_PROPERTY,
                     level.span,
                     format!("the objective names `{word}` twice"),
+                    "remove one of the two",
                 );
                 continue;
             }

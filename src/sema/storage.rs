@@ -204,10 +204,11 @@ impl<'a> Compiler<'a> {
         let value = self.share(value, span)?;
         if value < store.level_min || value > store.level_max {
             let text = self.text(span);
-            self.error(
+            self.error_help(
                 codes::OUT_OF_RANGE,
                 span,
                 format!("`{text}` lies outside the store's `charge_level`"),
+                "choose a level inside it, or widen `charge_level`",
             );
             return None;
         }

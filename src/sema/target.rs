@@ -78,10 +78,11 @@ impl Compiler<'_> {
             return None;
         }
         if let Target::Zone(_) = subject.target {
-            self.error(
+            self.error_help(
                 codes::WRONG_KIND,
                 name.span,
                 format!("`{}` is a zone, and a device or group is needed here", name.text()),
+                "name what heats or cools the zone",
             );
             return None;
         }
@@ -189,10 +190,11 @@ impl Compiler<'_> {
                     ("thermostat", format!("`{written}.setpoint`"))
                 }
                 Model::Control { .. } => {
-                    self.error(
+                    self.error_help(
                         codes::WRONG_KIND,
                         name.span,
                         format!("`{written}` is a control device and has no power"),
+                        "name the devices that it controls",
                     );
                     return None;
                 }

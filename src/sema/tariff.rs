@@ -54,10 +54,11 @@ impl<'a> Compiler<'a> {
                 if 86_400 % seconds == 0 {
                     interval_s = seconds;
                 } else {
-                    self.error(
+                    self.error_help(
                         codes::OUT_OF_RANGE,
                         at,
                         "a demand interval divides the day: 5, 15, 30 or 60 min".to_owned(),
+                        "take the interval that the contract names",
                     );
                 }
             }
@@ -142,7 +143,12 @@ impl<'a> Compiler<'a> {
         let (mut periods, mut otherwise): (Vec<PricePeriod>, Option<(Rat, Span)>) = (Vec::new(), None);
         let mut failed = rows.is_empty();
         if rows.is_empty() {
-            self.error(codes::MISSING_PROPERTY, span, "this block holds no price".to_owned());
+            self.error_help(
+                codes::MISSING_PROPERTY,
+                span,
+                "this block holds no price".to_owned(),
+                "add a row: `0.42 USD/kWh otherwise`",
+            );
         }
         for row in rows {
             let mut args = Args::new(row);
@@ -251,10 +257,11 @@ impl<'a> Compiler<'a> {
         }
         self.end(&args);
         if charges.iter().any(|c| c.name == name) {
-            self.error(
+            self.error_help(
                 codes::DUPLICATE_PROPERTY,
                 span,
                 format!("two demand charges of this tariff are on `{name}`"),
+                "join them into one, or name another schedule",
             );
             return;
         }

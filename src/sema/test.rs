@@ -33,10 +33,11 @@ impl<'a> Compiler<'a> {
             match &given.kind {
                 GivenKind::At(instant) => {
                     if test.at.is_some() {
-                        self.error(
+                        self.error_help(
                             codes::DUPLICATE_PROPERTY,
                             given.span,
                             "this test names two instants".to_owned(),
+                            "keep one, or write a second test",
                         );
                     }
                     test.at = self.instant(instant);
@@ -112,7 +113,12 @@ impl<'a> Compiler<'a> {
                     self.site.signals.get(id.index()).is_some_and(|s| s.ty == crate::quantity::Type::Bool);
                 if !truth {
                     let text = self.text(expr.span);
-                    self.error(codes::MISSING_PROPERTY, span, format!("`{text}` is given no value"));
+                    self.error_help(
+                        codes::MISSING_PROPERTY,
+                        span,
+                        format!("`{text}` is given no value"),
+                        "write its value after it, as in `weather.temperature 34 degC`",
+                    );
                     return None;
                 }
                 Some(vec![GivenWhat::Signal(reference, Value::Bool(true))])
@@ -177,7 +183,12 @@ impl<'a> Compiler<'a> {
             Some(SigRef::Member(id, index)) => Some((SigRef::Member(id, index), id)),
             _ => {
                 let text = self.text(span);
-                self.error(codes::WRONG_KIND, span, format!("`{text}` is not one reading that can be given"));
+                self.error_help(
+                    codes::WRONG_KIND,
+                    span,
+                    format!("`{text}` is not one reading that can be given"),
+                    "name a reading, a feed's signal or an event",
+                );
                 None
             }
         }
@@ -268,7 +279,12 @@ impl<'a> Compiler<'a> {
             Some(ast::Index::Range(_)) => None,
         };
         if index.is_none() {
-            self.error(codes::INDEX_OUT_OF_RANGE, name.span, "this rule holds no such bit".to_owned());
+            self.error_help(
+                codes::INDEX_OUT_OF_RANGE,
+                name.span,
+                "this rule holds no such bit".to_owned(),
+                "its `for` conditions are counted from 1",
+            );
         }
         index.map(|bit| vec![bit])
     }
@@ -294,7 +310,12 @@ impl<'a> Compiler<'a> {
         match index {
             Some(latch) => Some(vec![latch]),
             None => {
-                self.error(codes::INDEX_OUT_OF_RANGE, name.span, "this rule has no such member".to_owned());
+                self.error_help(
+                    codes::INDEX_OUT_OF_RANGE,
+                    name.span,
+                    "this rule has no such member".to_owned(),
+                    "choose an index inside the group over which it goes",
+                );
                 None
             }
         }

@@ -22,10 +22,11 @@ impl Compiler<'_> {
         match number.text.parse::<Rat>() {
             Ok(value) => Some(value),
             Err(_) => {
-                self.error(
+                self.error_help(
                     codes::IMPOSSIBLE_LITERAL,
                     number.span,
                     format!("`{}` is not a number", number.text),
+                    "write digits with a point: `3.5`",
                 );
                 None
             }
@@ -177,10 +178,11 @@ impl Compiler<'_> {
         match value.to_i64() {
             Some(n) if (1..=3_155_760_000).contains(&n) => Some(n),
             _ => {
-                self.error(
+                self.error_help(
                     codes::IMPOSSIBLE_LITERAL,
                     span,
                     "a duration is a whole number of seconds, at least one".to_owned(),
+                    "write, for example, `90 s` or `15 min`",
                 );
                 None
             }

@@ -33,10 +33,11 @@ impl Compiler<'_> {
         };
         let seconds = self.seconds(length);
         let [arg] = call.args.as_slice() else {
-            self.error(
+            self.error_help(
                 codes::TYPE_MISMATCH,
                 span,
                 format!("`{}` over a time takes one signal", call.function.text),
+                "write, for example, `max(weather.temperature, next 3 h)`",
             );
             return None;
         };
@@ -55,10 +56,11 @@ impl Compiler<'_> {
                 }
             }
             _ => {
-                self.error(
+                self.error_help(
                     codes::TYPE_MISMATCH,
                     arg.span,
                     "an aggregate over a time is taken of one signal".to_owned(),
+                    "name a single signal; declare a sum or difference as a feed",
                 );
                 return None;
             }
@@ -85,10 +87,11 @@ impl Compiler<'_> {
         }
         let (ty, domain) = if op == AggregateOp::Sum {
             if ty != Type::Power {
-                self.error(
+                self.error_help(
                     codes::AGGREGATE,
                     span,
                     format!("a sum over a time is taken of a power, and `{inner}` is {}", ty.a()),
+                    "write `mean`, `max` or `min` of it",
                 );
                 return None;
             }

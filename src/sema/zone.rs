@@ -95,7 +95,12 @@ impl<'a> Compiler<'a> {
                 }
                 _ => {
                     if !open {
-                        self.error(codes::OUT_OF_RANGE, span, "this band is never reached".to_owned());
+                        self.error_help(
+                            codes::OUT_OF_RANGE,
+                            span,
+                            "this band is never reached".to_owned(),
+                            "remove it, or say with `during` when the band before it holds",
+                        );
                     }
                     open = false;
                     Some(Sched::Always)

@@ -31,4 +31,9 @@ codes! {
     /// limit of a bus, link, port or grid connection is exceeded. Lower a fail-safe value, or declare
     /// by which reversion or watchdog the device gets there.
     FAIL_SAFE = 607, Finding, "a limit is broken when evl is gone";
+    /// What a consumer can take (`demand`) says nothing of what it must get. No load, zone or session
+    /// belongs to this one, and no rule delivers to it, runs it, turns it on or asks a least power of
+    /// it, so that plans leave it at its default. Devices under `control observe`, which evl never
+    /// moves, and `life_safety` devices need no need.
+    UNNEEDED = 608, Finding, "a consumer that nothing needs";
 }
