@@ -34,6 +34,7 @@ pub(super) fn read<'k>(known: &Known<'k>) -> Result<Rules<'k>, Diagnostics> {
         (site.held.iter()).filter_map(|h| Some((h.id, *known.state.held.get(&h.name)?))).collect();
     let evaluator = Evaluator::new(site, known.calendar);
     let held = held_guards(site);
+    let drifts = super::measured::drifts(known);
     let mut envs = Vec::with_capacity(known.steps.len());
     for (t, step) in known.steps.iter().enumerate() {
         let mut env = Environment::new(step.start);
@@ -41,7 +42,7 @@ pub(super) fn read<'k>(known: &Known<'k>) -> Result<Rules<'k>, Diagnostics> {
             let reading = value.map_or(Reading::Unknown, |v| Reading::Known(v.clone()));
             env.values.insert(signal.clone(), reading);
         }
-        super::measured::fill(known, t, &mut env);
+        super::measured::fill(known, &drifts, t, &mut env);
         env.latches.clone_from(&latches);
         for (id, for_s, inner) in &held {
             if evaluator.truth(inner, None, &env) == Truth::True {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::demands::{choice, interval, parts, zone_hull};
 use super::forks::{Overlay, Overlays, When};
+use super::means::Of;
 use super::prepare::Known;
 use super::scene::{Ask, Origins, Owner, Pieces, Scene, Total, What};
-use super::steps;
 use crate::bundle::{Override, Void};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, Status, Unit};
@@ -46,8 +46,12 @@ pub(super) fn apply(
         work.wishes(t, decision, overlay);
         work.origins(t, decision);
     }
-    work.averages(decisions);
-    work.totals(decisions, overlays);
+    super::means::gather(known, work.scene, decisions, overlays, Of::Devices);
+    let from = work.totals(decisions, overlays);
+    super::means::gather(known, work.scene, decisions, overlays, Of::Groups);
+    if let Some(totals) = work.scene.totals.get_mut(from..) {
+        totals.sort_by_key(|total| total.owner.statement);
+    }
     told.overrides = work.overrides();
     super::dues::add(known, decisions, overlays, scene, &mut told);
     if told.missing.is_empty() { Ok(told) } else { Err(told.missing) }
@@ -111,7 +115,7 @@ const fn devices(unit: &Unit) -> Option<MemberRange> {
 /// Class, what stood in the way, and the steps.
 type Overridden = (ClassId, Vec<EffectRef>, Vec<usize>);
 /// Class and bounds by step.
-type Bounds = (ClassId, BTreeMap<usize, (f64, f64)>);
+type Bounds = (ClassId, BTreeMap<usize, (Option<f64>, Option<f64>)>);
 /// A window of the clock with the steps that fill it.
 type Window = (Vec<(usize, f64)>, f64);
 
@@ -321,38 +325,8 @@ impl Work<'_, '_, '_> {
         }
     }
 
-    /// Effects on a mean over the clock: they bind in the part of each window in which they hold.
-    fn averages(&mut self, decisions: &[Decision]) {
-        type Key = (EffectRef, MemberRange, Attr, i64);
-        let mut by: BTreeMap<Key, Bounds> = BTreeMap::new();
-        for (t, decision) in decisions.iter().enumerate() {
-            for outcome in &decision.outcomes {
-                let (Some(over), Status::InForce, Unit::Devices(range)) =
-                    (outcome.averaged_s, &outcome.status, outcome.unit)
-                else {
-                    continue;
-                };
-                let Some(family) = self.known.site.family(range.family) else { continue };
-                for (attr, lo, hi) in parts(family, &outcome.demand) {
-                    let entry = by
-                        .entry((outcome.effect, range, attr, over))
-                        .or_insert_with(|| (outcome.class, BTreeMap::new()));
-                    entry.1.insert(t, (lo, hi));
-                }
-            }
-        }
-        for ((effect, range, attr, over), (class, bounds)) in by {
-            let owner = self.owner(effect, class);
-            for (window, lo, hi) in self.windows(over, &bounds) {
-                for device in range.devices() {
-                    let one = MemberRange { first: device.index, last: device.index, ..range };
-                    self.total(owner, &[one], &attr, (lo, hi), (window.clone(), None), None);
-                }
-            }
-        }
-    }
-
-    fn totals(&mut self, decisions: &[Decision], overlays: &Overlays) {
+    /// Totals at each instant; the place from which on those stand that hold whatever the plan does.
+    fn totals(&mut self, decisions: &[Decision], overlays: &Overlays) -> usize {
         for (t, overlay) in &overlays.steps {
             for (total, when) in overlay.totals.iter().filter(|(total, _)| total.averaged_s.is_none()) {
                 let owner = self.owner(total.effect, total.class);
@@ -361,71 +335,27 @@ impl Work<'_, '_, '_> {
                 self.total(owner, &total.members, &total.attr, bounds, (window, Some(when)), None);
             }
         }
-        type Key = (EffectRef, Vec<MemberRange>, Attr, Option<i64>);
-        let mut by: BTreeMap<Key, Bounds> = BTreeMap::new();
+        let from = self.scene.totals.len();
+        let mut by: BTreeMap<(EffectRef, Vec<MemberRange>, Attr), Bounds> = BTreeMap::new();
         for (t, decision) in decisions.iter().enumerate() {
-            let sometimes = |total: &&crate::eval::Total| {
-                let overlay = overlays.steps.get(&t).filter(|_| total.averaged_s.is_none());
-                overlay.is_some_and(|overlay| overlay.totals.iter().any(|(other, _)| other == *total))
+            let open = overlays.steps.get(&t).map(|overlay| overlay.totals.as_slice()).unwrap_or_default();
+            let always = |total: &&crate::eval::Total| {
+                total.averaged_s.is_none() && !open.iter().any(|(other, _)| other == *total)
             };
-            for total in decision.totals_in_force().filter(|total| !sometimes(total)) {
-                let lo = total.lo.as_ref().map_or(f64::NEG_INFINITY, Rat::to_f64);
-                let hi = total.hi.as_ref().map_or(f64::INFINITY, Rat::to_f64);
-                let key = (total.effect, total.members.clone(), total.attr.clone(), total.averaged_s);
-                by.entry(key).or_insert_with(|| (total.class, BTreeMap::new())).1.insert(t, (lo, hi));
+            for total in decision.totals_in_force().filter(always) {
+                let bounds = (total.lo.as_ref().map(Rat::to_f64), total.hi.as_ref().map(Rat::to_f64));
+                let key = (total.effect, total.members.clone(), total.attr.clone());
+                by.entry(key).or_insert_with(|| (total.class, BTreeMap::new())).1.insert(t, bounds);
             }
         }
-        for ((effect, members, attr, over), (class, bounds)) in by {
+        for ((effect, members, attr), (class, bounds)) in by {
             let owner = self.owner(effect, class);
-            match over {
-                Some(over) => {
-                    for (window, lo, hi) in self.windows(over, &bounds) {
-                        self.total(owner, &members, &attr, (lo, hi), (window, None), None);
-                    }
-                }
-                None => {
-                    for (t, (lo, hi)) in bounds {
-                        let window = (vec![(t, 1.0)], self.scene.hours(t));
-                        self.total(owner, &members, &attr, (Some(lo), Some(hi)), (window, None), None);
-                    }
-                }
+            for (t, bounds) in bounds {
+                let window = (vec![(t, 1.0)], self.scene.hours(t));
+                self.total(owner, &members, &attr, bounds, (window, None), None);
             }
         }
-    }
-
-    /// The windows of a mean with the time-weighted bounds, as far as steps have them.
-    /// Of a window that began before the plan the rest obeys the bound by itself.
-    fn windows(
-        &self,
-        over: i64,
-        bounds: &BTreeMap<usize, (f64, f64)>,
-    ) -> Vec<(Window, Option<f64>, Option<f64>)> {
-        let known = self.known;
-        let mut found = Vec::new();
-        let mut last: Vec<usize> = Vec::new();
-        for (begin, end) in steps::intervals(known.calendar, over, known.from(), known.until()) {
-            // parts of steps count by their share; in one step the power is the same all the time
-            let first = known.steps.partition_point(|step| step.end <= begin);
-            let inside = (known.steps.iter().enumerate().skip(first))
-                .take_while(|(_, step)| step.start < end)
-                .filter(|(t, _)| bounds.contains_key(t));
-            #[expect(clippy::cast_precision_loss, reason = "windows are far shorter than 2^53 s")]
-            let parts: Vec<(usize, f64)> = inside
-                .map(|(t, step)| (t, step.end.min(end).since(step.start.max(begin)) as f64 / 3600.0))
-                .collect();
-            let places: Vec<usize> = parts.iter().map(|(t, _)| *t).collect();
-            if parts.is_empty() || (places.len() == 1 && places == last) {
-                continue;
-            }
-            last = places;
-            let hours: f64 = parts.iter().map(|(_, hours)| hours).sum();
-            let shares: Vec<(usize, f64)> = parts.iter().map(|(t, part)| (*t, part / hours)).collect();
-            let mean = |pick: &dyn Fn(&(f64, f64)) -> f64| -> f64 {
-                shares.iter().map(|(t, share)| bounds.get(t).map_or(0.0, pick) * share).sum()
-            };
-            found.push(((shares.clone(), hours), Some(mean(&|b| b.0)), Some(mean(&|b| b.1))));
-        }
-        found
+        from
     }
 
     fn total(
@@ -437,22 +367,7 @@ impl Work<'_, '_, '_> {
         ((steps, hours), when): (Window, Option<&When>),
         wish: Option<Option<f64>>,
     ) {
-        let group: Vec<(Device, Attr)> =
-            members.iter().flat_map(|r| r.devices()).map(|d| (d, attr.clone())).collect();
-        let width: f64 = (members.iter())
-            .filter_map(|r| {
-                let family = self.known.site.family(r.family)?;
-                let (l, h) = family.hull(attr).unwrap_or((Rat::ZERO, Rat::ONE));
-                Some((h.to_f64() - l.to_f64()) * (f64::from(r.last - r.first) + 1.0))
-            })
-            .sum();
-        let place = match self.scene.groups.iter().position(|g| *g == group) {
-            Some(place) => place,
-            None => {
-                self.scene.groups.push(group);
-                self.scene.groups.len() - 1
-            }
-        };
+        let (place, width) = super::means::group(self.scene, self.known.site, members, attr);
         self.scene.totals.push(Total {
             owner,
             group: place,

@@ -67,11 +67,14 @@ impl From<Diagnostic> for PlanFailure {
 
 /// Seconds beyond which a plan is a study (planner.md 27).
 const STUDY_S: i64 = 7 * 86_400;
-/// How far conditions that the plan decides stay from their thresholds, in their own unit, where no
-/// plan nearer to them survives rounding.
-const OPEN_MARGINS: [f64; 3] = [0.0, 0.01, 0.05];
+/// How far conditions that the plan decides stay from their thresholds, as a multiple of what rounding moves
+/// them by, where no plan nearer to them survives it.
+const OPEN_MARGINS: [f64; 3] = [0.0, 1.0, 4.0];
 /// How often limits are tightened and the plan made again, where rounding breaks one.
 const TIGHTENINGS: usize = 3;
+/// The share of the target gap that the search among open conditions may leave; what is left of it is
+/// for the plan once they are settled.
+const OPEN_SHARE: f64 = 0.75;
 /// The target gap, currency: at most this may be lost by rounding each device by itself.
 const FINE: f64 = 0.01;
 /// The same as a share of what the fixed needs would cost from the grid.
@@ -203,6 +206,9 @@ impl Work<'_, '_> {
     /// One attempt, under the rules as they are settled.
     fn plan(&self, rules: Option<(&Rules<'_>, &Settled)>) -> Result<PlanDocument, PlanFailure> {
         let (known, gaps, solver) = (self.known, self.gaps, &self.solver);
+        // what the search among open conditions left of the target gap
+        let left_open = rules.map_or(0.0, |(_, settled)| settled.gap);
+        let searched = (gaps.money - left_open).max((1.0 - OPEN_SHARE) * gaps.money);
         let mut scene = self.scene.clone();
         let mut told = effects::Told::default();
         if let Some((rules, settled)) = rules {
@@ -214,10 +220,10 @@ impl Work<'_, '_> {
         resting::rest(known, &mut scene);
         let mut rounds = 0;
         loop {
-            let mut solved = solve(&scene, gaps, solver).map_err(|f| failure(known, f))?;
-            let money = solved.kinds.iter().position(|kind| *kind == Kind::Money);
-            if let Some(level) = money.and_then(|place| solved.climb.levels.get_mut(place)) {
-                level.gap += rules.map_or(0.0, |(_, settled)| settled.gap);
+            let mut solved =
+                solve(&scene, Gaps { money: searched, ..gaps }, solver).map_err(|f| failure(known, f))?;
+            if let Some(floor) = rules.and_then(|(_, settled)| settled.floor) {
+                bound_by(&mut solved, left_open, floor);
             }
             self.watch.doing("rounding to registers and verifying");
             let commands = rounding::commands(known, &solved);
@@ -263,7 +269,7 @@ impl Work<'_, '_> {
                     }
                     scene.margins = margins;
                     if moves {
-                        scene.keep_margin = (scene.keep_margin * 4.0).max(0.002);
+                        scene.keep_margin = (scene.keep_margin * 4.0).max(1.0);
                     }
                 }
             }
@@ -288,9 +294,19 @@ fn settle(
     open.forks.clone_from(&overlays.forks);
     effects::apply(known, &mut open, &rules.all(&|_| false), &overlays)?;
     resting::rest(known, &mut open);
-    let gaps = Gaps { tie_break: false, ..gaps };
+    let gaps = Gaps { tie_break: false, money: OPEN_SHARE * gaps.money, ..gaps };
     let solved = solve(&open, gaps, solver).map_err(|f| failure(known, f))?;
     Ok(guard::settled(&solved))
+}
+
+/// Makes the bound of a plan's money that of all plans, however the open conditions come out: what the
+/// search among them proved, `floor`. The plan that settled them lies at most `left` above it, and this one
+/// at most its own gap above that; where it is nearer than both, it is as near as it is.
+fn bound_by(solved: &mut Solved<'_, '_>, left: f64, floor: f64) {
+    let constant: f64 = solved.model.constant.values().sum();
+    let Some(place) = solved.kinds.iter().position(|kind| *kind == Kind::Money) else { return };
+    let Some(level) = solved.climb.levels.get_mut(place) else { return };
+    level.bound = (level.bound - left).max((floor - constant).min(level.optimum));
 }
 
 /// What rounding costs, currency.
@@ -465,7 +481,13 @@ pub(super) fn parts(solved: &Solved<'_, '_>) -> std::collections::BTreeMap<Part,
     parts
 }
 
-/// What the money level came to, with its proven gap.
+/// How far the money of a solution may lie above the best, currency.
 pub(super) fn gap(solved: &Solved<'_, '_>) -> f64 {
-    solved.level(Kind::Money).map_or(0.0, |l| l.gap)
+    solved.level(Kind::Money).map_or(0.0, super::levels::Reached::gap)
+}
+
+/// The least that any plan's money can come to, currency.
+pub(super) fn floor(solved: &Solved<'_, '_>) -> f64 {
+    let constant: f64 = solved.model.constant.values().sum();
+    solved.level(Kind::Money).map_or(f64::NEG_INFINITY, |money| money.bound) + constant
 }

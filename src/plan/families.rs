@@ -37,6 +37,7 @@ pub(super) fn build<'s, 'a>(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) 
     super::network::add(&mut b);
     super::obligation::add(&mut b);
     super::rules::add(&mut b);
+    super::means::add(&mut b);
     super::budget::add(&mut b);
     super::tariff::add(&mut b);
     super::supply::add(&mut b);

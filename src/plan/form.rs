@@ -149,9 +149,6 @@ pub(super) fn open_rules(site: &Site) -> Result<Vec<Open<'_>>, Diagnostics> {
                 EffectKind::Supply { .. } => {
                     refuse(effect.span, "origins under a guard that the plan decides", rule);
                 }
-                EffectKind::Bound { averaged_s: Some(_), .. } => {
-                    refuse(effect.span, "a mean under a guard that the plan decides", rule);
-                }
                 EffectKind::Run { .. } if rule.at_most_every_s.is_some() => {
                     refuse(effect.span, "`at most every` under a guard that the plan decides", rule);
                 }
@@ -411,12 +408,6 @@ impl<'f, 'k> Forms<'f, 'k> {
         let mut terms = Vec::with_capacity(lin.terms.len());
         for (factor, signal) in &lin.terms {
             let read = read(site, signal)?;
-            if let Read::Temperature(zone) = read {
-                let moves = |f: &crate::ir::Family| matches!(&f.model, Model::Consumer(c) if c.heats == Some(zone) || c.cools == Some(zone));
-                if !site.families.iter().any(moves) {
-                    self.refuse(place, "a guard on the temperature of a zone that nothing heats or cools");
-                }
-            }
             self.bounded(&read, place);
             terms.push((factor.to_f64(), read));
         }

@@ -8,6 +8,7 @@
 use super::form::{Atom, Form, Indicator};
 use super::measured::Read;
 use super::model::{Aff, Builder, Mode};
+use super::reach::{is_commanded, reach};
 use super::scene::{Keep, Owner, Pieces, Scene, What};
 use super::solve::Solved;
 use crate::bundle::register_step;
@@ -42,17 +43,13 @@ fn side(scene: &Scene<'_>, atom: &Atom) -> Side {
     // a flow that follows from commands moves by register steps; less would only pretend to cross
     let flow = atom.terms.iter().any(|(_, read)| matches!(read, Read::Flow(..)));
     let least = if flow { atom.step.max(STEP) } else { BEYOND };
-    let margin = scene.open_margin * if atom.terms.iter().all(|(_, r)| is_level(r)) { 0.1 } else { 1.0 };
+    let margin = if scene.open_margin > 0.0 { scene.open_margin * reach(scene, atom) } else { 0.0 };
     match atom.op {
         Cmp::Gt => Side::Above(atom.step + least + margin, atom.step - margin),
         Cmp::Lt => Side::Below(-atom.step - least - margin, -atom.step + margin),
         Cmp::Le => Side::Below(-margin, least + margin),
         Cmp::Ge | Cmp::Eq | Cmp::Ne => Side::Above(margin, -least - margin),
     }
-}
-
-const fn is_level(read: &Read) -> bool {
-    matches!(read, Read::Level(_))
 }
 
 /// The sides of a comparison of one commanded power, which holds whole register steps alone: the last
@@ -142,7 +139,8 @@ pub(super) fn close(b: &mut Builder<'_, '_>) {
     }
     for keep in &b.scene.keeps {
         let Some(sum) = value(b, &keep.atom) else { continue };
-        let margin = if place(b.scene, &keep.atom).is_some() { 0.0 } else { b.scene.keep_margin };
+        let moves = b.scene.keep_margin > 0.0 && place(b.scene, &keep.atom).is_none();
+        let margin = if moves { b.scene.keep_margin * reach(b.scene, &keep.atom) } else { 0.0 };
         b.hold(keep.owner, &sum, keep.lo + margin, keep.hi - margin);
     }
 }
@@ -328,6 +326,8 @@ pub(super) struct Settled {
     pub(super) keeps: Vec<Keep>,
     /// How far the money of the plan that settled them may lie above the best, currency.
     pub(super) gap: f64,
+    /// The least that the money of any plan can come to, currency; `None` where nothing was open.
+    pub(super) floor: Option<f64>,
 }
 
 /// Reads a plan made with open guards.
@@ -345,7 +345,7 @@ pub(super) fn settled(solved: &Solved<'_, '_>) -> Settled {
             Keep { owner: *owner, atom: atom.clone(), lo, hi }
         })
         .collect();
-    Settled { holds, keeps, gap: super::entry::gap(solved) }
+    Settled { holds, keeps, gap: super::entry::gap(solved), floor: Some(super::entry::floor(solved)) }
 }
 
 /// Puts what was settled into a scene: the rows that keep it, and the sets that rounding stays in.
@@ -373,21 +373,13 @@ pub(super) fn keep(scene: &mut Scene<'_>, settled: &Settled) {
 /// compared follows from several commands.
 fn place(scene: &Scene<'_>, atom: &Atom) -> Option<(Device, Attr, usize)> {
     let [(_, read)] = atom.terms.as_slice() else { return None };
-    let commanded = |device: Device, attr: &Attr| {
-        let family = scene.site.family(device.family)?;
-        let derived = match family.model {
-            Model::Grid { .. } => true,
-            Model::Store(_) => *attr == Attr::Power,
-            _ => false,
-        };
-        (!derived).then(|| (device, attr.clone(), atom.at))
+    let (device, attr, t) = match read {
+        Read::Level(device) => (*device, Attr::ChargeLevel, atom.at.checked_sub(1)?),
+        Read::Flow(device, attr) => (*device, attr.clone(), atom.at),
+        Read::On(device) => (*device, Attr::Power, atom.at),
+        Read::Temperature(_) => return None,
     };
-    match read {
-        Read::Level(device) => Some((*device, Attr::ChargeLevel, atom.at.checked_sub(1)?)),
-        Read::Flow(device, attr) => commanded(*device, attr),
-        Read::On(device) => commanded(*device, &Attr::Power),
-        Read::Temperature(_) => None,
-    }
+    is_commanded(scene.site, device, &attr).then_some((device, attr, t))
 }
 
 /// Whether rounding may move a comparison that has to stay on its side.

@@ -29,7 +29,8 @@ impl Islands {
         Self { of, loops }
     }
 
-    fn of(&self, family: &Family) -> usize {
+    /// The island on which a family stands, by the first of its buses.
+    pub(super) fn of(&self, family: &Family) -> usize {
         family.bus.and_then(|bus| self.of.get(bus.index()).copied()).unwrap_or(0)
     }
 

@@ -19,16 +19,41 @@ pub(super) enum Lazy {
     Semi(Semi),
 }
 
-/// Two ways to mend what is broken: a column and its bounds, the nearer way first.
+/// A column and the bounds that it gets.
+pub(super) type Way = (Col, f64, f64);
+
+/// Two ways to mend what is broken, the nearer way first.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mend {
     /// How far the nearer way is, as a share of what it would change.
     pub(super) away: f64,
     /// Either way.
-    pub(super) ways: [(Col, f64, f64); 2],
+    pub(super) ways: [Way; 2],
 }
 
 impl Lazy {
+    /// Narrows the program to what its bounds leave once this holds: a direction that has to run rules
+    /// the other out, and a bound in a gap moves to the gap's far end. After that either way to mend a
+    /// point within the bounds lies within them as well.
+    pub(super) fn narrow(&self, program: &mut Program) {
+        match self {
+            Self::Pair(Pair { a, b }) => {
+                for (runs, idle) in [(*a, *b), (*b, *a)] {
+                    if program.bounds(runs).0 > 0.0 {
+                        program.narrow(idle, f64::NEG_INFINITY, 0.0);
+                    }
+                }
+            }
+            Self::Semi(semi) if semi.lo > 0.0 => {
+                let (lower, upper) = program.bounds(semi.power);
+                let least = if lower > NONE { running(semi, lower) * semi.lo } else { lower };
+                let most = ((upper + NONE) / semi.lo).floor() * semi.hi;
+                program.narrow(semi.power, least, most);
+            }
+            Self::Semi(_) => {}
+        }
+    }
+
     /// Whether a point breaks it.
     pub(super) fn broken(&self, x: &[f64]) -> bool {
         match self {
@@ -46,7 +71,11 @@ impl Lazy {
             Self::Pair(Pair { a, b }) => {
                 let (less, more) = if at(x, *a) <= at(x, *b) { (*a, *b) } else { (*b, *a) };
                 let idle = |col: Col| (col, program.bounds(col).0.min(0.0), 0.0);
-                Mend { away: at(x, less) / at(x, more).max(NONE) / 2.0, ways: [idle(less), idle(more)] }
+                let ways = between(
+                    (idle(less), program.bounds(less).0 <= 0.0),
+                    (idle(more), program.bounds(more).0 <= 0.0),
+                );
+                Mend { away: at(x, less) / at(x, more).max(NONE) / 2.0, ways }
             }
             Self::Semi(semi) => {
                 let (lower, upper) = program.bounds(semi.power);
@@ -56,7 +85,8 @@ impl Lazy {
                 let fewer = (semi.power, lower.min(below), below);
                 let more = (semi.power, above, upper.max(above));
                 let (down, up) = (power - below, above - power);
-                let ways = if up <= down { [more, fewer] } else { [fewer, more] };
+                let (fewer, more) = ((fewer, lower <= below + NONE), (more, above <= upper + NONE));
+                let ways = if up <= down { between(more, fewer) } else { between(fewer, more) };
                 Mend { away: down.min(up) / (above - below).max(NONE), ways }
             }
         }
@@ -122,6 +152,15 @@ pub(super) fn complete(semis: &[Semi], x: &mut [f64]) {
     }
 }
 
+/// Two ways in their order; one that the bounds rule out gives way to the other.
+const fn between(near: (Way, bool), far: (Way, bool)) -> [Way; 2] {
+    match (near.1, far.1) {
+        (false, true) => [far.0, far.0],
+        (true, false) => [near.0, near.0],
+        _ => [near.0, far.0],
+    }
+}
+
 /// The fewest machines that take a power.
 fn running(semi: &Semi, power: f64) -> f64 {
     if power <= NONE { 0.0 } else { ((power - NONE) / semi.hi).ceil().max(1.0) }
@@ -129,4 +168,68 @@ fn running(semi: &Semi, power: f64) -> f64 {
 
 fn at(x: &[f64], col: Col) -> f64 {
     x.get(col.index()).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(a: (f64, f64), b: (f64, f64)) -> (Program, Pair) {
+        let mut program = Program::default();
+        let (a, b) = (program.col(a.0, a.1), program.col(b.0, b.1));
+        (program, Pair { a, b })
+    }
+
+    fn semi(power: (f64, f64), count: f64) -> (Program, Semi) {
+        let mut program = Program::default();
+        let (power, on) = (program.col(power.0, power.1), program.integer(0.0, count));
+        program.semi(power, on, 3.0, 4.0);
+        let semi = program.without_counts([]).pop().unwrap();
+        (program, semi)
+    }
+
+    #[test]
+    fn a_direction_that_has_to_run_rules_the_other_out() {
+        let (mut program, it) = pair((2.0, 5.0), (0.0, 5.0));
+        Lazy::Pair(it).narrow(&mut program);
+        assert_eq!((program.bounds(it.a), program.bounds(it.b)), ((2.0, 5.0), (0.0, 0.0)));
+        let (mut program, it) = pair((0.0, 5.0), (0.0, 5.0));
+        Lazy::Pair(it).narrow(&mut program);
+        assert_eq!((program.bounds(it.a), program.bounds(it.b)), ((0.0, 5.0), (0.0, 5.0)));
+        let (mut program, it) = pair((2.0, 5.0), (1.0, 5.0));
+        Lazy::Pair(it).narrow(&mut program);
+        assert!(program.is_contradictory());
+    }
+
+    #[test]
+    fn a_bound_in_a_gap_moves_to_its_far_end() {
+        // two machines of 3 to 4 kW: 0, 3 to 4, 6 to 8
+        for (power, count, left) in [
+            ((0.0, 9.0), 2.0, (0.0, 8.0)),
+            ((1.0, 5.0), 2.0, (3.0, 4.0)),
+            ((4.5, 8.0), 2.0, (6.0, 8.0)),
+            ((0.0, 2.0), 2.0, (0.0, 0.0)),
+            ((3.5, 3.7), 1.0, (3.5, 3.7)),
+        ] {
+            let (mut program, it) = semi(power, count);
+            Lazy::Semi(it).narrow(&mut program);
+            assert_eq!(program.bounds(it.power), left, "{power:?}");
+        }
+        let (mut program, it) = semi((4.5, 5.5), 2.0);
+        Lazy::Semi(it).narrow(&mut program);
+        assert!(program.is_contradictory());
+    }
+
+    #[test]
+    fn no_way_to_mend_a_point_leaves_its_bounds() {
+        let ways = |lazy: Lazy, program: &Program, x: &[f64]| lazy.mend(program, x).ways;
+        let (program, it) = pair((2.0, 5.0), (0.0, 5.0));
+        assert_eq!(ways(Lazy::Pair(it), &program, &[2.0, 3.0]), [(it.b, 0.0, 0.0); 2]);
+        let (program, it) = pair((0.0, 5.0), (0.0, 5.0));
+        assert_eq!(ways(Lazy::Pair(it), &program, &[2.0, 3.0]), [(it.a, 0.0, 0.0), (it.b, 0.0, 0.0)]);
+        let (program, it) = semi((1.0, 8.0), 2.0);
+        assert_eq!(ways(Lazy::Semi(it), &program, &[1.0])[1], (it.power, 3.0, 8.0));
+        let (program, it) = semi((0.0, 2.0), 1.0);
+        assert_eq!(ways(Lazy::Semi(it), &program, &[2.0]), [(it.power, 0.0, 0.0); 2]);
+    }
 }

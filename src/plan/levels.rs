@@ -43,11 +43,24 @@ impl Level {
 pub(super) struct Reached {
     /// The objective's value at the point finally taken.
     pub(super) value: f64,
-    /// Distance from the level's own optimum to its proven bound, before later levels spent what
-    /// `within` lets them.
-    pub(super) gap: f64,
+    /// The level's own optimum, before later levels spent what `within` lets them.
+    pub(super) optimum: f64,
+    /// Proven bound on that optimum.
+    pub(super) bound: f64,
     /// Reduced costs of the level's last continuous solve, by column.
     pub(super) reduced: Vec<f64>,
+}
+
+impl Reached {
+    /// A continuous level, which is its own bound.
+    fn exact(value: f64, reduced: Vec<f64>) -> Self {
+        Self { value, optimum: value, bound: value, reduced }
+    }
+
+    /// Distance from the level's own optimum to its proven bound.
+    pub(super) fn gap(&self) -> f64 {
+        (self.optimum - self.bound).max(0.0)
+    }
 }
 
 /// The point reached after all levels.
@@ -91,6 +104,10 @@ pub(super) fn climb(
     let lazies: Vec<Lazy> = (pairs.iter().map(|pair| Lazy::Pair(*pair)))
         .chain(semis.iter().map(|semi| Lazy::Semi(*semi)))
         .collect();
+    lazies.iter().for_each(|lazy| lazy.narrow(&mut program));
+    if program.is_contradictory() {
+        return Err(Fall::Infeasible);
+    }
     let mut split: Vec<usize> = Vec::new();
     // each round adds at least one binary, so there are at most `lazies.len() + 1` rounds
     for _ in 0..=lazies.len() {
@@ -116,7 +133,7 @@ fn attempt(
     let mut living: Option<Session<'_>> = None;
     let mut x: Vec<f64> = Vec::new();
     let mut before: Vec<f64> = Vec::new();
-    let mut gaps = Vec::new();
+    let mut bounds = Vec::new();
     let mut reached = Vec::new();
     let mut stopped = false;
     let known = split.len();
@@ -258,9 +275,9 @@ fn attempt(
             }
         };
         stopped |= solution.stopped;
-        gaps.push((solution.value - solution.bound).max(0.0));
+        bounds.push(solution.bound);
         if !program.has_integers() {
-            reached.push(Reached { value: solution.value, gap: 0.0, reduced: solution.reduced.clone() });
+            reached.push(Reached::exact(solution.value, solution.reduced.clone()));
         }
         x.clone_from(&solution.x);
         values.push((number, solution.value));
@@ -274,11 +291,11 @@ fn attempt(
         let (refined, again) = refine(original, levels, lazies, split, options, &x)?;
         x = refined;
         reached = again;
-        for (level, gap) in reached.iter_mut().zip(gaps) {
-            level.gap = gap;
+        for (level, bound) in reached.iter_mut().zip(bounds) {
+            level.bound = bound;
         }
     } else {
-        let none = || Reached { value: 0.0, gap: 0.0, reduced: vec![0.0; x.len()] };
+        let none = || Reached::exact(0.0, vec![0.0; x.len()]);
         reached.resize_with(levels.len(), none);
         for (r, level) in reached.iter_mut().zip(levels) {
             r.value = level.value(&x);
@@ -491,7 +508,7 @@ fn descend(
         if matches!(outcome, Outcome::Infeasible | Outcome::Failed(Stop::Time)) {
             // what the search for whole numbers found within its own tolerance stands as it is
             let value = level.value(&point);
-            reached.push(Reached { value, gap: 0.0, reduced: vec![0.0; point.len()] });
+            reached.push(Reached::exact(value, vec![0.0; point.len()]));
             continue;
         }
         let solution = take(outcome, number)?;
@@ -504,7 +521,7 @@ fn descend(
                 living = None;
             }
         }
-        reached.push(Reached { value: solution.value, gap: 0.0, reduced: solution.reduced });
+        reached.push(Reached::exact(solution.value, solution.reduced));
     }
     for (r, level) in reached.iter_mut().zip(levels) {
         r.value = level.value(&point);

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::prepare::Known;
+use crate::bundle::thermal_decay;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::eval::{Decision, Environment, Note, Reading};
-use crate::ir::{Attr, Device, Family, Model, RuleId, SigRef, SignalSource, Site, Value, ZoneId};
+use crate::ir::{Attr, Device, Family, Model, RuleId, SigRef, SignalSource, Site, Value, Zone, ZoneId};
 use crate::quantity::Rat;
 
 /// No step may rest on an amount that nobody knows: neither on the strictest one in its place, nor on
@@ -75,10 +76,61 @@ pub(super) fn read(site: &Site, signal: &SigRef) -> Option<Read> {
                 other => Read::Flow(device, other.clone()),
             })
         }
-        SignalSource::ZoneState(zone, Attr::Temperature) => Some(Read::Temperature(*zone)),
+        SignalSource::ZoneState(zone, Attr::Temperature) if is_moved(site, *zone) => {
+            Some(Read::Temperature(*zone))
+        }
         _ => None,
     }
 }
+
+/// Whether anything heats or cools a zone.
+pub(super) fn is_moved(site: &Site, zone: ZoneId) -> bool {
+    let moves =
+        |f: &Family| matches!(&f.model, Model::Consumer(c) if c.heats == Some(zone) || c.cools == Some(zone));
+    site.families.iter().any(moves)
+}
+
+/// Zones that nothing heats or cools and whose temperature something reads.
+pub(super) fn drifting(site: &Site) -> impl Iterator<Item = &Zone> {
+    (site.signals.iter()).filter_map(move |signal| match &signal.source {
+        SignalSource::ZoneState(zone, Attr::Temperature) if !is_moved(site, *zone) => site.zone(*zone),
+        _ => None,
+    })
+}
+
+/// Temperatures of zones that no decision moves, K at the beginning of each step.
+pub(super) type Drifts = BTreeMap<ZoneId, Vec<Rat>>;
+
+/// Where zones drift that nothing heats or cools: `T' = a T + (1 - a)(T_out + gains / UA)`, and what they
+/// gain stays in them where nothing is lost (planner.md 5).
+pub(super) fn drifts(known: &Known<'_>) -> Drifts {
+    let mut found = Drifts::new();
+    for zone in drifting(known.site) {
+        let Ok(mut now) = known.state.temperature(known.site, zone.id) else { continue };
+        let mean = |signal: Option<crate::ir::SignalId>, t: usize| {
+            signal.and_then(|id| known.on.mean(&SigRef::Only(id), t)).cloned().unwrap_or_default()
+        };
+        let mut series = Vec::with_capacity(known.steps.len());
+        for (t, step) in known.steps.iter().enumerate() {
+            series.push(now.clone());
+            let gains = mean(zone.gains, t);
+            let next = match gains.checked_div(&zone.heat_loss) {
+                Some(warmer) => {
+                    let keeps = thermal_decay(&zone.heat_loss, &zone.heat_capacity, step.seconds());
+                    let rest = mean(zone.outdoor, t) + warmer;
+                    &keeps * &now + (Rat::ONE - &keeps) * rest
+                }
+                None => now + (gains * step.hours()).checked_div(&zone.heat_capacity).unwrap_or_default(),
+            };
+            now = next.rounded(DIGITS);
+        }
+        found.insert(zone.id, series);
+    }
+    found
+}
+
+/// Decimals of a temperature that are carried from step to step.
+const DIGITS: u32 = 12;
 
 /// Whether the plan decides this attribute of a family.
 fn of(family: &Family, attr: &Attr) -> bool {
@@ -94,7 +146,7 @@ fn of(family: &Family, attr: &Attr) -> bool {
 /// Puts in what is known at the beginning of step `t` of quantities that are measured: states at the
 /// plan's beginning, what producers could give, and what the state says of the rest. What the plan
 /// decides is left open.
-pub(super) fn fill(known: &Known<'_>, t: usize, env: &mut Environment) {
+pub(super) fn fill(known: &Known<'_>, drifts: &Drifts, t: usize, env: &mut Environment) {
     let site = known.site;
     for signal in &site.signals {
         let family = match &signal.source {
@@ -113,7 +165,7 @@ pub(super) fn fill(known: &Known<'_>, t: usize, env: &mut Environment) {
                     known.state.temperature(site, zone).ok().map(Value::Number)
                 }
                 Some(_) => continue,
-                None => available(known, &reference, t),
+                None => available(known, &reference, t).or_else(|| drifted(drifts, &signal.source, t)),
             };
             let value = value.or_else(|| known.state.signal(site, &reference).flatten());
             env.values.insert(reference, value.map_or(Reading::Unknown, Reading::Known));
@@ -125,6 +177,11 @@ fn level(known: &Known<'_>, device: Device) -> Option<Value> {
     let Model::Store(store) = &known.site.family(device.family)?.model else { return None };
     let content = known.state.level(known.site, device).ok()?;
     content.checked_div(&store.capacity).map(Value::Number)
+}
+
+fn drifted(drifts: &Drifts, source: &SignalSource, t: usize) -> Option<Value> {
+    let SignalSource::ZoneState(zone, Attr::Temperature) = source else { return None };
+    drifts.get(zone)?.get(t).cloned().map(Value::Number)
 }
 
 /// What a producer could give in a step.

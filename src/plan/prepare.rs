@@ -205,11 +205,11 @@ fn present(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
             }
         }
     }
+    for zone in super::measured::drifting(site) {
+        note(known.state.temperature(site, zone.id).map(|_| ()));
+    }
     for zone in &site.zones {
-        let moved = site.families.iter().any(|f| {
-            matches!(&f.model, Model::Consumer(c) if c.heats == Some(zone.id) || c.cools == Some(zone.id))
-        });
-        if moved {
+        if super::measured::is_moved(site, zone.id) {
             let found = known.state.temperature(site, zone.id);
             note(found.map(|kelvin| {
                 scene.temperatures.insert(zone.id, kelvin.to_f64());

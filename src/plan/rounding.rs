@@ -116,22 +116,41 @@ impl Round<'_, '_, '_> {
         Command { unit: self.unit, attr, form, step, counts, running }
     }
 
-    /// A producer that may be curtailed: at its rating where it is not.
+    /// A producer that may be curtailed: at its rating where it is not. On the island of a store that
+    /// balances it, what one step rounds off the next makes good.
     fn curtailed(&self, rated: &Rat) -> Command {
         let step = self.step(&Attr::Power);
         let unit = step.to_f64();
         let values = self.values(&Attr::Power);
-        let counts = (values.iter().enumerate())
-            .map(|(t, v)| {
-                let top = self.solved.model.attrs.get(&(self.unit, Attr::Power)).and_then(|s| s.get(t));
-                let available = top.and_then(super::model::Aff::column).map_or(0.0, |c| self.available(c));
-                let full =
-                    self.whole(&Attr::Power, t, unit).last().map_or(floor(rated.to_f64() / unit), |p| p.1);
-                let most = i64::from(count_of(self.members())).saturating_mul(full);
-                if *v >= available - 1e-6 { most } else { ((v / unit).round() as i64).clamp(0, most) }
-            })
-            .collect();
+        let carried = self.is_balanced_by_a_store();
+        let mut owed = 0.0;
+        let mut counts = Vec::with_capacity(values.len());
+        for (t, v) in values.iter().enumerate() {
+            let top = self.solved.model.attrs.get(&(self.unit, Attr::Power)).and_then(|s| s.get(t));
+            let available = top.and_then(super::model::Aff::column).map_or(0.0, |c| self.available(c));
+            let full = self.whole(&Attr::Power, t, unit).last().map_or(floor(rated.to_f64() / unit), |p| p.1);
+            let most = i64::from(count_of(self.members())).saturating_mul(full);
+            if *v >= available - 1e-6 {
+                counts.push(most);
+                continue;
+            }
+            let hours = self.solved.model.scene.hours(t).max(1e-9);
+            let wanted = if *v > ZERO { v + owed / hours } else { *v };
+            let count = ((wanted / unit).round() as i64).clamp(0, most);
+            if carried {
+                owed += (v - count as f64 * unit) * hours;
+            }
+            counts.push(count);
+        }
         self.series(Attr::Power, CommandForm::AtMost, step, counts)
+    }
+
+    fn is_balanced_by_a_store(&self) -> bool {
+        let site = self.solved.model.scene.site;
+        let islands = Islands::new(site);
+        let forming = islands.forming(site);
+        let mut families = forming.iter().filter_map(|device| site.family(device.family));
+        families.any(|f| matches!(f.model, Model::Store(_)) && islands.of(f) == islands.of(self.family))
     }
 
     fn available(&self, col: super::solver::Col) -> f64 {

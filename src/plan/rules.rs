@@ -40,13 +40,19 @@ fn beyond(b: &Builder<'_, '_>, total: &Total) -> (f64, f64) {
 
 /// The mean of a group's sum over a window.
 pub(super) fn mean(b: &Builder<'_, '_>, total: &Total) -> Aff {
-    let mut sum = Aff::fixed(total.known);
-    let Some(group) = b.scene.groups.get(total.group) else { return sum };
+    let mut mean = Aff::fixed(total.known);
     for (t, share) in &total.steps {
-        for (device, attr) in group {
-            if let Some(power) = b.attr(*device, attr, *t) {
-                sum.add(&power, *share);
-            }
+        mean.add(&sum(b, total.group, *t), *share);
+    }
+    mean
+}
+
+/// What a group has in step `t`.
+pub(super) fn sum(b: &Builder<'_, '_>, group: usize, t: usize) -> Aff {
+    let mut sum = Aff::default();
+    for (device, attr) in b.scene.groups.get(group).into_iter().flatten() {
+        if let Some(power) = b.attr(*device, attr, t) {
+            sum.add(&power, 1.0);
         }
     }
     sum

@@ -90,6 +90,34 @@ pub(super) struct Total {
     pub(super) when: Option<When>,
 }
 
+/// A bound on a group's mean over one window, in whose steps it holds or not as the plan lets its guard.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Mean {
+    /// Whose.
+    pub(super) owner: Owner,
+    /// Place in [`Scene::groups`].
+    pub(super) group: usize,
+    /// Its steps.
+    pub(super) steps: Vec<MeanStep>,
+    /// Width of the physical range of the sum.
+    pub(super) width: f64,
+}
+
+/// A step of a mean's window.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MeanStep {
+    /// Which.
+    pub(super) at: usize,
+    /// h of the window that it fills.
+    pub(super) hours: f64,
+    /// Least.
+    pub(super) lo: f64,
+    /// Greatest.
+    pub(super) hi: f64,
+    /// When they hold; `None`: always.
+    pub(super) when: Option<When>,
+}
+
 /// What an obligation asks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum DueKind {
@@ -326,6 +354,8 @@ pub(super) struct Scene<'a> {
     pub(super) groups: Vec<Vec<(Device, Attr)>>,
     /// Totals and means.
     pub(super) totals: Vec<Total>,
+    /// Means under guards that the plan decides.
+    pub(super) means: Vec<Mean>,
     /// Obligations.
     pub(super) dues: Vec<Due>,
     /// What stays are too short for.
@@ -361,9 +391,10 @@ pub(super) struct Scene<'a> {
     pub(super) forked: BTreeMap<What, Forked>,
     /// Comparisons of decided quantities that are settled.
     pub(super) keeps: Vec<Keep>,
-    /// How far those that rounding may move stay from their threshold, in their own unit.
+    /// How far those that rounding may move stay from their threshold, as a multiple of what it
+    /// moves them by.
     pub(super) keep_margin: f64,
-    /// How far they stay from it already while the plan decides their side.
+    /// How far they stay from it already while the plan decides their side, likewise.
     pub(super) open_margin: f64,
 }
 
@@ -386,6 +417,7 @@ impl<'a> Scene<'a> {
             asks: Vec::new(),
             groups: Vec::new(),
             totals: Vec::new(),
+            means: Vec::new(),
             dues: Vec::new(),
             shorts: Vec::new(),
             allowances: Vec::new(),

@@ -1,8 +1,11 @@
 //! What must be in a store when the horizon ends (planner.md 13).
 
+use super::islands::Islands;
 use super::model::{Aff, Builder, Mode, Part, Wish};
 use super::scene::Owner;
-use crate::ir::{ClassId, Device, End, Family, Model, Statement, Store};
+use crate::bundle::{Step, register_step};
+use crate::ir::{Attr, ClassId, Device, End, Family, Model, Site, Statement, Store};
+use crate::quantity::Rat;
 
 pub(super) fn add(
     b: &mut Builder<'_, '_>,
@@ -40,6 +43,28 @@ pub(super) fn add(
             }
         }
     }
+}
+
+/// How near to an exact end a store comes that balances its island, kWh: what it gives and takes follows
+/// from the commands of these families there, each a register step away over the longest step at most, at
+/// the cell.
+pub(super) fn balanced<'f>(
+    site: &'f Site,
+    steps: &[Step],
+    family: &Family,
+    commanded: impl Iterator<Item = (&'f Family, &'f Attr)>,
+) -> Option<Rat> {
+    let Model::Store(store) = &family.model else { return None };
+    let islands = Islands::new(site);
+    let balances = islands.forming(site).iter().any(|device| device.family == family.id);
+    if !balances || !matches!(store.end, End::Exactly(_) | End::ExactlyStart) {
+        return None;
+    }
+    let there =
+        |(other, attr): &(&Family, &Attr)| islands.of(other) == islands.of(family) && **attr != Attr::On;
+    let moved: Rat = commanded.filter(there).map(|(other, attr)| register_step(other, attr)).sum();
+    let longest = steps.iter().map(|step| step.hours()).max().unwrap_or_default();
+    (moved * longest).checked_div(&store.efficiency_discharge)
 }
 
 /// The dearest kWh of the horizon, imported or of fuel, currency/kWh: what filling the store again may

@@ -55,6 +55,7 @@ pub(super) fn rounded(
     let objective = model.money.iter().map(|(_, col, v)| (*col, *v)).collect();
     let mut work = Work { solved, program, wholes: Vec::new(), told: Vec::new(), objective };
     work.breaches();
+    work.ends(alone);
     let powers = |attr: &Attr| !matches!(attr, Attr::On | Attr::Setpoint);
     let coarsest = alone.iter().filter(|c| powers(&c.attr)).map(|c| c.step.to_f64()).fold(0.0, f64::max);
     for (place, command) in alone.iter().enumerate() {
@@ -118,6 +119,24 @@ impl Work<'_, '_, '_> {
             } else {
                 let (lower, _) = self.program.bounds(breach.col);
                 self.program.set_bounds(breach.col, lower, at.max(lower).max(0.0));
+            }
+        }
+    }
+
+    /// A store that balances its island ends as near to an exact level as the others' registers let it.
+    fn ends(&mut self, alone: &[Command]) {
+        let model = &self.solved.model;
+        let site = model.scene.site;
+        let family_of = |unit: usize| site.family(model.units.get(unit)?.members.first()?.family);
+        for (unit, levels) in model.attrs.iter().filter(|((_, attr), _)| *attr == Attr::ChargeLevel) {
+            let commanded = alone.iter().filter_map(|c| Some((family_of(c.unit)?, &c.attr)));
+            let near = family_of(unit.0)
+                .and_then(|family| super::terminal::balanced(site, &model.scene.steps, family, commanded));
+            let last = levels.last().and_then(|level| level.terms.first());
+            if let (Some(near), Some((col, _))) = (near, last) {
+                let (lower, upper) = self.program.bounds(*col);
+                let near = if lower == upper { near.to_f64() } else { 0.0 };
+                self.program.set_bounds(*col, lower - near, upper + near);
             }
         }
     }

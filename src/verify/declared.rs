@@ -5,12 +5,12 @@ use super::Case;
 use super::distance::between;
 use super::ledger::{Breached, Duty, Ledger, When};
 use super::miss::Misses;
-use super::simulate::{Run, Trajectory};
-use crate::bundle::{Step, register_step};
+use super::simulate::{Islands, Run, Trajectory};
+use crate::bundle::{Names, Step, register_step};
 use crate::calendar::Calendar;
 use crate::inputs::price_pieces;
 use crate::ir::{
-    Attr, ClassId, Consumer, End, Family, Model, Price, SAFETY, SigRef, Statement, Store, Tariff,
+    Attr, ClassId, Consumer, Device, End, Family, Model, Price, SAFETY, SigRef, Statement, Store, Tariff,
 };
 use crate::quantity::Rat;
 
@@ -136,7 +136,7 @@ fn end(
                 _ => start(),
             };
             let Some(wanted) = wanted else { return 0 };
-            let near = nearest(case, family, store);
+            let near = balanced(case, device, store).unwrap_or_else(|| nearest(case, family, store));
             if content.at_least(last, &(&wanted - &near)) && content.at_most(last, &(&wanted + &near)) {
                 return 1;
             }
@@ -189,6 +189,34 @@ fn nearest(case: &Case<'_>, family: &Family, store: &Store) -> Rat {
     let longest = case.steps.iter().map(|s| s.hours()).max().unwrap_or_default();
     let step = [Attr::Charge, Attr::Discharge].iter().map(|a| register_step(family, a)).max();
     (step.unwrap_or_default() * longest).checked_div(&store.efficiency_discharge).unwrap_or_default()
+}
+
+/// As near as a store that balances its island comes to a level, kWh: what it gives and takes follows
+/// from the commands of all others there, each a register step away over the longest step at most, at
+/// the cell. `None` where the store is commanded itself.
+pub(super) fn balanced(case: &Case<'_>, device: Device, store: &Store) -> Option<Rat> {
+    let names = Names::new(case.site);
+    let islands = Islands::new(case.site);
+    let of = |family: &Family| family.bus.map(|bus| islands.of(bus));
+    let family_of = |name: &str| case.site.family(names.device(name)?.family);
+    let own = case.site.device_name(device);
+    if case.commands.iter().any(|series| series.device == own) {
+        return None;
+    }
+    let island = of(case.site.family(device.family)?);
+    let fed = case.site.families.iter().any(|f| matches!(f.model, Model::Grid { .. }) && of(f) == island);
+    if fed || !store.grid_forming {
+        return None;
+    }
+    let single = (case.commands.iter()).filter_map(|series| Some((family_of(&series.device)?, &series.attr)));
+    let named = |name: &str| case.site.families.iter().find(|family| family.name == name);
+    let sets = (case.groups.iter()).filter_map(|series| Some((named(&series.family)?, &series.attr)));
+    let moved: Rat = (single.chain(sets))
+        .filter(|(family, attr)| of(family) == island && **attr != Attr::On)
+        .map(|(family, attr)| register_step(family, attr))
+        .sum();
+    let longest = case.steps.iter().map(|s| s.hours()).max().unwrap_or_default();
+    (moved * longest).checked_div(&store.efficiency_discharge)
 }
 
 /// What each kWh less than at the beginning costs: the horizon's dearest import or fuel over the charging

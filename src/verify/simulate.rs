@@ -184,10 +184,10 @@ pub(super) fn balancing(case: &Case<'_>, commands: &Commands<'_>, units: &[Unit]
 }
 
 /// Which buses hang together.
-struct Islands(Vec<usize>);
+pub(super) struct Islands(Vec<usize>);
 
 impl Islands {
-    fn new(site: &Site) -> Self {
+    pub(super) fn new(site: &Site) -> Self {
         let mut mark: Vec<usize> = (0..site.buses.len()).collect();
         // as often as there are buses is enough for the marks to settle
         for _ in 0..site.buses.len() {
@@ -208,7 +208,7 @@ impl Islands {
         Self(mark)
     }
 
-    fn of(&self, bus: BusId) -> usize {
+    pub(super) fn of(&self, bus: BusId) -> usize {
         self.0.get(bus.index()).copied().unwrap_or(usize::MAX)
     }
 }

@@ -7,7 +7,7 @@ use super::fix::{Interval, ONE, TooLarge};
 use super::miss::Miss;
 use super::simulate::Run;
 use crate::bundle::{Step, store_decay, thermal_decay};
-use crate::ir::{Attr, Consumer, FamilyId, Model, SigRef, Store, Zone, ZoneId};
+use crate::ir::{Attr, Consumer, FamilyId, Model, SigRef, SignalSource, Store, Zone, ZoneId};
 use crate::quantity::Rat;
 
 /// Finest unit that keeps a year of steps inside 127 bits.
@@ -175,9 +175,11 @@ pub(super) fn temperatures(
         if out.contains_key(&zone.id) {
             continue;
         }
-        // a zone that nothing heats or cools and nobody holds is no part of a plan
+        // a zone that nothing heats or cools, nobody holds and nobody asks after is no part of a plan
         let serves = |run: &Run| machine(case, zone, run).is_some();
-        if !runs.iter().any(serves) && zone.class.is_none() {
+        let reads = |source: &SignalSource| matches!(source, SignalSource::ZoneState(id, Attr::Temperature) if *id == zone.id);
+        let asked = case.site.signals.iter().any(|signal| reads(&signal.source));
+        if !runs.iter().any(serves) && zone.class.is_none() && !asked {
             continue;
         }
         let thermal = thermal(case, zone, runs, None).map_err(|miss| vec![miss])?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::declared::{import_prices, shortfall_price};
+use super::declared::{balanced, import_prices, shortfall_price};
 use super::miss::{Miss, Misses};
 use super::obligations::Due;
 use super::simulate::Trajectory;
@@ -59,6 +59,7 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
             };
             found.push(format!("`{}` ends with at least its level at the start; {less}", family.name));
         }
+        found.extend(balances(facts.case, family));
     }
     let supplied = |decision: &Decision| {
         let wished = |asked: &Asked| matches!(asked, Asked::Supply { .. });
@@ -71,6 +72,18 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
         found.push("a study beyond 7 days is never applied: its levels end with the site's goals, and among equal plans none is preferred".to_owned());
     }
     found
+}
+
+/// The end of a store that balances its island follows from how the others are rounded (planner.md 13).
+fn balances(case: &Case<'_>, family: &Family) -> Option<String> {
+    let Model::Store(store) = &family.model else { return None };
+    let exact = matches!(store.end, End::Exactly(_) | End::ExactlyStart);
+    let near = balanced(case, family.all().devices().next()?, store).filter(|_| exact)?;
+    Some(format!(
+        "`{}` balances its island: it ends within {} kWh of what is asked, as the others are rounded",
+        family.name,
+        near.to_decimal(6)
+    ))
 }
 
 /// A state from longer before the plan than its first step lasts (planner.md 9).

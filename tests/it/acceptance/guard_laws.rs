@@ -456,7 +456,10 @@ fn unbeaten(case: &Case) -> Result<(), TestCaseError> {
         Ok(plan) => plan,
         // what reads what it commands itself has no meaning to hold a plan against
         Err(failure) if super::words(&failure.findings).starts_with("EVL1011") => return Ok(()),
-        Err(failure) => return Err(TestCaseError::fail(super::words(&failure.findings))),
+        Err(failure) => {
+            let words = super::words(&failure.findings);
+            return Err(TestCaseError::fail(format!("{words}\n{}\n{state}", policy(case))));
+        }
     };
     let power = |device: &str, attr: Attr, t: usize| {
         plan.command(device, &attr).and_then(|series| series.value(t)).map_or(0.0, |v| v.to_f64())
@@ -604,6 +607,44 @@ fn found_before() {
                 ..one(test(Of::Car, ">=", 7), Act::NoHeater)
             }],
             ..base.clone()
+        },
+        // a meter kept on its side of a threshold, whose other direction ran all the same
+        Case {
+            import: 10,
+            prices: [0, 14, 0],
+            export: 1,
+            level: 9,
+            warmth: 0,
+            outside: 13,
+            whole: false,
+            switched: true,
+            trip: 5,
+            wish: 2,
+            rules: vec![one(test(Of::Import, "<", 1), Act::NoCar)],
+        },
+        // a store that has to charge in full, likewise
+        Case {
+            import: 8,
+            prices: [0, 0, 0],
+            export: 0,
+            level: 0,
+            warmth: 0,
+            outside: 0,
+            whole: false,
+            switched: true,
+            trip: 7,
+            wish: 2,
+            rules: vec![
+                one(test(Of::Charge, "<", 5), Act::Car(0)),
+                Rule {
+                    until: Some(test(Of::Export, "<=", 7)),
+                    ..rule(
+                        Join::Both,
+                        [test(Of::Import, "<=", 11), test(Of::Discharge, "<=", 12)],
+                        Act::NoHeater,
+                    )
+                },
+            ],
         },
         // a level exactly full, which rounding cannot meet
         Case {

@@ -29,12 +29,16 @@ RULES
 "#;
 
 fn attempt(rules: &str, level: &str) -> Result<PlanDocument, String> {
+    attempt_with(rules, level, r#"{"hall": "20 degC"}"#)
+}
+
+fn attempt_with(rules: &str, level: &str, temperatures: &str) -> Result<PlanDocument, String> {
     let policy = SITE.replace("RULES", rules);
     let system =
         MemorySystem::new().file("site/site.evl", policy.as_str()).file("site/evl.yaml", "site: corner\n");
     let state = format!(
         r#"{{"schema": "evl.state/1", "site": "corner", "at": "2026-03-02T00:00:00Z",
-          "levels": {{"pack": "{level} %"}}, "temperatures": {{"hall": "20 degC"}},
+          "levels": {{"pack": "{level} %"}}, "temperatures": {temperatures},
           "signals": {{"weather.temperature": "10 degC"}}}}"#
     );
     try_planned(&system, "2026-03-02T00:00:00Z", &state).map_err(|f| super::words(&f.findings))
@@ -166,6 +170,70 @@ fn a_guard_on_a_temperature_and_one_on_many_members() {
     assert_eq!(car[..3], [11.0, 11.0, 11.0]);
     assert!(power(&plan, "pack", &Attr::Charge)[..3].iter().all(|c| *c <= 1.0));
     assert_eq!(!plan.overrides.is_empty(), fan.contains(&0.0));
+}
+
+/// A zone that loses its whole distance from outside but a 1/e-th in an hour.
+const SHED: &str =
+    "zone shed { heat_capacity 1 kWh/K, heat_loss 1 kW/K, temperature 0 degC .. 40 degC in comfort }\n";
+
+#[test]
+fn a_zone_that_nothing_heats_drifts_and_guards_read_where_it_is() {
+    // 10 + 20 exp(-t): 30, 17.3576, 12.7067, 10.9957, 10.3663, 10.1348 degC
+    for (guard, blown) in [
+        ("shed.temperature > 12 degC", [2.0, 2.0, 2.0, 0.0, 0.0, 0.0]),
+        ("shed.temperature <= 12.7 degC", [0.0, 0.0, 0.0, 2.0, 2.0, 2.0]),
+        ("shed.temperature <= 12.71 degC", [0.0, 0.0, 2.0, 2.0, 2.0, 2.0]),
+        ("shed.temperature < 11 degC for 2 h", [0.0, 0.0, 0.0, 0.0, 0.0, 2.0]),
+        ("shed.temperature > 15 degC until shed.temperature < 10.3 degC", [2.0, 2.0, 2.0, 2.0, 2.0, 0.0]),
+        // beside what the plan decides: a pack that stays full is emptied by nobody
+        ("shed.temperature > 12 degC and pack.charge_level <= 100 %", [2.0, 2.0, 2.0, 0.0, 0.0, 0.0]),
+    ] {
+        let rules = format!("{SHED}rule blow in contract {{ when {guard} then limit fan at least 2 kW }}");
+        let temperatures = r#"{"hall": "20 degC", "shed": "30 degC"}"#;
+        let plan = attempt_with(&rules, "0", temperatures).unwrap();
+        assert_eq!(power(&plan, "fan", &Attr::Power), blown, "{guard}");
+        let warm = before(&plan, "shed", Quantity::Temperature, 30.0);
+        for (t, warm) in warm.iter().enumerate() {
+            assert!((warm - 10.0 - 20.0 * (-(t as f64)).exp()).abs() < 1e-6, "{warm} at {t}");
+        }
+    }
+    let words = attempt(
+        &format!(
+            "{SHED}rule blow in contract {{ when shed.temperature > 12 degC then limit fan at least 2 kW }}"
+        ),
+        "0",
+    );
+    let words = words.unwrap_err();
+    assert!(words.starts_with("EVL1003") && words.contains("`shed`"), "{words}");
+}
+
+#[test]
+fn a_mean_binds_where_the_plan_lets_its_guard_hold() {
+    let trip = |kwh: u32, hour: u32| {
+        format!(
+            "rule trip in contract {{ deliver {kwh} kWh to car[1] between 00:00 and 0{hour}:00 daily }}\n"
+        )
+    };
+    let cost = |plan: &PlanDocument| super::model_cost(plan);
+    let slow = |over: &str| {
+        format!("rule slow in contract {{ when pack.charge_level < 50 % then limit car[1] to 4 kW{over} }}\n")
+    };
+    // an empty pack that may not be charged: the rule holds all the time. As a mean over four hours the
+    // car's 16 kWh fit into the two cheap ones; hour by hour half of them cost 20 ct more
+    let still = "rule still in contract { limit pack.charge to 0 kW }\n";
+    let [free, mean, each] = [String::new(), slow(" averaged over 4 h"), slow("")]
+        .map(|rule| cost(&plan(&(trip(16, 6) + still + &rule), "0")));
+    assert!((mean - free).abs() < 0.011, "{mean} against {free}");
+    assert!((each - mean - 1.6).abs() < 0.011, "{each} against {mean}");
+    // 30 kWh in four hours are more than the mean allows: the pack is charged to 50 % in the first hour, and
+    // is below it again at the beginning of one of the dear ones alone, in which the car stands still. The
+    // mean of that hour and the first is 4 kW, and 8 and 11 kWh are cheap
+    let plan = plan(&(trip(30, 4) + &slow(" averaged over 4 h")), "40");
+    let (car, level) = (power(&plan, "car[1]", &Attr::Power), before(&plan, "pack", Quantity::Level, 4.0));
+    assert!(car[..4].iter().sum::<f64>() >= 30.0 && plan.breaches.is_empty(), "{car:?} {level:?}");
+    let bound: Vec<f64> = (0..4).filter(|t| level[*t] < 4.9999).map(|t| car[t]).collect();
+    assert!(bound.iter().sum::<f64>() <= 4.0 * bound.len() as f64, "{car:?} {level:?}");
+    assert!((car[0] - 8.0).abs() < 0.01 && (car[1] - 11.0).abs() < 0.01, "{car:?} {level:?}");
 }
 
 #[test]

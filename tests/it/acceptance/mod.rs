@@ -13,6 +13,7 @@ mod haeo;
 mod infeasible;
 mod laws;
 mod minimum;
+mod open_gaps;
 mod origins;
 mod refusals;
 mod setpoints;

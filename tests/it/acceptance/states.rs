@@ -1,6 +1,6 @@
 //! States: what begins outside its band, what a horizon has to end with, and what waits.
 
-use evl::bundle::{PlanDocument, Quantity};
+use evl::bundle::{Document, PlanDocument, Quantity};
 use evl::system::MemorySystem;
 
 use super::planned_in;
@@ -128,6 +128,49 @@ storage pack : battery {
         let plan = planned(&(policy.to_owned() + fuel), "90 %");
         assert!(plan.breaches.is_empty(), "{:?}", breaches(&plan));
         assert!(*levels(&plan).last().unwrap() >= 0.9, "{:?}", levels(&plan));
+    }
+}
+
+/// What balances an island ends where the others' registers leave it: near to what is asked, by a bound
+/// that the plan states and the verifier computes for itself.
+#[test]
+fn an_islands_store_ends_exactly_as_far_as_registers_let_it() {
+    let policy = r#"
+edition 2026
+site hut {
+  timezone "UTC", currency EUR, step 30 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer roof : pv { on main, rated 5.8 kW }
+producer engine : generator { on main, rated 6 kW, fuel 0.30 EUR/kWh }
+consumer house : load { on main, load 1.5007 kW }
+consumer well : load { on main, demand 0 kW .. 3 kW }
+storage pack : battery {
+  on main, capacity 20 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 96 % / 97 %, grid_forming, END
+}
+rule water in contract { deliver 5.5 kWh to well between 00:00 and 03:00 daily }
+"#;
+    for (end, wanted) in [("end exactly start", 15.6), ("end exactly 50 %", 10.0)] {
+        let system = MemorySystem::new()
+            .file("site/site.evl", policy.replace("END", end).as_str())
+            .file("site/evl.yaml", "site: hut\n");
+        let state = r#"{"schema": "evl.state/1", "site": "hut", "at": "2026-03-02T00:00:00Z", "levels": {"pack": "78 %"}}"#;
+        let built = super::Built::new(&system, "2026-03-02T00:00:00Z", state);
+        let mut plan = built.plan().map_err(|f| super::words(&f.findings)).unwrap();
+        assert!(plan.breaches.is_empty(), "{end}: {:?}", breaches(&plan));
+        // three devices by 1 W for half an hour, at the cell: 0.0015 / 0.97
+        let said = "`pack` balances its island: it ends within 0.001546 kWh of what is asked, as the others are rounded";
+        assert!(plan.assumptions.iter().any(|a| a == said), "{end}: {:#?}", plan.assumptions);
+        let last = *levels(&plan).last().unwrap() * 10.0;
+        assert!((last - wanted).abs() <= 0.0015 / 0.97, "{end}: {last}");
+        // 4 W for half an hour are more than registers explain
+        let well = plan.commands.iter_mut().find(|series| series.device == "well").unwrap();
+        let some = well.counts.iter().position(|n| *n >= 100).unwrap();
+        well.counts[some] += if last > wanted { -4 } else { 4 };
+        let verdict = evl::verify::verify(&built.bundle, &plan.seal());
+        let words: Vec<&str> = verdict.misses.iter().map(|miss| miss.message.as_str()).collect();
+        assert!(words.iter().any(|w| w.starts_with("`pack` ends with")), "{end}: {words:?}");
     }
 }
 

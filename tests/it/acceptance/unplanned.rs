@@ -70,12 +70,6 @@ const REFUSED: &[(In, &str, &str, &str)] = &[
     ),
     (
         In::Policy,
-        "rule r in economy { when pack.charge_level < 50 % then limit fan to 1 kW averaged over 60 min }",
-        "a mean under a guard that the plan decides",
-        "averaged over 60 min",
-    ),
-    (
-        In::Policy,
         "rule r in economy { when pack.charge_level > 50 % then run fan for 1 h between 00:00 and 06:00 daily at most every 6 h }",
         "`at most every` under a guard that the plan decides",
         "run fan for 1 h",
@@ -91,13 +85,6 @@ const REFUSED: &[(In, &str, &str, &str)] = &[
         "rule r in economy { when pack.charge_level = 50 % then turn off fan }",
         "a guard on the exact value of what the plan decides",
         "pack.charge_level = 50 %",
-    ),
-    (
-        In::Policy,
-        "zone shed { heat_capacity 1 kWh/K, heat_loss 1 kW/K, temperature 0 degC .. 40 degC in comfort }\n\
-         rule r in economy { when shed.temperature > 30 degC then turn off fan }",
-        "a guard on the temperature of a zone that nothing heats or cools",
-        "shed.temperature > 30 degC",
     ),
     (
         In::Policy,
