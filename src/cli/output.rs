@@ -6,8 +6,11 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use super::usage::NotYet;
-use crate::diag::render::{self, Look, Report, paragraph};
+#[cfg(feature = "runtime")]
+use crate::diag::render::paragraph;
+use crate::diag::render::{self, Look, Report};
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, SourceMap, Tally, codes};
+#[cfg(feature = "runtime")]
 use crate::runtime::report::SAFE;
 #[cfg(feature = "solver")]
 use crate::system::{FileError, Kind};
@@ -181,6 +184,7 @@ pub(super) fn width(system: &dyn System) -> usize {
 
 /// Lines that pass a terminal's width, broken between words under the column in which they begin to
 /// speak. A command to be typed stays in one piece.
+#[cfg(feature = "runtime")]
 pub(super) fn fitted(system: &dyn System, text: &str) -> String {
     if !system.is_terminal(Stream::Out) {
         return text.to_owned();
@@ -232,7 +236,7 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "runtime"))]
 mod tests {
     use super::*;
     use crate::system::MemorySystem;

@@ -117,6 +117,9 @@ pub struct Report {
     pub(super) silences: Silences,
     /// registers that were written and confirmed
     pub registers_written: u32,
+    /// a person has said yes to what is shown
+    #[serde(skip)]
+    pub(super) consented: bool,
     /// the one command that makes things safe, after a failure
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safe_command: Option<String>,
@@ -209,6 +212,7 @@ impl Report {
             findings: Vec::new(),
             silences: Silences::default(),
             registers_written: 0,
+            consented: false,
             safe_command: None,
             exit: ExitCode::Success.number(),
         }
@@ -255,6 +259,30 @@ impl Report {
             });
         }
         self.excluded.push(ExcludedReport { device: subject.name.clone(), code, reason });
+    }
+
+    /// Whether the same would be written as another look had shown.
+    pub(super) fn shows_the_same(&self, shown: &Self) -> bool {
+        let mine = self.devices.iter().map(|d| (&d.device, &d.before, &d.after, &d.registers));
+        let theirs = shown.devices.iter().map(|d| (&d.device, &d.before, &d.after, &d.registers));
+        self.step == shown.step && mine.eq(theirs) && self.excluded == shown.excluded
+    }
+
+    /// The report of a second look, and what the first had already done.
+    #[must_use]
+    pub(super) fn after(mut self, first: Self) -> Self {
+        let unknown = ExitCode::Unknown.number();
+        let refused = matches!(self.exit_code(), ExitCode::Findings | ExitCode::Failure);
+        if first.exit == unknown || (refused && first.exit != ExitCode::Success.number()) {
+            self.exit = first.exit;
+            self.safe_command = self.safe_command.or(first.safe_command);
+        }
+        self.safety.splice(0..0, first.safety);
+        self.registers_written += first.registers_written;
+        let fresh: Vec<String> = first.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
+        self.notes.splice(0..0, fresh);
+        self.findings.splice(0..0, first.findings);
+        self.closed()
     }
 
     /// Takes in what another part of the same run has to tell.

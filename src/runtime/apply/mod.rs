@@ -78,8 +78,19 @@ pub(in crate::runtime) fn lock(
 }
 
 /// Applies the plan's present step.
+///
+/// While a person is asked the field goes on: with a yes everything is looked at again, the rules of the
+/// safety class first, and written only if it is still what was shown.
 pub async fn apply(system: &dyn System, papers: &Papers, plan: &PlanDocument, options: &Options) -> Report {
-    run(system, papers, Ok(plan), options).await
+    let started = system.monotonic();
+    let shown = run(system, papers, Ok(plan), options, None).await;
+    if !shown.consented {
+        return shown;
+    }
+    let passed = system.monotonic().saturating_sub(started).as_secs();
+    let later = |now: Instant| now.plus(i64::try_from(passed).unwrap_or(i64::MAX));
+    let options = Options { now: options.now.map(later), ..options.clone() };
+    run(system, papers, Ok(plan), &options, Some(&shown)).await.after(shown)
 }
 
 /// What is left of an apply whose plan cannot be used for the given reason: the safety class is
@@ -90,7 +101,7 @@ pub async fn apply_without_plan(
     reason: Diagnostic,
     options: &Options,
 ) -> Report {
-    run(system, papers, Err(Box::new(reason)), options).await
+    run(system, papers, Err(Box::new(reason)), options, None).await
 }
 
 async fn run(
@@ -98,6 +109,7 @@ async fn run(
     papers: &Papers,
     plan: Result<&PlanDocument, Box<Diagnostic>>,
     options: &Options,
+    shown: Option<&Report>,
 ) -> Report {
     let started = system.monotonic();
     let site = &papers.bundle.site;
@@ -173,7 +185,8 @@ async fn run(
     let over = Notify::new();
     let rest = async {
         let report =
-            plan_part(system, papers, accepted, journal, &field, &live, options, started, report).await;
+            plan_part(system, papers, accepted, journal, &field, &live, options, shown, started, report)
+                .await;
         over.notify_one();
         report
     };
@@ -202,6 +215,7 @@ async fn plan_part(
     field: &Field,
     live: &Live,
     options: &Options,
+    shown: Option<&Report>,
     started: std::time::Duration,
     mut report: Report,
 ) -> Report {
@@ -222,8 +236,12 @@ async fn plan_part(
     let judge = judge.visited(&plan.sessions, step);
     let run = Base { system, papers, field, judge: &judge, live, started, stop: &options.stop };
     let mut left = None;
-    let exit = match prepare(run, accepted, journal, options, &mut left, &mut report).await {
+    let exit = match prepare(run, accepted, journal, (options, shown), &mut left, &mut report).await {
         Ok(Some(run)) => return run.execute(report).await,
+        // whoever says yes must not hide what was done before the question
+        Ok(None) if report.consented => {
+            left.map(|lost| if lost { ExitCode::Unknown } else { ExitCode::Undone })
+        }
         Ok(None) => None,
         Err(finding) => {
             report = report.refused(*finding);
@@ -304,7 +322,10 @@ impl Live {
             report.exit = ExitCode::Unknown.number();
             // only trying again makes that safe; a release would hand the devices back
             report.safe_command = Some(AGAIN.to_owned());
-        } else if refused && !self.wrote.is_empty() && report.exit_code() != ExitCode::Unknown {
+        } else if (refused || report.consented)
+            && !self.wrote.is_empty()
+            && report.exit_code() != ExitCode::Unknown
+        {
             report.exit = ExitCode::Partial.number();
         }
     }

@@ -41,7 +41,7 @@ pub(super) async fn prepare<'a>(
     base: Base<'a>,
     accepted: Accepted<'a>,
     journal: Journal<'a>,
-    options: &Options,
+    (options, shown): (&Options, Option<&Report>),
     left: &mut Option<bool>,
     report: &mut Report,
 ) -> Result<Option<Run<'a>>, Box<Diagnostic>> {
@@ -179,8 +179,14 @@ pub(super) async fn prepare<'a>(
         report.note(if writes { "dry run: nothing was written" } else { "nothing to write" });
         return Ok(None);
     }
-    if writes && !options.yes {
-        consent(system, report, &options.stop).await?;
+    match shown {
+        None if writes && !options.yes => {
+            consent(system, report, &options.stop).await?;
+            report.consented = true;
+            return Ok(None);
+        }
+        Some(shown) if !report.shows_the_same(shown) => return Err(Box::new(changed())),
+        _ => {}
     }
     let begin = Record::Begin {
         site: site.name.clone(),
@@ -399,6 +405,13 @@ fn too_short(
         )
         .help("`--once` writes it nevertheless; `evl status` tells when it has lapsed"),
     ))
+}
+
+fn changed() -> Diagnostic {
+    let words = "nothing was written: the field changed while you were asked";
+    Diagnostic::nowhere(codes::NEEDS_CONSENT, Severity::Error, words)
+        .because("what would be written now is not what you said yes to")
+        .help("apply again and look at what is shown")
 }
 
 /// Asks the person at the terminal. What safety still tries goes on meanwhile, and a wish to end counts

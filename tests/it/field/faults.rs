@@ -18,7 +18,7 @@ use super::yard::{Host, ends, inventory_text, papers, papers_with, plan, profile
 const LIMIT: [(&str, Attr, CommandForm, i64); 1] = [("solar", Attr::Power, CommandForm::AtMost, 450)];
 
 /// Asks the fixture's control port from within an apply.
-fn at_once(control: u16, question: Value) -> impl FnOnce() + Send {
+pub(super) fn at_once(control: u16, question: Value) -> impl FnOnce() + Send {
     move || {
         let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", control)).unwrap());
         writeln!(stream.get_mut(), "{question}").unwrap();

@@ -298,6 +298,40 @@ async fn a_lost_reading_counts_as_the_rule_says() {
     assert_eq!(yard.fixture.peek(1, "123.Conn"), 1);
 }
 
+/// While a person is asked the field goes on.
+#[tokio::test]
+async fn what_happens_while_a_person_is_asked_is_seen_before_anything_is_written() {
+    let Some(mut yard) = Yard::start() else { return };
+    let host: &'static Host = Box::leak(Box::new(Host::new()));
+    let asked = Options { yes: false, ..host.options() };
+    let control = yard.fixture.control;
+    let poke = move |unit: u8, point: &'static str, value: i64| {
+        super::faults::at_once(control, json!({ "op": "poke", "unit": unit, "point": point, "value": value }))
+    };
+    // the air turns bad
+    host.person(poke(AIR.0, "203.PPV", 100));
+    let report = apply(host, &yard.papers, &plan(&yard.papers, 1, &usual()), &asked).await;
+    let codes_found = vec![codes::LIVE_RULE, codes::NEEDS_CONSENT];
+    assert_eq!(ends(&report), (ExitCode::Partial, codes_found), "{}", report.words());
+    assert!(yard.only_disconnected(), "{:?}", yard.written());
+
+    // another master writes
+    yard.renew();
+    yard.air(3);
+    yard.fixture.ask(&json!({ "op": "poke", "unit": 1, "point": "123.Conn", "value": 1 }));
+    yard.fixture.ask(&json!({ "op": "log", "clear": true }));
+    host.person(poke(4, "hr.MaxCurrent", 70));
+    let report = apply(host, &yard.papers, &plan(&yard.papers, 1, &usual()), &asked).await;
+    assert_eq!(ends(&report), (ExitCode::Findings, vec![codes::NEEDS_CONSENT]), "{}", report.words());
+    assert_eq!(yard.written(), []);
+
+    // nothing happens: what was shown is written
+    host.person(|| ());
+    let report = apply(host, &yard.papers, &plan(&yard.papers, 1, &usual()), &asked).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
+    assert_eq!(yard.fixture.peek(4, "hr.MaxCurrent"), 160);
+}
+
 /// Which rules a lost reading is held against.
 #[test]
 fn a_rule_answers_for_what_it_reads_alone() {
