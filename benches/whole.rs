@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a bench speaks to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures time and makes its own files")]
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to say")]
+#![expect(clippy::indexing_slicing, reason = "three powers, and a number below three")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -112,6 +113,63 @@ fn plans(work: &Path) {
     }
 }
 
+/// Hundred chargers that take nothing or 1.4 to 11 kW, with a stay each, behind a meter of so many kW.
+fn depot(site: &Path, limit: u32) {
+    let mut state = 12_345_u64;
+    let mut below = |n: u64| {
+        state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+        (state >> 8) % n
+    };
+    let at = |quarter: u64| {
+        format!("2026-03-{:02}T{:02}:{:02}", 2 + quarter / 96, quarter % 96 / 4, quarter % 4 * 15)
+    };
+    let mut stays = String::from("device,arrival,departure,energy,maximum_power\n");
+    for charger in 1..=100 {
+        let arrival = below(56);
+        let departure = (arrival + 12 + below(40)).min(96);
+        let wanted = 5 + below(45);
+        let (power, tenths) =
+            [("11", 110), ("7.4", 74), ("3.7", 37)][usize::try_from(below(3)).expect("below three")];
+        // nine tenths of what the stay lets through at most
+        let energy = wanted.min((departure - arrival) * tenths * 9 / 400);
+        let (arrival, departure) = (at(arrival), at(departure));
+        writeln!(stays, "charger[{charger}],{arrival},{departure},{energy} kWh,{power} kW").expect("writes");
+    }
+    let mut prices = String::from("time,price\n");
+    for hour in 0..26 {
+        writeln!(prices, "{},0.{:02}", at(4 * hour), 8 + below(30)).expect("writes");
+    }
+    let text = format!(
+        "edition 2026\n\nsite depot {{\n  timezone \"UTC\", currency EUR, step 15 min, horizon 24 h\n  \
+         valid 2026-01-01 .. 2026-12-31, signatures none\n}}\n\npriorities safety > contract > economy\n\
+         bus main {{ ac 400 V, 3 phase }}\n\
+         producer utility : grid {{ on main, import up to {limit} kW, tariff spot }}\n\
+         consumer hall : load {{ on main, load 20 kW }}\n\
+         consumer charger[1..100] : ev_charger {{\n  on main, demand one of {{ 0 kW, 1.4 kW .. 11 kW }}\n  \
+         sessions feed.charging\n}}\nfeed charging {{ file \"data/charging.csv\", time civil, sessions }}\n\
+         feed price {{\n  file \"data/price.csv\", time utc, stamp start, step 1 h, unit EUR/kWh\n  \
+         range 0 EUR/kWh .. 1 EUR/kWh\n}}\ntariff spot {{ import feed.price }}\n"
+    );
+    fs::create_dir_all(site.join("data")).expect("a folder");
+    fs::write(site.join("site.evl"), text).expect("writes");
+    fs::write(site.join("evl.yaml"), "site: depot\n").expect("writes");
+    fs::write(site.join("data/charging.csv"), stays).expect("writes");
+    fs::write(site.join("data/price.csv"), prices).expect("writes");
+    let state = "{\"schema\": \"evl.state/1\", \"site\": \"depot\", \"at\": \"2026-03-02T00:00:00Z\"}";
+    fs::write(site.join("state.json"), state).expect("writes");
+}
+
+/// The meter leaves room, binds now and then, and is all but too small.
+fn vehicles(work: &Path) {
+    for limit in [400, 220, 180] {
+        let site = work.join(format!("depot{limit}"));
+        depot(&site, limit);
+        let arguments =
+            ["plan", ".", "--from", "2026-03-02T00:00:00Z", "--state", "state.json", "-o", "plan.json"];
+        row(&format!("plan, 100 vehicles at {limit} kW (96 steps)"), "2 s", median(3, 0, &arguments, &site));
+    }
+}
+
 fn main() {
     // `cargo test --benches` only wants to know that it builds
     if std::env::args().any(|argument| argument == "--test") {
@@ -137,5 +195,6 @@ fn main() {
         assert!(growth < 25.0, "the time of check grows faster than its text");
     }
     plans(&work);
+    vehicles(&work);
     fs::remove_dir_all(&work).expect("cleans up");
 }

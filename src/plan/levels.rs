@@ -346,7 +346,7 @@ fn given(x: Vec<f64>, level: &Level, bound: f64, stopped: bool) -> Solution {
 /// Most continuous solves of the dive from a relaxation.
 const DIVE: usize = 120;
 /// Most continuous solves of the dive from a point with whole numbers.
-const MEND: usize = 30;
+const MEND: usize = 120;
 
 /// How many steps before and after a broken one may be broken next.
 const NEIGHBOURS: usize = 3;

@@ -333,7 +333,10 @@ fn forged_setpoints_powers_and_temperatures_are_refused() {
             "`pump` follows a setpoint",
         ),
         (refuses(&built, &plan, |p| p.expect.clear()), "does not say what it expects to find"),
-        (refuses(&built, &plan, |p| p.commands[0].form = CommandForm::AtMost), "form"),
+        (
+            refuses(&built, &plan, |p| p.commands[0].form = CommandForm::AtMost),
+            "mean something else to the device",
+        ),
     ];
     for (found, said) in cases {
         assert!(found.iter().any(|message| message.contains(said)), "{said}: {found:?}");
