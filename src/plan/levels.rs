@@ -354,7 +354,7 @@ const NEIGHBOURS: usize = 3;
 /// Most rounds in which only what is broken gets its whole column; then everything does. So few that
 /// one search among all of them is quicker get one round.
 const ROUNDS: usize = 6;
-const FEW: usize = 5_000;
+const FEW: usize = 500;
 
 /// The program with the whole columns known so far.
 fn with_split(original: &Program, lazies: &[Lazy], split: &[usize]) -> Program {
