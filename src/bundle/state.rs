@@ -11,7 +11,7 @@ use super::profile::Quantity;
 use crate::calendar::Instant;
 use crate::diag::{Code, Diagnostic, Diagnostics, Severity, codes};
 use crate::ir::{
-    Attr, Budget, BudgetQuantity, Device, Domain, SigRef, Signal, SignalSource, Site, Value, ZoneId,
+    Attr, Budget, BudgetQuantity, Device, Domain, SigRef, Signal, SignalSource, Site, Steered, Value, ZoneId,
 };
 use crate::quantity::{Rat, Type, Unit};
 
@@ -624,20 +624,30 @@ impl State {
         Some(given.as_ref().and_then(|given| signal_value(site, declared, given)))
     }
 
-    /// The devices that plans may not count on.
+    /// The devices that plans may not count on: those that are excluded, and the machines that follow a
+    /// setpoint which one of them holds.
     #[must_use]
     pub fn excluded(&self, site: &Site) -> BTreeSet<Device> {
         if self.excluded.is_empty() {
             return BTreeSet::new();
         }
         let names = Names::new(site);
-        self.excluded.iter().filter_map(|name| names.device(name)).collect()
+        let named: BTreeSet<Device> = self.excluded.iter().filter_map(|name| names.device(name)).collect();
+        let out = |family| named.contains(&Device { family, index: 1 });
+        let follow = site.steered().into_iter().filter(|steered| out(steered.holder));
+        let machines: Vec<Device> =
+            follow.map(|steered| Device { family: steered.machine, index: 1 }).collect();
+        named.into_iter().chain(machines).collect()
     }
 
-    /// Whether plans may not count on a device.
+    /// The zones that a setpoint steers as things stand: not those whose machine is excluded, by itself
+    /// or with the device that holds the setpoint.
     #[must_use]
-    pub fn is_excluded(&self, name: &str) -> bool {
-        self.excluded.iter().any(|out| out == name)
+    pub fn steered(&self, site: &Site) -> Vec<Steered> {
+        let out = self.excluded(site);
+        let mut steered = site.steered();
+        steered.retain(|steered| !out.contains(&Device { family: steered.machine, index: 1 }));
+        steered
     }
 }
 

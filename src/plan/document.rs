@@ -141,6 +141,7 @@ fn stays(known: &Known<'_>) -> Vec<crate::bundle::Session> {
 fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries>) {
     let site = facts.known.site;
     let (mut single, mut groups) = (Vec::new(), Vec::new());
+    let steered = facts.known.state.steered(site);
     for command in facts.commands {
         let members =
             facts.solved.model.units.get(command.unit).map(|u| u.members.as_slice()).unwrap_or_default();
@@ -156,7 +157,7 @@ fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries
         let Some(first) = members.first().copied() else { continue };
         let Some(family) = site.family(first.family) else { continue };
         if command.attr == Attr::Setpoint {
-            let zone = site.steered().into_iter().find(|steered| steered.machine == family.id);
+            let zone = steered.iter().find(|steered| steered.machine == family.id);
             let name = zone.and_then(|steered| site.zone(steered.zone)).map(|zone| zone.name.clone());
             single.extend(name.map(|device| CommandSeries {
                 device,
@@ -214,7 +215,7 @@ fn ranges(members: &[Device]) -> Vec<(u32, u32)> {
 fn expectations(facts: &Facts<'_, '_, '_, '_>, commands: &[CommandSeries]) -> Vec<Expectation> {
     let known = facts.known;
     let site = known.site;
-    let steered = site.steered();
+    let steered = known.state.steered(site);
     let mut found = Vec::new();
     for device in site.devices() {
         let name = site.device_name(device);

@@ -30,13 +30,14 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
     }
     let reduced = solved.level(Kind::Money).map(|l| l.reduced.as_slice()).unwrap_or_default();
     let mut found = Vec::new();
+    let steered = facts.known.state.steered(site);
     for command in facts.commands {
         let Some(device) = model.units.get(command.unit).and_then(|u| u.members.first()).copied() else {
             continue;
         };
         let Some(family) = site.family(device.family) else { continue };
         let zone = (command.attr == Attr::Setpoint)
-            .then(|| site.steered().into_iter().find(|steered| steered.machine == device.family))
+            .then(|| steered.iter().find(|steered| steered.machine == device.family))
             .flatten()
             .and_then(|steered| site.zone(steered.zone));
         let attr = match command.attr {

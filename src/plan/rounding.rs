@@ -34,7 +34,7 @@ pub(super) struct Command {
 pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Command> {
     let mut found = Vec::new();
     let balancing = Islands::new(known.site).forming(known.site);
-    let steered = known.site.steered();
+    let steered = known.state.steered(known.site);
     let follows = |device: Device| steered.iter().any(|steered| steered.machine == device.family);
     for (unit, members) in solved.model.units.iter().enumerate() {
         let Some(device) = members.members.first().copied() else { continue };

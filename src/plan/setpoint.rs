@@ -73,6 +73,9 @@ impl<'t> Track<'t> {
         let site = scene.site;
         let device = model.units.get(unit)?.members.first().copied()?;
         let steered = site.steered().into_iter().find(|steered| steered.machine == device.family)?;
+        if scene.excluded.contains(&device) {
+            return None;
+        }
         let (zone, machine, holder) =
             (site.zone(steered.zone)?, site.family(steered.machine)?, site.family(steered.holder)?);
         let x = &solved.climb.x;

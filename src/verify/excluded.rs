@@ -17,7 +17,7 @@ pub(super) fn devices(case: &Case<'_>) -> BTreeSet<Device> {
 
 /// Whether a device is one of them.
 pub(super) fn is(case: &Case<'_>, device: Device) -> bool {
-    !case.state.excluded.is_empty() && case.state.is_excluded(&case.site.device_name(device))
+    !case.state.excluded.is_empty() && devices(case).contains(&device)
 }
 
 /// What a consumer takes that nothing commands and nothing needs: as near to its default as its range
@@ -103,9 +103,20 @@ pub(super) fn words(case: &Case<'_>) -> Vec<String> {
             }
             _ => "do nothing".to_owned(),
         };
-        Some(format!(
-            "`{name}` is excluded by the state, and nothing commands it: it is presumed to {presumed}"
-        ))
+        let holder = case.site.steered().into_iter().find(|s| s.machine == device.family).map(|s| s.holder);
+        let holder =
+            holder.and_then(|id| case.site.family(id)).filter(|_| !case.state.excluded.contains(&name));
+        Some(match holder {
+            Some(holder) => format!(
+                "`{name}` follows the setpoint of `{}`, which the state excludes: it is presumed to {presumed}",
+                holder.name
+            ),
+            None => {
+                format!(
+                    "`{name}` is excluded by the state, and nothing commands it: it is presumed to {presumed}"
+                )
+            }
+        })
     };
     devices(case).into_iter().filter_map(one).collect()
 }

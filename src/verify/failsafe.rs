@@ -78,7 +78,7 @@ pub(super) fn check(
             })
             .collect();
         // a machine that follows a setpoint is anywhere in its range once nobody writes that
-        for steered in case.site.steered() {
+        for steered in case.state.steered(case.site) {
             let told = case.site.family(steered.holder).is_some_and(behind);
             if let Some(machine) = case.site.family(steered.machine).filter(|_| told) {
                 lost.retain(|(family, _)| *family != steered.machine || steered.holder == steered.machine);

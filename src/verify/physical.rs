@@ -460,7 +460,7 @@ fn zones(case: &Case<'_>, trajectory: &Trajectory, out: &mut Misses) {
 /// A setpoint that nothing follows is the temperature at the step's end, to one register step.
 fn setpoints(case: &Case<'_>, commands: &Commands<'_>, trajectory: &Trajectory, out: &mut Misses) {
     let zero = Rat::ratio(27_315, 100).unwrap_or_default();
-    let steered = case.site.steered();
+    let steered = case.state.steered(case.site);
     for (zone, series) in commands.zones.iter().filter(|(id, _)| !steered.iter().any(|s| s.zone == **id)) {
         let Some(values) = trajectory.temperatures.get(zone) else { continue };
         let name = case.site.zone(*zone).map_or("", |z| z.name.as_str());

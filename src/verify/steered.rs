@@ -57,7 +57,7 @@ pub(super) fn settle(
     if !misses.is_empty() {
         return Err(misses);
     }
-    for steered in case.site.steered() {
+    for steered in case.state.steered(case.site) {
         let (Some(zone), Some(machine)) = (case.site.zone(steered.zone), case.site.family(steered.machine))
         else {
             continue;
@@ -190,7 +190,7 @@ pub(super) fn check(
     trajectory: &Trajectory,
     out: &mut Misses,
 ) {
-    for Steered { zone: id, holder, .. } in case.site.steered() {
+    for Steered { zone: id, holder, .. } in case.state.steered(case.site) {
         let (Some(zone), Some(series)) = (case.site.zone(id), commands.zones.get(&id)) else { continue };
         let takes = case.site.family(holder).and_then(|family| family.ranges.get(&Attr::Setpoint));
         for (step, length) in case.steps.iter().enumerate() {
@@ -227,7 +227,7 @@ pub(super) fn check(
 pub(super) fn commanded(case: &Case<'_>, zone: ZoneId, step: usize) -> Option<Rat> {
     let name = &case.site.zone(zone)?.name;
     let series = case.commands.iter().find(|s| s.attr == Attr::Setpoint && s.device == *name)?;
-    let steered = case.site.steered().iter().any(|steered| steered.zone == zone);
+    let steered = case.state.steered(case.site).iter().any(|steered| steered.zone == zone);
     steered.then(|| kelvin(series, step)).flatten()
 }
 

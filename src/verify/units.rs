@@ -136,11 +136,21 @@ fn check_series(
 pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     let names = Names::new(case.site);
     let (mut out, mut found) = (Vec::new(), Commands::default());
-    let steered = case.site.steered();
+    let steered = case.state.steered(case.site);
+    let excluded = super::excluded::devices(case);
     let follows = |family: &Family| steered.iter().any(|steered| steered.machine == family.id);
     let holds = |family: &Family| steered.iter().any(|steered| steered.holder == family.id);
     for series in case.commands {
         if let Some(zone) = names.zone(&series.device) {
+            // whoever holds the setpoint would be written to
+            if let Some(gone) = setpoint_holders(case, zone).into_iter().find(|d| excluded.contains(d)) {
+                let name = case.site.device_name(gone);
+                let message = format!(
+                    "the plan commands the setpoint of `{}`, which `{name}` holds or follows and its state excludes",
+                    series.device
+                );
+                out.push(Miss::plan(&series.device, message));
+            }
             check_series(case, series, (&setpoint_step(case, zone), CommandForm::Fixed), &mut out);
             if series.attr != Attr::Setpoint || found.zones.insert(zone, series).is_some() {
                 out.push(Miss::plan(
@@ -176,7 +186,6 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
             out.push(Miss::plan(&series.device, message));
         }
     }
-    let excluded = super::excluded::devices(case);
     let refuse = |device: Device, out: &mut Vec<Miss>| {
         let name = case.site.device_name(device);
         let message = format!("the plan commands `{name}`, which its state excludes");
@@ -222,9 +231,17 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     if out.is_empty() { Ok(found) } else { Err(out) }
 }
 
+/// The devices that hold the setpoint of a zone or follow it.
+fn setpoint_holders(case: &Case<'_>, zone: ZoneId) -> Vec<Device> {
+    let thermostats = case.site.zone(zone).map(|zone| zone.thermostats.clone()).unwrap_or_default();
+    let steered = case.site.steered().into_iter().filter(|steered| steered.zone == zone);
+    let families = thermostats.into_iter().chain(steered.flat_map(|s| [s.holder, s.machine]));
+    families.filter_map(|id| case.site.family(id)).flat_map(|family| family.all().devices()).collect()
+}
+
 /// Register step of a zone's setpoint: of the device that holds it, else of its first thermostat.
 fn setpoint_step(case: &Case<'_>, zone: ZoneId) -> Rat {
-    let holder = case.site.steered().into_iter().find(|steered| steered.zone == zone);
+    let holder = case.state.steered(case.site).into_iter().find(|steered| steered.zone == zone);
     let first = || case.site.zone(zone).and_then(|zone| zone.thermostats.first()).copied();
     let thermostat = holder.map(|steered| steered.holder).or_else(first).and_then(|id| case.site.family(id));
     thermostat.map_or_else(|| default_step(&Attr::Setpoint), |t| register_step(t, &Attr::Setpoint))

@@ -38,12 +38,14 @@ impl Ends<'_> {
     ) -> Result<(Powers, Powers), Box<Diagnostic>> {
         let site = &self.papers.bundle.site;
         let expected = expected(self.plan, self.step, self.papers);
+        let excluded = self.plan.state.excluded(site);
         let mut base = Powers::new();
         for device in site.devices() {
             let name = site.device_name(device);
             let subject = self.subjects.iter().find(|s| s.device == device);
             let claim = match (expected.get(&name), subject) {
-                (_, Some(subject)) if self.plan.state.is_excluded(&name) => subject.widest(),
+                (_, Some(subject)) if excluded.contains(&device) => subject.widest(),
+                (..) if excluded.contains(&device) => widest(site, device),
                 (Some(power), _) => Claim::exactly(power.clone()),
                 (None, Some(subject)) => subject.widest(),
                 (None, None) => Claim::exactly(Rat::ZERO),
@@ -111,6 +113,19 @@ impl Ends<'_> {
             .help("plan again from a fresh snapshot of the state"),
         ))
     }
+}
+
+/// Everything that a device of another host can do, kW into its bus.
+fn widest(site: &Site, device: Device) -> Claim {
+    let most = |attr: Attr| site.family(device.family).and_then(|f| f.hull(&attr)).map(|(_, most)| most);
+    let role = site.family(device.family).map(|family| family.role);
+    let (taken, given) = match role {
+        Some(Role::Storage) => (most(Attr::Charge), most(Attr::Discharge)),
+        Some(Role::Consumer) => (most(Attr::Power), None),
+        Some(Role::Producer) => (None, most(Attr::Power)),
+        Some(Role::Control | Role::Slot) | None => (None, None),
+    };
+    Claim { lo: -&taken.unwrap_or_default(), hi: given.unwrap_or_default() }
 }
 
 /// The machine that follows the setpoint which a device holds, with everything that it can do.

@@ -318,3 +318,48 @@ fn guards_and_origins_take_them_as_presumed() {
         plan.flows.iter().filter(|flow| flow.to == "car[1]").map(|flow| flow.from.as_str()).collect();
     assert_eq!(fed, ["sun"]);
 }
+
+const HALL: &str = r#"
+gateway plant
+weather { source feed.weather, temperature -40 degC .. 60 degC }
+feed weather { file "w.csv", time utc, stamp start, step 12 h, column temperature "t" degC }
+consumer pump : heat_pump { on main, demand 0 kW .. 10 kW, heats hall, cop 3 }
+control lobby : thermostat { controls hall, gateway plant, profile "generic/thermostat", control command }
+zone hall { heat_capacity 20 kWh/K, heat_loss 0.1 kW/K, temperature 15 degC .. 26 degC in comfort }
+rule trip in contract { deliver 30 kWh to car[1] between 00:00 and 04:00 daily }
+"#;
+
+/// 20 kW of the grid, 2 for the house; with its thermostat out of hand the pump may take all its 10 kW,
+/// and so it may where it is out of hand itself: 8 are left for the car.
+#[test]
+fn a_thermostat_that_is_out_takes_its_machine_with_it() {
+    let state = |out: &str| format!(r#""temperatures": {{"hall": "20 degC"}}, "excluded": [{out}]"#);
+    let all = planned(HALL, &state(""));
+    assert!(all.command("hall", &Attr::Setpoint).is_some());
+    assert!(kw(&all, "car[1]", &Attr::Power).iter().any(|power| *power > 8.0));
+    let setpoint = all.commands.iter().find(|series| series.device == "hall").unwrap();
+    for (out, said) in [
+        (r#""lobby""#, "`pump` follows the setpoint of `lobby`, which the state excludes: it is presumed to"),
+        (r#""pump""#, "`pump` is excluded by the state, and nothing commands it: it is presumed to"),
+    ] {
+        let built = built(HALL, &state(out));
+        let plan = made(&built);
+        let commanded: Vec<&str> = plan.commands.iter().map(|series| series.device.as_str()).collect();
+        assert!(!commanded.contains(&"hall") && !commanded.contains(&"pump"), "{commanded:?}");
+        let car = kw(&plan, "car[1]", &Attr::Power);
+        assert!(car.iter().all(|power| *power <= 8.0), "{out}: {car:?}");
+        assert!((car.iter().sum::<f64>() - 30.0).abs() < 0.01, "{out}: {car:?}");
+        assert!(plan.assumptions.iter().any(|line| line.starts_with(said)), "{:?}", plan.assumptions);
+        // a setpoint beside it would be written to a device that nobody may touch, or move none
+        let mut forged = plan.clone();
+        forged.commands.push(setpoint.clone());
+        forged.expect.extend(all.expect.iter().filter(|found| found.device == "lobby").cloned());
+        let misses = verify(&built.bundle, &forged.seal()).misses;
+        assert!(misses.iter().any(|miss| miss.message.contains("its state excludes")), "{misses:?}");
+        // and the car may not have what the pump may take
+        let mut forged = plan.clone();
+        let series = forged.commands.iter_mut().find(|series| series.device == "car[1]").unwrap();
+        series.counts.iter_mut().for_each(|count| *count += 600);
+        assert!(!verify(&built.bundle, &forged.seal()).holds());
+    }
+}
