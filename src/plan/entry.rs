@@ -219,9 +219,14 @@ impl Work<'_, '_> {
         }
         resting::rest(known, &mut scene);
         let mut rounds = 0;
+        let mut missed = Vec::new();
         loop {
-            let mut solved =
-                solve(&scene, Gaps { money: searched, ..gaps }, solver).map_err(|f| failure(known, f))?;
+            let mut solved = match solve(&scene, Gaps { money: searched, ..gaps }, solver) {
+                Ok(solved) => solved,
+                // a plan exists: only none as far within its limits as rounding would need
+                Err(Failure::Infeasible(_)) if rounds > 0 => return Err(rounding_failure(known, &missed)),
+                Err(other) => return Err(failure(known, other)),
+            };
             if let Some(floor) = rules.and_then(|(_, settled)| settled.floor) {
                 bound_by(&mut solved, left_open, floor);
             }
@@ -271,6 +276,7 @@ impl Work<'_, '_> {
                     if moves {
                         scene.keep_margin = (scene.keep_margin * 4.0).max(1.0);
                     }
+                    missed = misses;
                 }
             }
         }

@@ -141,7 +141,13 @@ pub(super) fn close(b: &mut Builder<'_, '_>) {
         let Some(sum) = value(b, &keep.atom) else { continue };
         let moves = b.scene.keep_margin > 0.0 && place(b.scene, &keep.atom).is_none();
         let margin = if moves { b.scene.keep_margin * reach(b.scene, &keep.atom) } else { 0.0 };
-        b.hold(keep.owner, &sum, keep.lo + margin, keep.hi - margin);
+        let (least, most) = b.range(&sum);
+        let (lo, hi) = (keep.lo + margin, keep.hi - margin);
+        match net(b, &keep.atom, &sum) {
+            Some(net) if hi < least || lo > most => b.hold(keep.owner, &net, lo, hi),
+            // there is no room between the threshold and what is possible at all
+            _ => b.hold(keep.owner, &sum, lo.min(most.max(keep.lo)), hi.max(least.min(keep.hi))),
+        }
     }
 }
 
@@ -256,16 +262,17 @@ fn compared(b: &mut Builder<'_, '_>, atom: &Atom, owner: Owner) -> Aff {
     }
     let truth = Aff::of(b.program.integer(0.0, 1.0));
     let (holds, fails) = (truth.clone(), other(&truth));
-    match side(b.scene, atom) {
-        Side::Above(from, to) => {
-            from_on(b, &sum, (least, from), &holds);
-            up_to(b, &sum, (to, most), &fails);
-        }
-        Side::Below(to, from) => {
-            up_to(b, &sum, (to, most), &holds);
-            from_on(b, &sum, (least, from), &fails);
-        }
-    }
+    let (from, to, above, below) = match side(b.scene, atom) {
+        Side::Above(from, to) => (from, to, &holds, &fails),
+        Side::Below(to, from) => (from, to, &fails, &holds),
+    };
+    // a margin may lie beyond what a direction can be: then the other one has to run
+    let net = net(b, atom, &sum).filter(|_| to < least || from > most);
+    let beyond = |out: bool| net.as_ref().filter(|_| out).unwrap_or(&sum).clone();
+    let (floor, ceiling) = (beyond(from > most), beyond(to < least));
+    let (floor_least, ceiling_most) = (b.range(&floor).0, b.range(&ceiling).1);
+    from_on(b, &floor, (floor_least, from), above);
+    up_to(b, &ceiling, (to, ceiling_most), below);
     b.literals.push((owner, atom.clone(), truth.clone()));
     truth
 }
@@ -311,6 +318,22 @@ fn value(b: &Builder<'_, '_>, atom: &Atom) -> Option<Aff> {
         sum.add(&part, *factor);
     }
     Some(sum)
+}
+
+/// The sum of a comparison that reads one direction of a flow alone, with the other direction against
+/// it: far enough from a threshold of zero is only a flow the other way.
+fn net(b: &Builder<'_, '_>, atom: &Atom, sum: &Aff) -> Option<Aff> {
+    let [(factor, Read::Flow(device, attr))] = atom.terms.as_slice() else { return None };
+    let against = match attr {
+        Attr::Import => Attr::Export,
+        Attr::Export => Attr::Import,
+        Attr::Charge => Attr::Discharge,
+        Attr::Discharge => Attr::Charge,
+        _ => return None,
+    };
+    let mut net = sum.clone();
+    net.add(&b.attr(*device, &against, atom.at)?, -factor);
+    Some(net)
 }
 
 fn sum_of(a: &Aff, b: &Aff) -> Aff {

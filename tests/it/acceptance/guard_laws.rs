@@ -663,6 +663,20 @@ fn found_before() {
             ],
             ..base
         },
+        // no export at all, which only an import keeps through rounding
+        Case {
+            import: 10,
+            prices: [18, 0, 0],
+            export: 0,
+            level: 0,
+            warmth: 0,
+            outside: 0,
+            whole: false,
+            switched: false,
+            trip: 8,
+            wish: 2,
+            rules: vec![one(test(Of::Export, ">", 0), Act::Car(0))],
+        },
     ];
     for case in &found {
         unbeaten(case).unwrap();
