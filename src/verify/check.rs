@@ -74,6 +74,15 @@ pub fn draft(bundle: &Bundle, plan: &PlanDocument) -> Verdict {
     whole(bundle, plan, true)
 }
 
+/// What a plan says wrongly of that which its draft did not say yet. Where the draft held, and nothing
+/// else was changed since, the plan holds if this finds nothing.
+#[must_use]
+pub fn completed(plan: &PlanDocument, told: &Told) -> Vec<Miss> {
+    let mut out = Misses::default();
+    rules::compare(told, plan, &mut out);
+    out.into_list()
+}
+
 fn whole(bundle: &Bundle, plan: &PlanDocument, draft: bool) -> Verdict {
     let site = &bundle.site;
     let document = document(bundle, plan);

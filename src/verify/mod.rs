@@ -52,7 +52,7 @@ use crate::calendar::Calendar;
 use crate::inputs::{Inputs, OnSteps};
 use crate::ir::Site;
 
-pub use check::{Asked, Verdict, draft, verify};
+pub use check::{Asked, Verdict, completed, draft, verify};
 pub use fix::{Interval, TooLarge};
 pub use limits::Excess;
 pub use miss::Miss;

@@ -70,8 +70,7 @@ pub(super) fn check(
     told.assumptions = stated::assumptions(&facts, plan.study);
     told.unmanaged = unmanaged::of(case, calendar, trajectory, (&resting, &wanted), &plan.money);
     if !draft {
-        stated::compare(&told.assumptions, plan, out);
-        unmanaged::compare(told.unmanaged.as_ref(), &plan.money, out);
+        compare(&told, plan, out);
     }
     told.reasons = stated::reasons(&facts, plan, out);
     carried::rooms(case, trajectory, &wanted, out);
@@ -83,6 +82,12 @@ pub(super) fn check(
     overrides::compare(&told.overrides, &whole, plan, out);
     told.overrides.extend(whole);
     (asked, told)
+}
+
+/// The plan says what it takes for granted and what nobody deciding costs as it was `told`.
+pub(super) fn compare(told: &Told, plan: &PlanDocument, out: &mut Misses) {
+    stated::compare(&told.assumptions, plan, out);
+    unmanaged::compare(told.unmanaged.as_ref(), &plan.money, out);
 }
 
 /// The plan says of these obligations, each once, that they ask nothing.

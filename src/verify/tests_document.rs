@@ -170,6 +170,27 @@ fn a_right_plan_holds_and_costs_what_arithmetic_says() {
     assert_eq!(verdict.asked.steps, 4);
 }
 
+/// What a draft does not say yet is judged as soon as it is put in, by its own words alone.
+#[test]
+fn what_completes_a_draft_is_judged() {
+    let (bundle, plan) = document(&small());
+    let told = draft(&bundle, &plan).told;
+    assert_eq!(completed(&plan, &told), []);
+    let found = |change: &dyn Fn(&mut PlanDocument)| {
+        let mut changed = plan.clone();
+        change(&mut changed);
+        let misses = completed(&changed, &told);
+        assert_eq!(misses, verify(&bundle, &changed.seal()).misses);
+        misses.iter().map(|miss| miss.message.clone()).collect::<Vec<_>>().join("\n")
+    };
+    let words = found(&|plan| plan.assumptions.push("the sun shines".into()));
+    assert_eq!(words, "the plan assumes what does not follow from its policy: the sun shines");
+    let words = found(&|plan| plan.money.unmanaged = Some(rat("10.29")));
+    assert_eq!(words, "the plan says that nobody deciding costs 10.29 for `all`, it would be 10.28");
+    let words = found(&|plan| plan.money.unmanaged_parts = None);
+    assert!(words.contains("nobody deciding costs something for `all`"), "{words}");
+}
+
 #[test]
 fn bytes_read_back_and_any_edit_is_noticed() {
     let (bundle, plan) = document(&small());
