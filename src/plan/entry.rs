@@ -466,11 +466,13 @@ fn infeasible(known: &Known<'_>, conflict: &Conflict) -> PlanFailure {
 }
 
 fn rounding_failure(known: &Known<'_>, misses: &[crate::verify::Miss]) -> PlanFailure {
-    let first = misses.first();
-    let span = first.and_then(|m| m.span).unwrap_or(known.site.span);
+    // a draft's own words are made good by the verifier, once what it does holds
+    let does: Vec<&crate::verify::Miss> = misses.iter().filter(|miss| !miss.said).collect();
+    let told = if does.is_empty() { misses.iter().collect() } else { does };
+    let span = told.first().and_then(|m| m.span).unwrap_or(known.site.span);
     let mut finding =
         Diagnostic::error(codes::ROUNDING, span, "no plan survives rounding to what registers can hold");
-    for miss in misses.iter().take(5) {
+    for miss in told.into_iter().take(5) {
         finding = finding.because(miss.finding(&known.steps, |at| known.calendar.show(at)).message);
     }
     let finding = finding.help("loosen the limit by a register step, or give the device a finer register");
