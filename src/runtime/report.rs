@@ -265,7 +265,11 @@ impl Report {
     pub(super) fn shows_the_same(&self, shown: &Self) -> bool {
         let mine = self.devices.iter().map(|d| (&d.device, &d.before, &d.after, &d.registers));
         let theirs = shown.devices.iter().map(|d| (&d.device, &d.before, &d.after, &d.registers));
-        self.step == shown.step && mine.eq(theirs) && self.excluded == shown.excluded
+        // a gateway that keeps silent words its silence differently each time
+        let out = |report: &Self| -> Vec<(String, Code)> {
+            report.excluded.iter().map(|out| (out.device.clone(), out.code)).collect()
+        };
+        self.step == shown.step && mine.eq(theirs) && out(self) == out(shown)
     }
 
     /// The report of a second look, and what the first had already done.
@@ -277,12 +281,26 @@ impl Report {
             self.exit = first.exit;
             self.safe_command = self.safe_command.or(first.safe_command);
         }
-        self.safety.splice(0..0, first.safety);
+        // what the first look wrote stands in the second, which has nothing to write there
+        let wrote = |device: &DeviceReport| !device.registers.is_empty();
+        self.safety.retain(|now| {
+            wrote(now) || !first.safety.iter().any(|then| then.device == now.device && wrote(then))
+        });
+        let untold =
+            |then: &DeviceReport| wrote(then) || !self.safety.iter().any(|now| now.device == then.device);
+        let earlier: Vec<DeviceReport> = first.safety.into_iter().filter(untold).collect();
+        self.safety.splice(0..0, earlier);
         self.registers_written += first.registers_written;
+        self.silences.absorb(first.silences);
         let fresh: Vec<String> = first.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
         self.notes.splice(0..0, fresh);
-        self.findings.splice(0..0, first.findings);
-        self.closed()
+        let mut both = self.closed();
+        let known = |then: &Diagnostic| {
+            both.findings.iter().any(|now| (now.code, &now.message) == (then.code, &then.message))
+        };
+        let earlier: Vec<Diagnostic> = first.findings.into_iter().filter(|then| !known(then)).collect();
+        both.findings.splice(0..0, earlier);
+        both.closed()
     }
 
     /// Takes in what another part of the same run has to tell.
@@ -430,6 +448,80 @@ mod tests {
 
     fn keys(value: &serde_json::Value) -> Vec<&str> {
         value.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    fn excluding(code: Code, reason: &str) -> Report {
+        let mut report = Report::new("evl.apply/1", "yard", "UTC");
+        report.excluded.push(ExcludedReport { device: "pack".to_owned(), code, reason: reason.to_owned() });
+        report
+    }
+
+    #[test]
+    fn who_keeps_silent_otherwise_keeps_silent_still() {
+        let shown = excluding(codes::DEAD_GATEWAY, "its gateway is not reached: connection refused");
+        let again = excluding(codes::DEAD_GATEWAY, "its gateway is not reached: timed out");
+        assert!(again.shows_the_same(&shown));
+        // another reason to stay away is another thing than was shown, and so is another device
+        assert!(!excluding(codes::LOCAL_CONTROL, "LOCAL").shows_the_same(&shown));
+        let mut other = again.clone();
+        other.excluded[0].device = "solar".to_owned();
+        assert!(!other.shows_the_same(&shown));
+        assert!(!Report::new("evl.apply/1", "yard", "UTC").shows_the_same(&shown));
+    }
+
+    fn safe(device: &str, registers: Vec<Register>, detail: &str) -> DeviceReport {
+        DeviceReport {
+            device: device.to_owned(),
+            gateway: "roof".to_owned(),
+            identity: "bound to unit 1".to_owned(),
+            before: "on".to_owned(),
+            after: "off".to_owned(),
+            until: None,
+            registers,
+            outcome: None,
+            detail: detail.to_owned(),
+            safety: true,
+            notes: Vec::new(),
+        }
+    }
+
+    /// A second look finds much of what the first has told, and tells it no second time.
+    #[test]
+    fn two_looks_tell_each_thing_once() {
+        let register = || vec![Register { point: "limit".to_owned(), old: 1, new: 0 }];
+        let (mut first, mut second) =
+            (Report::new("evl.apply/1", "yard", "UTC"), Report::new("evl.apply/1", "yard", "UTC"));
+        first.safety =
+            vec![safe("a", register(), "written"), safe("b", vec![], "stands"), safe("c", vec![], "stood")];
+        second.safety = vec![
+            safe("a", vec![], "stands"),
+            safe("b", vec![], "stands still"),
+            safe("c", register(), "written"),
+        ];
+        first.registers_written = 1;
+        first.find(codes::LOCAL_CONTROL, "`d` is switched to local control");
+        first.find(codes::DRIFTED, "`e` drifted");
+        second.findings.push(
+            Diagnostic::nowhere(codes::LOCAL_CONTROL, Severity::Error, "`d` is switched to local control")
+                .because("seen again"),
+        );
+        first.silences.absent("roof", "its gateway at 127.0.0.1:1 is not reached: refused", "f");
+        second.silences.absent("roof", "its gateway at 127.0.0.1:1 is not reached: timed out", "g");
+        let both = second.after(first);
+        let told: Vec<_> = both.safety.iter().map(|d| (d.device.as_str(), d.detail.as_str())).collect();
+        assert_eq!(told, [("a", "written"), ("b", "stands still"), ("c", "written")]);
+        assert_eq!(both.registers_written, 1);
+        let told: Vec<&str> = both.findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "`e` drifted",
+                "the gateway `roof` at 127.0.0.1:1 is not reached: timed out",
+                "`d` is switched to local control"
+            ]
+        );
+        assert_eq!(both.findings[1].notes, ["`f`, `g` take no part"]);
+        assert_eq!(both.findings[2].notes, ["seen again"]);
     }
 
     /// Every key that a report can carry is in the published schema, and every key of the schema can be
