@@ -45,13 +45,19 @@ pub(super) fn inventory(system: &dyn System, folder: &Path) -> Result<Inventory,
     let files = entries.into_iter().filter(|entry| {
         entry.kind != Kind::Folder && (entry.name.ends_with(".yaml") || entry.name.ends_with(".yml"))
     });
-    let root = RepoRoot::new(system, folder).ok();
+    let root = match RepoRoot::new(system, folder) {
+        Ok(root) => root,
+        Err(error) => {
+            findings.push(error.reading().help("name the folder of the inventory with `--inventory`"));
+            return Err((findings, sources));
+        }
+    };
     let mut last = None;
     for file in files {
         let path = folder.join(&file.name);
         // what a link shows of this computer's other files is nobody's business
-        let led = root.as_ref().filter(|_| file.kind == Kind::Link);
-        if let Some(Err(fault)) = led.map(|root| root.resolve(system, &file.name)) {
+        let led = (file.kind == Kind::Link).then(|| root.resolve(system, &file.name));
+        if let Some(Err(fault)) = led {
             findings.push(fault.found(&path.display().to_string()));
             continue;
         }
