@@ -195,17 +195,17 @@ fn nearest(case: &Case<'_>, family: &Family, store: &Store) -> Rat {
 /// from the commands of all others there, each a register step away over the longest step at most, at
 /// the cell. `None` where the store is commanded itself.
 pub(super) fn balanced(case: &Case<'_>, device: Device, store: &Store) -> Option<Rat> {
+    let own = case.site.device_name(device);
+    if !store.grid_forming || case.commands.iter().any(|series| series.device == own) {
+        return None;
+    }
     let names = Names::new(case.site);
     let islands = Islands::new(case.site);
     let of = |family: &Family| family.bus.map(|bus| islands.of(bus));
     let family_of = |name: &str| case.site.family(names.device(name)?.family);
-    let own = case.site.device_name(device);
-    if case.commands.iter().any(|series| series.device == own) {
-        return None;
-    }
     let island = of(case.site.family(device.family)?);
     let fed = case.site.families.iter().any(|f| matches!(f.model, Model::Grid { .. }) && of(f) == island);
-    if fed || !store.grid_forming {
+    if fed {
         return None;
     }
     let single = (case.commands.iter()).filter_map(|series| Some((family_of(&series.device)?, &series.attr)));

@@ -77,8 +77,10 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
 /// The end of a store that balances its island follows from how the others are rounded (planner.md 13).
 fn balances(case: &Case<'_>, family: &Family) -> Option<String> {
     let Model::Store(store) = &family.model else { return None };
-    let exact = matches!(store.end, End::Exactly(_) | End::ExactlyStart);
-    let near = balanced(case, family.all().devices().next()?, store).filter(|_| exact)?;
+    if !matches!(store.end, End::Exactly(_) | End::ExactlyStart) {
+        return None;
+    }
+    let near = balanced(case, family.all().devices().next()?, store)?;
     Some(format!(
         "`{}` balances its island: it ends within {} kWh of what is asked, as the others are rounded",
         family.name,
