@@ -6,7 +6,7 @@
 
 use super::model::Aff;
 use super::rounding::Command;
-use super::scene::{Scene, What};
+use super::scene::{Pieces, Scene, What};
 use super::solve::Solved;
 use crate::bundle::{CommandForm, register_step};
 use crate::diag::{Diagnostic, Diagnostics, codes};
@@ -16,6 +16,9 @@ use crate::ir::{Attr, Family, Model, Site, Steered, Zone, ZoneId};
 const ZERO: f64 = 1e-7;
 /// How far a temperature may lie beyond a whole step and still be it, K.
 const NEAR: f64 = 1e-6;
+/// How far a machine stays from a limit of its power, in K at the step's end: beyond the verifier's last
+/// digit.
+const APART: f64 = 1e-9;
 /// 0 degC, K.
 const FREEZING: f64 = 273.15;
 
@@ -59,8 +62,8 @@ pub(super) struct Track<'t> {
     temperatures: Vec<f64>,
     /// The optimum's powers of the machine, kW.
     powers: Vec<f64>,
-    /// The most that the model lets the machine take, kW.
-    allowed: Vec<f64>,
+    /// The least and the most that the rules let the machine take, kW.
+    allowed: Vec<(f64, f64)>,
     /// K at the step's end of what the other machines do.
     others: Vec<f64>,
 }
@@ -84,7 +87,8 @@ impl<'t> Track<'t> {
         let power = model.attrs.get(&(unit, Attr::Power))?;
         let powers = values(power);
         let allowed = model.allowed.get(&(unit, Attr::Power))?;
-        let allowed = allowed.iter().map(|pieces| pieces.last().map_or(0.0, |piece| piece.1)).collect();
+        let ends = |pieces: &Pieces| Some((pieces.first()?.0, pieces.last()?.1));
+        let allowed = allowed.iter().map(|pieces| ends(pieces).unwrap_or_default()).collect();
         let mut track = Self {
             scene,
             steered,
@@ -198,9 +202,19 @@ impl<'t> Track<'t> {
         }
     }
 
+    /// The band of step `t`, K.
+    fn band(&self, t: usize) -> Option<(f64, f64)> {
+        self.scene.bands.get(&self.zone.id).and_then(|bands| bands.get(t)).copied().flatten()
+    }
+
     /// The least and the greatest setpoint in the machine's direction: what the register takes, what
     /// the rules leave, and the band, each as far as the optimum keeps it and there is a whole step.
     pub(super) fn bounds(&self, t: usize) -> (i64, i64) {
+        self.narrowed(t, self.band(t))
+    }
+
+    /// What the register takes, what the rules leave, and a band.
+    fn narrowed(&self, t: usize, band: Option<(f64, f64)>) -> (i64, i64) {
         let register = self.holder.hull(&Attr::Setpoint);
         let register = register
             .map_or((self.zone.range.0.to_f64(), self.zone.range.1.to_f64()), |(lo, hi)| {
@@ -208,7 +222,6 @@ impl<'t> Track<'t> {
             });
         let set = self.scene.sets.get(&What::Zone(self.zone.id)).and_then(|sets| sets.get(t));
         let set = set.and_then(|pieces| Some((pieces.first()?.0, pieces.last()?.1)));
-        let band = self.scene.bands.get(&self.zone.id).and_then(|bands| bands.get(t)).copied().flatten();
         let whole = |(lo, hi): (f64, f64)| {
             let (a, b) = (self.counted(lo), self.counted(hi));
             (ceil(a.min(b)), floor(a.max(b)))
@@ -239,22 +252,47 @@ impl<'t> Track<'t> {
 
     /// Register counts by step, each from where the ones before really lead.
     fn counts(&self) -> Vec<i64> {
+        self.kept(|t| (self.whole(t, self.optimum(t), self.does(t)), self.does(t)))
+    }
+
+    /// Register counts by step of wanted setpoints, each moved as far as the machine's own limits ask
+    /// from where the ones before really lead: what the rules let it take goes before the band.
+    pub(super) fn kept(&self, wanted: impl Fn(usize) -> (i64, Does)) -> Vec<i64> {
         let mut now = self.scene.temperatures.get(&self.zone.id).copied().unwrap_or(FREEZING);
         let mut counts = Vec::with_capacity(self.scene.len());
         for t in 0..self.scene.len() {
-            let free = self.counted(self.free(t, now));
-            let per_kw = self.gain(t) / self.step;
-            let mut setpoint = self.whole(t, self.optimum(t), self.does(t));
-            // a rule that lets it take less than it can
-            let (most, capacity) = (self.allowed.get(t).copied().unwrap_or(0.0), self.capacity(t));
-            if most < capacity - NEAR && setpoint as f64 > free + per_kw * most + NEAR {
-                setpoint = floor(free + per_kw * most).max(self.bounds(t).0);
-            }
-            let then = free.max((setpoint as f64).min(free + per_kw * capacity));
+            let (setpoint, does) = wanted(t);
+            let at = |power: f64| self.counted(self.free(t, now)) + self.gain(t) / self.step * power;
+            let setpoint = self.limited(t, setpoint, does, at);
+            let then = at(0.0).max((setpoint as f64).min(at(self.capacity(t))));
             now = FREEZING + self.sign * then * self.step;
             counts.push(self.register(setpoint));
         }
         counts
+    }
+
+    /// A setpoint that keeps the machine at rest where it rests, and within what the rules let it take;
+    /// `at` is where a power leads. A power that would meet its limit stays a step away from it.
+    fn limited(&self, t: usize, setpoint: i64, does: Does, at: impl Fn(f64) -> f64) -> i64 {
+        let (lowest, highest) = self.narrowed(t, None);
+        let apart = APART / self.step;
+        let below = |power: f64| (at(power) - apart).floor() as i64;
+        let above = |power: f64| (at(power) + apart).ceil() as i64;
+        let capacity = self.capacity(t);
+        let (least, most) = self.allowed.get(t).copied().unwrap_or((0.0, capacity));
+        let mut setpoint = setpoint;
+        let edge = self.band(t).map_or(f64::NEG_INFINITY, |(lo, hi)| self.counted(lo).min(self.counted(hi)));
+        let missed = self.optimum(t) < edge - NEAR / self.step;
+        if does == Does::Rests && missed {
+            setpoint = setpoint.min(floor(at(0.0)));
+        }
+        if least > ZERO && (setpoint as f64) < at(least) + apart {
+            setpoint = above(least);
+        }
+        if most < capacity - NEAR && setpoint as f64 > at(most) - apart {
+            setpoint = below(most);
+        }
+        setpoint.clamp(lowest, highest.max(lowest))
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn add(
 
 /// How near to an exact end a store comes that balances its island, kWh: what it gives and takes follows
 /// from the commands of these families there, each a register step away over the longest step at most, at
-/// the cell.
+/// the cell; of a setpoint, by the power that its step asks of the machine.
 pub(super) fn balanced<'f>(
     site: &'f Site,
     steps: &[Step],
@@ -62,9 +62,34 @@ pub(super) fn balanced<'f>(
     }
     let there =
         |(other, attr): &(&Family, &Attr)| islands.of(other) == islands.of(family) && **attr != Attr::On;
-    let moved: Rat = commanded.filter(there).map(|(other, attr)| register_step(other, attr)).sum();
     let longest = steps.iter().map(|step| step.hours()).max().unwrap_or_default();
+    let moves = |(other, attr): (&Family, &Attr)| match attr {
+        Attr::Setpoint => asked(site, other, &longest),
+        _ => register_step(other, attr),
+    };
+    let moved: Rat = commanded.filter(there).map(moves).sum();
     (moved * longest).checked_div(&store.efficiency_discharge)
+}
+
+/// Power of a machine that one register step of the setpoint it follows moves over so many hours, at
+/// most, kW: `(1 - exp(-h UA / C)) / UA` is at least `h / (C + h UA)`.
+fn asked(site: &Site, machine: &Family, hours: &Rat) -> Rat {
+    let steered = site.steered().into_iter().find(|steered| steered.machine == machine.id);
+    let Some((zone, holder)) =
+        steered.and_then(|steered| Some((site.zone(steered.zone)?, site.family(steered.holder)?)))
+    else {
+        return Rat::ZERO;
+    };
+    let most = machine.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
+    let worst = match &machine.model {
+        Model::Consumer(consumer) => consumer.cop.iter().map(|(_, cop)| cop.clone()).min(),
+        _ => None,
+    };
+    let heat = zone.heat_capacity.checked_div(hours).map(|kw| &kw + &zone.heat_loss);
+    let power = heat.and_then(|heat| {
+        (&register_step(holder, &Attr::Setpoint) * &heat).checked_div(&worst.unwrap_or(Rat::ONE))
+    });
+    power.map_or(most.clone(), |power| Rat::min_of(&power, &most))
 }
 
 /// The dearest kWh of the horizon, imported or of fuel, currency/kWh: what filling the store again may

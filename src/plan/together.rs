@@ -78,25 +78,27 @@ pub(super) fn rounded(
             *slot = count.round() as i64;
         }
     }
-    let tracks: Vec<Option<Track<'_>>> = (commands.iter())
-        .map(|command| (command.attr == Attr::Setpoint).then(|| Track::of(solved, command.unit)).flatten())
-        .collect();
-    for told in &work.told {
-        let Some(command) = commands.get_mut(told.command) else { continue };
-        let Some(track) = tracks.get(told.command).and_then(Option::as_ref) else { continue };
+    for (place, command) in commands.iter_mut().enumerate().filter(|(_, c)| c.attr == Attr::Setpoint) {
+        let Some(track) = Track::of(solved, command.unit) else { continue };
         let value = |col: Col| found.x.get(col.index()).copied().unwrap_or(0.0);
-        let steps = match told.follows {
-            Some((count, follows)) if value(follows) > 0.5 => value(count).round() as i64,
-            Some(_) => track.whole(told.step, 0.0, Does::Rests),
+        let states = model.temperatures.get(&track.zone());
+        let of = |told: &Told| match told.follows {
+            Some((count, follows)) if value(follows) > 0.5 => (value(count).round() as i64, told.does),
+            Some(_) => (track.whole(told.step, 0.0, Does::Rests), Does::Rests),
             None => {
-                let state = model.temperatures.get(&track.zone()).and_then(|states| states.get(told.step));
+                let state = states.and_then(|states| states.get(told.step));
                 let kelvin = state.map_or(FREEZING, |state| state.value(&found.x));
-                track.whole(told.step, track.counted(kelvin), told.does)
+                (track.whole(told.step, track.counted(kelvin), told.does), told.does)
             }
         };
-        if let Some(slot) = command.counts.get_mut(told.step) {
-            *slot = track.register(steps);
+        let mut wanted: Vec<(i64, Does)> =
+            (command.counts.iter()).map(|count| (track.register(*count), Does::Follows)).collect();
+        for told in work.told.iter().filter(|told| told.command == place) {
+            if let Some(slot) = wanted.get_mut(told.step) {
+                *slot = of(told);
+            }
         }
+        command.counts = track.kept(|t| wanted.get(t).copied().unwrap_or((0, Does::Rests)));
     }
     Some(commands)
 }

@@ -6,7 +6,7 @@ use super::distance::between;
 use super::ledger::{Breached, Duty, Ledger, When};
 use super::miss::Misses;
 use super::simulate::{Islands, Run, Trajectory};
-use crate::bundle::{Names, Step, register_step};
+use crate::bundle::{CommandSeries, Names, Step, register_step};
 use crate::calendar::Calendar;
 use crate::inputs::price_pieces;
 use crate::ir::{
@@ -193,7 +193,8 @@ fn nearest(case: &Case<'_>, family: &Family, store: &Store) -> Rat {
 
 /// As near as a store that balances its island comes to a level, kWh: what it gives and takes follows
 /// from the commands of all others there, each a register step away over the longest step at most, at
-/// the cell. `None` where the store is commanded itself.
+/// the cell; a machine that follows a setpoint by the power that a step of that is worth to its zone.
+/// `None` where the store is commanded itself.
 pub(super) fn balanced(case: &Case<'_>, device: Device, store: &Store) -> Option<Rat> {
     let own = case.site.device_name(device);
     if !store.grid_forming || case.commands.iter().any(|series| series.device == own) {
@@ -211,11 +212,22 @@ pub(super) fn balanced(case: &Case<'_>, device: Device, store: &Store) -> Option
     let single = (case.commands.iter()).filter_map(|series| Some((family_of(&series.device)?, &series.attr)));
     let named = |name: &str| case.site.families.iter().find(|family| family.name == name);
     let sets = (case.groups.iter()).filter_map(|series| Some((named(&series.family)?, &series.attr)));
-    let moved: Rat = (single.chain(sets))
-        .filter(|(family, attr)| of(family) == island && **attr != Attr::On)
+    let told: Rat = (single.chain(sets))
+        .filter(|(family, attr)| of(family) == island && !matches!(attr, Attr::On | Attr::Setpoint))
         .map(|(family, attr)| register_step(family, attr))
         .sum();
     let longest = case.steps.iter().map(|s| s.hours()).max().unwrap_or_default();
+    let mut moved = told;
+    for steered in case.site.steered() {
+        let (Some(zone), Some(machine)) = (case.site.zone(steered.zone), case.site.family(steered.machine))
+        else {
+            continue;
+        };
+        let follows = |s: &CommandSeries| s.attr == Attr::Setpoint && s.device == zone.name;
+        if of(machine) == island && case.commands.iter().any(follows) {
+            moved += &super::steered::sway(case, &steered, zone, machine, &longest);
+        }
+    }
     (moved * longest).checked_div(&store.efficiency_discharge)
 }
 

@@ -391,9 +391,21 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
         if !reason.statements.is_empty() {
             return reason.text == because::decides(&reason.statements);
         }
-        let device = self.names.device(&reason.device);
+        let device = self.behind(&reason.device);
         let mut steps = (reason.first..=reason.last).filter_map(|step| usize::try_from(step).ok());
         steps.all(|step| self.plain(device, &reason.attr, step).contains(&reason.text))
+    }
+
+    /// The device whose power tells what a command does: the one of that name, or the machine that follows
+    /// the setpoint of the zone of that name.
+    fn behind(&self, name: &str) -> Option<Device> {
+        let site = self.facts.case.site;
+        let machine = || {
+            let zone = site.zones.iter().find(|zone| zone.name == name)?;
+            let steered = site.steered().into_iter().find(|steered| steered.zone == zone.id)?;
+            site.family(steered.machine)?.all().devices().next()
+        };
+        self.names.device(name).or_else(machine)
     }
 
     /// What may be said of a value that no statement decides; the first of it says most.
@@ -421,7 +433,7 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
 
     /// Reasons that are true of a commanded attribute whatever its plan says of it.
     fn own(&self, name: &str, attr: &Attr) -> Vec<Reason> {
-        let device = self.names.device(name);
+        let device = self.behind(name);
         let mut runs: Vec<Reason> = Vec::new();
         for (step, at) in (0..self.facts.case.steps.len()).zip(0_u32..) {
             let text = self.plain(device, attr, step).into_iter().next().unwrap_or_default();
@@ -479,7 +491,7 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
     fn stands(&self, device: Option<Device>, attr: &Attr, step: usize) -> Option<bool> {
         let device = device?;
         let one = [MemberRange { family: device.family, first: device.index, last: device.index }];
-        let attr = if *attr == Attr::On { &Attr::Power } else { attr };
+        let attr = if matches!(attr, Attr::On | Attr::Setpoint) { &Attr::Power } else { attr };
         let power = super::rules::sum(self.facts.case, self.facts.trajectory, &one, attr, step)?;
         let near = register_step(self.facts.case.site.family(device.family)?, attr);
         Some(power.lo().abs() <= near && power.hi().abs() <= near)

@@ -14,7 +14,7 @@ use super::miss::{Miss, Misses};
 use super::simulate::{Run, Trajectory};
 use super::state::{Thermal, table, thermal};
 use super::units::Commands;
-use crate::bundle::CommandSeries;
+use crate::bundle::{CommandSeries, register_step};
 use crate::calendar::Calendar;
 use crate::ir::{Attr, Family, Model, Site, Statement, Steered, Zone, ZoneId};
 use crate::quantity::Rat;
@@ -182,7 +182,7 @@ pub(super) fn within(
 }
 
 /// Setpoints are what their register takes, and inside the band of the zone wherever its temperature
-/// is.
+/// is, or less than a register step apart from that temperature: there the next step might move the machine.
 pub(super) fn check(
     case: &Case<'_>,
     calendar: &Calendar,
@@ -192,7 +192,9 @@ pub(super) fn check(
 ) {
     for Steered { zone: id, holder, .. } in case.state.steered(case.site) {
         let (Some(zone), Some(series)) = (case.site.zone(id), commands.zones.get(&id)) else { continue };
-        let takes = case.site.family(holder).and_then(|family| family.ranges.get(&Attr::Setpoint));
+        let holder = case.site.family(holder);
+        let takes = holder.and_then(|family| family.ranges.get(&Attr::Setpoint));
+        let size = holder.map_or(Rat::ZERO, |family| register_step(family, &Attr::Setpoint));
         for (step, length) in case.steps.iter().enumerate() {
             let Some(setpoint) = kelvin(series, step) else { continue };
             let inside = |(lo, hi): &(Rat, Rat)| *lo <= setpoint && setpoint <= *hi;
@@ -205,7 +207,12 @@ pub(super) fn check(
                 out.push("register", Miss::at(step, &zone.name, message));
             }
             let band = zone.comfort.iter().find(|band| calendar.contains(&band.during, length.start));
-            if let Some(band) = band.filter(|_| zone.class.is_some())
+            let next = trajectory
+                .temperatures
+                .get(&id)
+                .and_then(|values| values.get(step))
+                .is_some_and(|there| &there.lo() - &size <= setpoint && setpoint <= &there.hi() + &size);
+            if let Some(band) = band.filter(|_| zone.class.is_some() && !next)
                 && within(trajectory, id, step, (Some(&band.lo), Some(&band.hi)))
                 && !inside(&(band.lo.clone(), band.hi.clone()))
             {
@@ -220,6 +227,20 @@ pub(super) fn check(
                 );
             }
         }
+    }
+}
+
+/// How much power, kW, the machine of a zone takes more or less at most where its setpoint is one register
+/// step elsewhere for so long: to move `C` by it and to keep it there, or all that it can.
+pub(super) fn sway(case: &Case<'_>, steered: &Steered, zone: &Zone, machine: &Family, hours: &Rat) -> Rat {
+    let size = case.site.family(steered.holder).map(|holder| register_step(holder, &Attr::Setpoint));
+    let whole = machine.hull(&Attr::Power).map(|(_, most)| most).unwrap_or_default();
+    let Model::Consumer(consumer) = &machine.model else { return Rat::ZERO };
+    let least = consumer.cop.iter().map(|row| &row.1).min().cloned().unwrap_or(Rat::ONE);
+    let change = &size.unwrap_or_default() * &(&zone.heat_capacity + &(&zone.heat_loss * hours));
+    match change.checked_div(&(hours * &least)) {
+        Some(power) => Rat::min_of(&power, &whole),
+        None => whole,
     }
 }
 

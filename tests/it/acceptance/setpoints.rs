@@ -357,6 +357,89 @@ fn forged_setpoints_powers_and_temperatures_are_refused() {
     assert!(found.iter().any(|m| m.contains("setpoint is 20.5 degC")), "{found:?}");
 }
 
+#[test]
+fn a_machine_that_a_rule_has_off_rests_below_its_band() {
+    let house = House {
+        more: "rule quiet in contract { when during daily 01:00..01:30 then disconnect pump }\n".to_owned(),
+        ..House::new(HEAT_PUMP, "19.8 degC .. 22 degC", 18.0, 20.3)
+    };
+    let policy = house.policy().replace("step 60 min, horizon 4 h", "step 15 min, horizon 2 h");
+    let plan = planned_text(&house, &policy);
+    // 21 degC at 01:00 are 18 + 3 exp(-1/2) = 19.82 degC at 01:30: in the band, and 20 degC would start it
+    near(&setpoints(&plan), &[20.0, 20.0, 20.0, 21.0, 20.0, 19.5, 20.0, 20.0]);
+    assert_eq!(derived(&plan, "pump", Quantity::Power)[4..6], [0.0, 0.0]);
+    let at = derived(&plan, "hall", Quantity::Temperature)[5];
+    assert!((at - 18.0 - 3.0 * (-0.5_f64).exp()).abs() < 2e-9 && plan.breaches.is_empty(), "{at}");
+}
+
+#[test]
+fn a_least_power_raises_the_setpoint() {
+    let house = House {
+        more: "rule least in contract { limit pump to at least 1.5 kW }\n".to_owned(),
+        ..House::new(HEAT_PUMP, "19 degC .. 24 degC", 17.8, 20.0)
+    };
+    // by 1.5 kW it tends to 22.3 degC: from 20 degC to 21.45, from 21.5 to 22.006, from 22.5 to 22.37
+    let plan = house.planned();
+    near(&setpoints(&plan), &[21.5, 22.5, 22.5, 22.5]);
+    let powers = [(3.7 + 1.5 * CARRIED) / 3.0, (4.7 + CARRIED) / 3.0, 4.7 / 3.0, 4.7 / 3.0];
+    near(&derived(&plan, "pump", Quantity::Power), &powers);
+}
+
+#[test]
+fn a_greatest_power_goes_before_the_band() {
+    let house = |outdoor: f64| House {
+        more: "rule most in contract { limit pump to 2 kW }\n".to_owned(),
+        ..House::new(HEAT_PUMP, "19.8 degC .. 22 degC", outdoor, 19.0)
+    };
+    // by 2 kW it tends to 18.1 degC: from 19 degC to 18.43, from 18 to 18.06
+    let plan = house(12.1).planned();
+    near(&setpoints(&plan), &[18.0; 4]);
+    let held = 5.9 / 3.0;
+    near(&derived(&plan, "pump", Quantity::Power), &[(5.9 - CARRIED) / 3.0, held, held, held]);
+    assert_eq!(plan.breaches.len(), 1, "{:?}", plan.breaches);
+    // 18 degC are 2 kW to the last digit: a step away from it
+    let plan = house(12.0).planned();
+    near(&setpoints(&plan), &[18.0, 17.5, 17.5, 17.5]);
+}
+
+#[test]
+fn a_setpoint_is_called_idle_only_where_its_machine_is() {
+    let (built, plan) = winter();
+    assert!(derived(&plan, "pump", Quantity::Power).iter().all(|kw| *kw > 0.1));
+    let idle = plan.reasons.iter().filter(|reason| reason.text.starts_with("idle")).count();
+    assert_eq!(idle, 0, "{:?}", plan.reasons);
+    let found = refuses(&built, &plan, |p| {
+        for reason in p.reasons.iter_mut().filter(|reason| reason.device == "hall") {
+            reason.statements.clear();
+            (reason.first, reason.last) = (0, 1);
+            reason.text = "idle: nothing is gained at 0.1000 EUR/kWh".to_owned();
+        }
+    });
+    assert!(found.iter().any(|message| message.contains("it says \"idle")), "{found:?}");
+}
+
+#[test]
+fn an_island_counts_the_power_that_a_step_of_a_setpoint_moves() {
+    let house = House::new(HEAT_PUMP, "20 degC .. 22 degC", 5.0, 20.0);
+    let island = "producer engine : generator { on main, rated 12 kW, fuel 0.30 EUR/kWh }\n\
+        storage pack : battery { on main, capacity 20 kWh, charge up to 8 kW, discharge up to 8 kW, \
+        efficiency 96 % / 97 %, grid_forming, end exactly start }";
+    let grid = "producer utility : grid { on main, import up to 30 kW, export up to 0 kW, tariff clear }";
+    let policy = house.policy().replace(grid, island);
+    let policy = policy.split("tariff clear").next().unwrap();
+    let rows: String = (0..6).map(|hour| format!("2026-03-02T0{hour}:00Z,5\n")).collect();
+    let system = MemorySystem::new()
+        .file("site/site.evl", policy)
+        .file("site/evl.yaml", "site: house\n")
+        .file("site/w.csv", format!("time,t\n{rows}").as_str());
+    let state = r#"{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
+        "temperatures": {"hall": "20 degC"}, "levels": {"pack": "50 %"}}"#;
+    let plan = super::planned_in(&system, "2026-03-02T00:00:00Z", state);
+    // half a degree: 0.5 (1 + 1) / 3 kW for an hour, and 1 W of the engine, at the cell: 0.334333 / 0.97
+    let said = "`pack` balances its island: it ends within 0.344674 kWh of what is asked";
+    assert!(plan.assumptions.iter().any(|a| a.starts_with(said)), "{:#?}", plan.assumptions);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
