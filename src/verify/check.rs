@@ -158,6 +158,7 @@ fn examine(
         }
     }
     derived(&trajectory.series(case.site), &plan.derived, &mut out);
+    money::shared_meters(case.site).into_iter().for_each(|miss| out.push("shared meters", miss));
     match money::account(case, calendar, &trajectory) {
         Ok(account) => {
             let priced: Rat = plan.breaches.iter().filter_map(|breach| breach.money.as_ref()).sum();

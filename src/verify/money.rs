@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Case;
 use super::fix::{Interval, TooLarge};
+use super::miss::Miss;
 use super::simulate::Trajectory;
 use crate::bundle::Money;
 use crate::calendar::{Calendar, Instant};
 use crate::inputs::price_pieces;
-use crate::ir::{Attr, DemandCharge, Device, End, Model, Period, Price, SigRef, Tariff};
+use crate::ir::{Attr, DemandCharge, Device, End, Family, Model, Period, Price, SigRef, Site, Tariff};
 use crate::quantity::Rat;
 
 /// How far a recorded amount may lie from the exact one where all powers are exact: half a unit of
@@ -45,6 +46,28 @@ impl Amount {
     pub(super) fn shown(&self) -> String {
         self.lo.to_decimal(6)
     }
+}
+
+/// A demand charge is paid on one meter's peak and a minimum bill is one meter's: of several meters that
+/// share one, nobody says who pays what.
+pub(super) fn shared_meters(site: &Site) -> Vec<Miss> {
+    let mut found = Vec::new();
+    for tariff in &site.tariffs {
+        let what = match (tariff.demand.is_empty(), &tariff.minimum) {
+            (false, _) => "demand charges",
+            (true, Some(_)) => "the minimum bill",
+            (true, None) => continue,
+        };
+        let here = |family: &&Family| matches!(family.model, Model::Grid { tariff: Some(id), .. } if id == tariff.id);
+        let mut meters = site.families.iter().filter(here).flat_map(|family| family.all().devices());
+        if let (Some(_), Some(second)) = (meters.next(), meters.next()) {
+            let span = site.family(second.family).map_or(tariff.span, |family| family.span);
+            let message =
+                format!("{what} of `{}` at several meters: understood, not planned yet", tariff.name);
+            found.push(Miss::unverified(span, tariff.name.clone(), message));
+        }
+    }
+    found
 }
 
 /// Everything that meters and devices cost.

@@ -9,6 +9,7 @@ use crate::bundle::{
     CommandForm, DemandMoney, Document, Expectation, ExpectedLevel, Gap, Hash, Money, Quantity, Series,
     Status, tool,
 };
+use crate::diag::codes::NOT_PLANNED_YET;
 use crate::ir::testkit::{rat, span};
 use crate::ir::*;
 use crate::quantity::{Rat, Type};
@@ -168,6 +169,70 @@ fn a_right_plan_holds_and_costs_what_arithmetic_says() {
     // gives 8 kW of the 9 kW of sun; the peak is the same
     assert_eq!(plan.money.unmanaged, Some(rat("10.28")));
     assert_eq!(verdict.asked.steps, 4);
+}
+
+/// A capacity below 0 outdoors is none, also where nobody decides: no machine gives back electricity.
+#[test]
+fn with_nobody_deciding_a_machine_without_capacity_rests() {
+    let costs = |most: &str| {
+        let mut s = small();
+        let outdoor = s.given("weather.temperature", Type::Temperature, &["263.15"; 4]);
+        let heater = fixture::consumer(&mut s.site, "boiler", Need::None, &[("0", "20")]);
+        fixture::zone(&mut s.site, "offices", "1", "1", outdoor);
+        let Model::Consumer(consumer) = &mut s.site.families[heater.index()].model else { panic!() };
+        consumer.heats = Some(ZoneId(0));
+        consumer.capacity = vec![(rat("263.15"), rat(most))];
+        s.state.temperatures.insert("offices".into(), "1 degC".parse().unwrap());
+        s.commands.push(command("boiler", Attr::Power, CommandForm::Fixed, &[0; 4]));
+        document(&s).1.money.unmanaged.unwrap()
+    };
+    assert_eq!(costs("-3"), rat("10.28"));
+    assert_eq!(costs("0"), rat("10.28"));
+    // it is cold there: what it can, it does
+    assert!(costs("1") > rat("10.28"));
+}
+
+#[test]
+fn charges_of_one_tariff_at_several_meters_are_not_verified() {
+    let found = |change: &dyn Fn(&mut Site)| {
+        let mut s = small();
+        let bus = fixture::bus(&mut s.site, "yard", None);
+        let second = fixture::grid(&mut s.site, "50", "50", Some(TariffId(0)));
+        let family = &mut s.site.families[second.index()];
+        (family.name, family.bus) = ("annex".into(), Some(bus));
+        let at = family.span;
+        change(&mut s.site);
+        // the state knows no peak of a charge that is not there
+        s.state.peaks.retain(|_, _| !s.site.tariffs[0].demand.is_empty());
+        let (bundle, plan) = document(&s);
+        let verdict = verify(&bundle, &plan);
+        assert!(verdict.trajectory.is_some(), "{}", words(&verdict));
+        let misses = verdict.misses;
+        let shared = misses.into_iter().filter(|miss| miss.message.contains("at several meters"));
+        let shared: Vec<Miss> = shared.collect();
+        assert!(
+            shared.iter().all(|miss| miss.code == NOT_PLANNED_YET && miss.span == Some(at) && !miss.said)
+        );
+        shared.into_iter().map(|miss| miss.message).collect::<Vec<_>>()
+    };
+    let bill = MinimumBill { amount: rat("500"), span: span(5) };
+    assert_eq!(found(&|_| {}), ["demand charges of `b19` at several meters: understood, not planned yet"]);
+    let minimum = |site: &mut Site| {
+        site.tariffs[0].demand.clear();
+        site.tariffs[0].minimum = Some(bill.clone());
+    };
+    assert_eq!(found(&minimum), ["the minimum bill of `b19` at several meters: understood, not planned yet"]);
+    // energy alone is each meter's own
+    assert!(found(&|site| site.tariffs[0].demand.clear()).is_empty());
+    // and with a tariff of its own each meter's bill is as well
+    let own = |site: &mut Site| {
+        minimum(site);
+        let other = Tariff { id: TariffId(1), name: "b20".into(), ..site.tariffs[0].clone() };
+        site.tariffs.push(other);
+        let Model::Grid { tariff, .. } = &mut site.families.last_mut().unwrap().model else { panic!() };
+        *tariff = Some(TariffId(1));
+    };
+    assert!(found(&own).is_empty());
 }
 
 /// What a draft does not say yet is judged as soon as it is put in, by its own words alone.

@@ -290,7 +290,7 @@ impl Net {
                 let cop = table(&consumer.cop, &outdoor).unwrap_or(Rat::ONE);
                 let rated = family.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
                 let most = table(&consumer.capacity, &outdoor)
-                    .map_or(rated.clone(), |most| Rat::min_of(&most, &rated));
+                    .map_or(rated.clone(), |most| Rat::max_of(&Rat::ZERO, &Rat::min_of(&most, &rated)));
                 let there = family.all().devices().filter(|device| !excluded::is(case, *device)).count();
                 let there = Rat::int(i64::try_from(there).unwrap_or(i64::MAX));
                 let all = Interval::of(&(&most * &there))?;
