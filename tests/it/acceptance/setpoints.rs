@@ -441,7 +441,13 @@ fn an_island_counts_the_power_that_a_step_of_a_setpoint_moves() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        // the same cases in every run: what is found once stands by itself
+        rng_seed: proptest::test_runner::RngSeed::Fixed(20261128),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Whatever the zone: a plan comes out (which is verified, with tolerance zero), stays in the band and
     /// is no cheaper than the optimum that rounds nothing.
