@@ -8,7 +8,7 @@ use super::formula::{Bit, Formula, Linear, Num};
 use super::shape::{Body, Case, Shape};
 use crate::diag::Span;
 use crate::ir::{
-    Attr, ClassId, Device, Domain, Effect, EffectKind, FamilyId, FollowWhat, Lin, MemberRange, Model, OnLoss,
+    Attr, ClassId, Device, Domain, Effect, EffectKind, FamilyId, Lin, MemberRange, Meter, Model, OnLoss,
     Rule, RuleId, SAFETY, Share, Site, Target, Verb,
 };
 use crate::quantity::Rat;
@@ -57,7 +57,7 @@ pub(crate) enum Ask {
         never: bool,
     },
     /// It tracks a target.
-    Follow(FollowWhat, Linear),
+    Follow(Meter, Linear),
 }
 
 impl Act {
@@ -491,9 +491,9 @@ impl Builder<'_, '_> {
             EffectKind::Supply { from, never, .. } => {
                 Ask::Origins { from: from.clone(), never: *never || effect.verb == Verb::NeverSupply }
             }
-            EffectKind::Follow { what, target } => {
+            EffectKind::Follow { meter, target } => {
                 let scope = Scope { bound: member, quality: false, span: effect.span };
-                Ask::Follow(*what, self.world.linear(target, scope).0)
+                Ask::Follow(*meter, self.world.linear(target, scope).0)
             }
             EffectKind::Deliver { .. } | EffectKind::Run { .. } | EffectKind::Notify { .. } => return None,
         })

@@ -49,6 +49,9 @@ pub struct PlanDocument {
     pub commands: Vec<CommandSeries>,
     /// What is commanded to sets of equal devices.
     pub groups: Vec<GroupSeries>,
+    /// Who keeps which meter at what, in the steps in which somebody does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub following: Vec<FollowingSeries>,
     /// What was known of the site when it was made.
     pub state: State,
     /// Inputs as they count in each step: exact means, and readings at its beginning.
@@ -199,8 +202,6 @@ pub enum CommandForm {
     AtMost,
     /// No less than this.
     AtLeast,
-    /// Tracks a surplus or import target within bounds.
-    Follow,
 }
 
 /// The commands of one attribute of one device: one a step.
@@ -226,6 +227,33 @@ impl CommandSeries {
     #[must_use]
     pub fn value(&self, step: usize) -> Option<Rat> {
         Some(&self.step * &Rat::int(*self.counts.get(step)?))
+    }
+}
+
+/// A device that keeps the meter of a grid at a target, in some steps. There its power follows from all
+/// the rest, and its [`CommandSeries`] are the most that it may take and give meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FollowingSeries {
+    /// Who follows.
+    pub device: String,
+    /// Whose meter.
+    pub grid: String,
+    /// `kW`.
+    pub unit: String,
+    /// One step of the register, in this unit.
+    pub step: Rat,
+    /// Import less export at the meter in whole register steps, one a plan step; `null` where the device
+    /// does not follow and its commands mean what their form says.
+    pub targets: Vec<Option<i64>>,
+}
+
+impl FollowingSeries {
+    /// Import less export at the meter in a step, kW; `None` where the device does not follow.
+    #[must_use]
+    pub fn target(&self, step: usize) -> Option<Rat> {
+        let count = self.targets.get(step).copied().flatten()?;
+        Some(&self.step * &Rat::int(count))
     }
 }
 

@@ -86,11 +86,13 @@ fn nameplates(family: &Family, profile: &Profile, inventory: &Inventory) -> BTre
 }
 
 /// The attributes that a profile commands with a value, and by which verb.
-const VALUED: [(Verb, Attr); 4] = [
+const VALUED: [(Verb, Attr); 5] = [
     (Verb::Power, Attr::Power),
     (Verb::Charge, Attr::Charge),
     (Verb::Discharge, Attr::Discharge),
     (Verb::Setpoint, Attr::Setpoint),
+    // the grid's, which the device keeps
+    (Verb::Follow, Attr::Import),
 ];
 
 /// In what the registers of a family's members count, and what they take.

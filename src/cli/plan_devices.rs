@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::plan_text::Shown;
-use crate::bundle::{CommandForm, CommandSeries, GroupSeries, PlanDocument};
+use crate::bundle::{CommandForm, CommandSeries, FollowingSeries, GroupSeries, PlanDocument, Quantity};
 use crate::diag::render::paragraph;
 use crate::ir::Attr;
 use crate::quantity::Rat;
@@ -71,6 +71,10 @@ pub(super) fn devices(
     wanted: impl Fn(&str) -> bool,
     width: usize,
 ) {
+    for series in plan.following.iter().filter(|series| wanted(&series.device)) {
+        let _ = writeln!(out, "\n{} at the meter of {}", series.device, series.grid);
+        rows(out, &meter(plan, series), times, width);
+    }
     for series in plan.commands.iter().filter(|series| wanted(&series.device)) {
         let _ = writeln!(out, "\n{}.{}{}", series.device, series.attr.name(), energy(plan, series));
         rows(out, &commands(plan, series), times, width);
@@ -132,30 +136,56 @@ fn together(reasons: &[String]) -> String {
     distinct.join("; ")
 }
 
-fn commands(plan: &PlanDocument, series: &CommandSeries) -> Vec<Row> {
+/// Why a device does what it does in a step, by what is said of the attributes that are asked after.
+fn why(plan: &PlanDocument, device: &str, attr: Option<&Attr>, step: usize) -> String {
     let of = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-    let reasons: Vec<_> = plan
-        .reasons
-        .iter()
-        .filter(|reason| reason.device == series.device && reason.attr == series.attr)
-        .collect();
-    let why = |step: usize| {
-        let found = reasons.iter().find(|reason| (of(reason.first)..=of(reason.last)).contains(&step));
-        found.map_or_else(String::new, |reason| reason.text.clone())
-    };
+    let mut reasons = plan.reasons.iter().filter(|reason| {
+        reason.device == device
+            && attr.is_none_or(|attr| reason.attr == *attr)
+            && (of(reason.first)..=of(reason.last)).contains(&step)
+    });
+    reasons.next().map_or_else(String::new, |reason| reason.text.clone())
+}
+
+/// Joins steps in which the same is said.
+fn joined(steps: impl Iterator<Item = (String, String)>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    for step in 0..series.counts.len() {
-        let amount = series.value(step).unwrap_or_default();
-        let text = format!("{}{}", form(series.form), value(&series.attr, &series.unit, &amount));
+    for (step, (text, why)) in steps.enumerate() {
         match rows.last_mut() {
             Some(row) if row.text == text => {
                 row.last = step;
-                row.why.push(why(step));
+                row.why.push(why);
             }
-            _ => rows.push(Row { first: step, last: step, text, why: vec![why(step)] }),
+            _ => rows.push(Row { first: step, last: step, text, why: vec![why] }),
         }
     }
     rows
+}
+
+/// What a meter is kept at.
+fn meter(plan: &PlanDocument, series: &FollowingSeries) -> Vec<Row> {
+    joined((0..series.targets.len()).map(|step| match series.target(step) {
+        Some(target) => {
+            let way = if target.is_negative() { "export" } else { "import" };
+            let text = format!("{} {} {way}", target.abs().to_decimal(3), series.unit);
+            (text, why(plan, &series.device, None, step))
+        }
+        None => ("does not follow".to_owned(), String::new()),
+    }))
+}
+
+fn commands(plan: &PlanDocument, series: &CommandSeries) -> Vec<Row> {
+    joined((0..series.counts.len()).map(|step| {
+        let amount = series.value(step).unwrap_or_default();
+        // what keeps a meter does what that takes, up to this
+        let form = if follows(plan, &series.device, step) { CommandForm::AtMost } else { series.form };
+        let text = format!("{}{}", self::form(form), value(&series.attr, &series.unit, &amount));
+        (text, why(plan, &series.device, Some(&series.attr), step))
+    }))
+}
+
+fn follows(plan: &PlanDocument, device: &str, step: usize) -> bool {
+    plan.following.iter().any(|series| series.device == device && series.target(step).is_some())
 }
 
 fn group_commands(group: &GroupSeries) -> Vec<Row> {
@@ -176,10 +206,23 @@ fn energy(plan: &PlanDocument, series: &CommandSeries) -> String {
     if series.unit != "kW" || series.form != CommandForm::Fixed {
         return String::new();
     }
+    let quantity = match series.attr {
+        Attr::Charge => Quantity::Charge,
+        Attr::Discharge => Quantity::Discharge,
+        _ => Quantity::Power,
+    };
+    let follows = plan.following.iter().any(|following| following.device == series.device);
+    // of what keeps a meter somewhere the plan says what it then does
+    let derived = plan.derived.iter().filter(|of| of.of == series.device && of.quantity == quantity);
+    let derived = derived.filter(|_| follows).map(|series| &series.values).next();
     let steps = plan.steps.iter().enumerate();
     let sum: Rat = steps
         .filter_map(|(at, step)| {
-            Some(&series.value(at)? * &Rat::int(step.seconds()).checked_div(&Rat::int(3600))?)
+            let power = match derived {
+                Some(values) => values.get(at).cloned(),
+                None => series.value(at),
+            };
+            Some(&power? * &Rat::int(step.seconds()).checked_div(&Rat::int(3600))?)
         })
         .sum();
     format!(", {} kWh in all", sum.to_decimal(1))
@@ -190,7 +233,6 @@ const fn form(form: CommandForm) -> &'static str {
         CommandForm::Fixed => "",
         CommandForm::AtMost => "at most ",
         CommandForm::AtLeast => "at least ",
-        CommandForm::Follow => "follows within ",
     }
 }
 

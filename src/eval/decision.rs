@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::device::{Demand, DeviceSet, physical_family, physical_zone};
 use super::env::{Instance, Truth};
 use crate::calendar::Instant;
-use crate::ir::{Attr, ClassId, Device, FollowWhat, MemberRange, SigRef, Site, Value, ZoneId};
+use crate::ir::{Attr, ClassId, Device, MemberRange, Meter, SigRef, Site, Value, ZoneId};
 use crate::quantity::Rat;
 
 /// One effect of one rule instance.
@@ -151,7 +151,7 @@ pub enum Asked {
         never: bool,
     },
     /// Tracking (preferences only).
-    Follow(FollowWhat, Rat),
+    Follow(Meter, Rat),
 }
 
 /// A `deliver` or `run` of an active rule (semantics.md 17). Its guard counts at the instant at
@@ -198,7 +198,7 @@ pub struct Origins {
     pub by: Vec<EffectRef>,
 }
 
-/// A unit that tracks a surplus or an import target.
+/// A unit that keeps a meter at a target (semantics.md 25).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Following {
     /// Which effect.
@@ -207,9 +207,9 @@ pub struct Following {
     pub class: ClassId,
     /// Who tracks.
     pub unit: Unit,
-    /// What is tracked.
-    pub what: FollowWhat,
-    /// kW.
+    /// The meter.
+    pub meter: Meter,
+    /// What it shall show, kW.
     pub target: Rat,
 }
 
@@ -392,6 +392,12 @@ impl Decision {
             .flat_map(|origins| {
                 let left = origins.unit.without(devices);
                 left.into_iter().map(move |unit| Origins { unit, ..origins.clone() })
+            })
+            .collect();
+        self.following = (self.following.into_iter())
+            .flat_map(|following| {
+                let left = following.unit.without(devices);
+                left.into_iter().map(move |unit| Following { unit, ..following.clone() })
             })
             .collect();
         self

@@ -13,7 +13,7 @@ use super::interval::IntervalSet;
 use super::layout::{Aim, EffectPlan, Named, RulePlan};
 use super::world::World;
 use crate::ir::{
-    ClassId, Device, Effect, EffectKind, FollowWhat, Lin, MemberRange, OnLoss, Rule, SAFETY, Target, Verb,
+    ClassId, Device, Effect, EffectKind, Lin, MemberRange, Meter, OnLoss, Rule, SAFETY, Target, Verb,
 };
 use crate::quantity::Rat;
 
@@ -44,7 +44,7 @@ pub(super) struct FollowItem {
     pub(super) unit: usize,
     pub(super) effect: EffectRef,
     pub(super) class: ClassId,
-    pub(super) what: FollowWhat,
+    pub(super) meter: Meter,
     pub(super) target: Rat,
 }
 
@@ -189,12 +189,12 @@ impl Gathering {
                     by_accounting,
                 }));
             }
-            Gathered::Follow(what, target) => {
+            Gathered::Follow(meter, target) => {
                 self.follows.extend(aims.iter().map(|aim| FollowItem {
                     unit: aim.unit,
                     effect: at,
                     class,
-                    what,
+                    meter,
                     target: target.clone(),
                 }));
             }
@@ -224,7 +224,7 @@ impl Gathering {
 enum Gathered {
     Demand(Demand, Option<i64>),
     Supply { from: Vec<MemberRange>, never: bool, by_accounting: bool },
-    Follow(FollowWhat, Rat),
+    Follow(Meter, Rat),
     Obligation(Asked),
 }
 
@@ -234,7 +234,7 @@ impl Gathered {
             Self::Demand(Demand::Bound { attr, lo, hi }, _) if total => Asked::Total { attr, lo, hi },
             Self::Demand(demand, _) => Asked::Demand(demand),
             Self::Supply { from, never, .. } => Asked::Supply { from, never },
-            Self::Follow(what, target) => Asked::Follow(what, target),
+            Self::Follow(meter, target) => Asked::Follow(meter, target),
             Self::Obligation(asked) => asked,
         }
     }
@@ -324,7 +324,7 @@ impl Asking<'_> {
                 let never = *never || effect.verb == Verb::NeverSupply;
                 Gathered::Supply { from: from.clone(), never, by_accounting: *by_accounting }
             }
-            EffectKind::Follow { what, target } => Gathered::Follow(*what, amount(target, false)?),
+            EffectKind::Follow { meter, target } => Gathered::Follow(*meter, amount(target, false)?),
             EffectKind::Deliver { energy, .. } => Gathered::Obligation(Asked::Deliver(amount(energy, true)?)),
             EffectKind::Run { for_s, uninterrupted, .. } => {
                 Gathered::Obligation(Asked::Run { for_s: *for_s, uninterrupted: *uninterrupted })

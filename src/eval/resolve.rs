@@ -370,7 +370,9 @@ impl<'e> Resolution<'e> {
     fn follow(&mut self) {
         let mut follows = std::mem::take(&mut self.follows);
         follows.sort_by_key(|item| (item.unit, item.class));
-        let same = |a: &FollowItem, b: &FollowItem| a.what == b.what && a.target == b.target;
+        let same = |a: &FollowItem, b: &FollowItem| {
+            a.meter.grid == b.meter.grid && a.meter.net_import(&a.target) == b.meter.net_import(&b.target)
+        };
         for on_unit in follows.chunk_by(|a, b| a.unit == b.unit) {
             let Some(unit) = on_unit.first().and_then(|item| self.unit(item.unit)) else { continue };
             let mut chosen: Option<&FollowItem> = None;
@@ -401,7 +403,7 @@ impl<'e> Resolution<'e> {
                 effect: item.effect,
                 class: item.class,
                 unit,
-                what: item.what,
+                meter: item.meter,
                 target: item.target.clone(),
             }));
         }

@@ -8,6 +8,7 @@
 mod authority;
 mod device;
 mod expr;
+mod following;
 mod ids;
 mod money;
 mod rule;
@@ -27,6 +28,7 @@ use crate::quantity::Rat;
 pub use authority::*;
 pub use device::*;
 pub use expr::*;
+pub use following::*;
 pub use ids::*;
 pub use money::*;
 pub use rule::*;

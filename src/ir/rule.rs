@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attr, BudgetId, CivilInstant, ClassId, FamilyId, GroupId, Guard, LatchId, Lin, MemberRange, PrincipalId,
-    RuleId, Sched, Value, ZoneId,
+    Attr, BudgetId, CivilInstant, ClassId, Device, FamilyId, GroupId, Guard, LatchId, Lin, MemberRange,
+    PrincipalId, RuleId, Sched, Value, ZoneId,
 };
 use crate::diag::Span;
 use crate::quantity::Rat;
@@ -226,10 +226,10 @@ pub enum EffectKind {
         /// Text.
         text: String,
     },
-    /// Tracks a surplus or import target within bounds.
+    /// Keeps the meter of a grid at a target, as far as it can.
     Follow {
-        /// `surplus` or `import`.
-        what: FollowWhat,
+        /// Which meter, and which way it is read.
+        meter: Meter,
         /// kW.
         target: Lin,
     },
@@ -252,10 +252,31 @@ impl EffectKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FollowWhat {
-    /// Producers' surplus on the bus.
+    /// Export less import.
     Surplus,
-    /// The grid's import.
+    /// Import less export.
     Import,
+}
+
+/// A grid's meter as `follow` reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meter {
+    /// The grid.
+    pub grid: Device,
+    /// Which way counts as positive.
+    pub what: FollowWhat,
+}
+
+impl Meter {
+    /// Import less export, kW, where it shows `target`.
+    #[must_use]
+    pub fn net_import(self, target: &Rat) -> Rat {
+        match self.what {
+            FollowWhat::Import => target.clone(),
+            FollowWhat::Surplus => -target,
+        }
+    }
 }
 
 /// Each member or the total.

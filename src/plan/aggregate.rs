@@ -12,6 +12,7 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<Unit> {
     let mut named: BTreeSet<Device> = BTreeSet::new();
     named.extend(scene.excluded.iter().copied());
     named.extend(scene.dues.iter().map(|d| d.device));
+    named.extend(scene.follows.iter().map(|follow| follow.device));
     named.extend(scene.origins.iter().map(|o| o.device));
     named.extend(scene.origins.iter().flat_map(|o| o.from.iter().copied()));
     // a choice is made by each, which no mean over equal devices shows

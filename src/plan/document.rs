@@ -13,8 +13,8 @@ use super::solve::Solved;
 use super::{breaches, flows, money, reasons};
 use crate::bundle::profile::Identity;
 use crate::bundle::{
-    Bundle, CommandSeries, Document, Expectation, ExpectedLevel, Gap, GroupSeries, Hash, PlanDocument, Split,
-    Status, Unmanaged, tool,
+    Bundle, CommandSeries, Document, Expectation, ExpectedLevel, FollowingSeries, Gap, GroupSeries, Hash,
+    PlanDocument, Split, Status, Unmanaged, register_step, tool,
 };
 use crate::calendar::Instant;
 use crate::ir::{Attr, Device, Family, Model, Need, Statement};
@@ -40,6 +40,7 @@ pub(super) struct Facts<'f, 'k, 's, 'a> {
 pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Vec<Miss>> {
     let known = facts.known;
     let (commands, groups) = series(facts);
+    let following = following(facts);
     let sessions = stays(known);
     let trajectory = simulate(&Case {
         site: known.site,
@@ -49,7 +50,9 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         sessions: &sessions,
         commands: &commands,
         groups: &groups,
+        following: &following,
     })?;
+    let derived = trajectory.series(known.site, &following);
     let mut sums = money::of(known, &trajectory);
     money::close(&mut sums);
     sums.model_cost = Rat::from_f64_snapped(model_cost(facts.solved), 9);
@@ -72,10 +75,11 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         steps: known.steps.clone(),
         commands,
         groups,
+        following,
         state: known.state.clone(),
         given: known.on.series(known.site),
         sessions,
-        derived: trajectory.series(known.site),
+        derived,
         flows: flows::of(facts.solved, &trajectory),
         money: sums,
         reasons: reasons::of(facts),
@@ -135,6 +139,22 @@ fn model_cost(solved: &Solved<'_, '_>) -> f64 {
 fn stays(known: &Known<'_>) -> Vec<crate::bundle::Session> {
     let meets = |s: &&crate::bundle::Session| s.arrival < known.until() && s.departure > known.from();
     known.inputs.sessions().iter().filter(meets).cloned().collect()
+}
+
+/// Who keeps a meter at a target.
+fn following(facts: &Facts<'_, '_, '_, '_>) -> Vec<FollowingSeries> {
+    let site = facts.known.site;
+    let series = |following: super::rounding::Following| {
+        let family = site.family(following.device.family)?;
+        Some(FollowingSeries {
+            device: site.device_name(following.device),
+            grid: site.device_name(following.grid),
+            unit: "kW".to_owned(),
+            step: register_step(family, &Attr::Import),
+            targets: following.targets,
+        })
+    };
+    super::rounding::following(facts.solved).into_iter().filter_map(series).collect()
 }
 
 /// Commands as series: single devices one by one, equal ones as a set.

@@ -45,6 +45,7 @@ pub(super) fn apply(
         work.single(t, decision, overlay);
         work.wishes(t, decision, overlay);
         work.origins(t, decision);
+        work.scene.follows.extend(super::follow::gather(known.site, t, decision)?);
     }
     super::means::gather(known, work.scene, decisions, overlays, Of::Devices);
     let from = work.totals(decisions, overlays);
@@ -66,7 +67,6 @@ pub(super) fn refuse(site: &Site) -> Result<(), Diagnostics> {
     for rule in &site.rules {
         for effect in &rule.effects {
             let what = match &effect.kind {
-                EffectKind::Follow { .. } => "`follow`",
                 EffectKind::Bound { averaged_s: Some(_), .. } if effect.preferably => {
                     "`preferably` on a mean over time"
                 }
@@ -85,7 +85,7 @@ pub(super) fn refuse(site: &Site) -> Result<(), Diagnostics> {
             );
         }
     }
-    if findings.is_empty() { Ok(()) } else { Err(findings) }
+    if findings.is_empty() { super::follow::refuse(site) } else { Err(findings) }
 }
 
 /// Whether an attribute is a state, which no command sets at once.

@@ -41,6 +41,7 @@ pub(super) fn build<'s, 'a>(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) 
     super::budget::add(&mut b);
     super::tariff::add(&mut b);
     super::supply::add(&mut b);
+    super::follow::add(&mut b);
     super::guard::close(&mut b);
     super::failsafe::add(&mut b);
     b.close_balances();

@@ -149,6 +149,9 @@ pub(super) fn open_rules(site: &Site) -> Result<Vec<Open<'_>>, Diagnostics> {
                 EffectKind::Supply { .. } => {
                     refuse(effect.span, "origins under a guard that the plan decides", rule);
                 }
+                EffectKind::Follow { .. } => {
+                    refuse(effect.span, "`follow` under a guard that the plan decides", rule);
+                }
                 EffectKind::Run { .. } if rule.at_most_every_s.is_some() => {
                     refuse(effect.span, "`at most every` under a guard that the plan decides", rule);
                 }
@@ -229,7 +232,9 @@ pub(super) fn refuse_bounds(site: &Site) -> Result<(), Diagnostics> {
                 EffectKind::Bound { lo, hi, .. } => {
                     lo.iter().chain(hi.iter()).any(|lin| reads_lin(site, lin))
                 }
-                EffectKind::Deliver { energy, .. } => reads_lin(site, energy),
+                EffectKind::Deliver { energy: amount, .. } | EffectKind::Follow { target: amount, .. } => {
+                    reads_lin(site, amount)
+                }
                 _ => false,
             };
             if open {

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Money,
     /// Another goal of the site.
     Goal(Goal),
+    /// What is curtailed while somebody keeps a meter at a target.
+    Curtailment,
     /// Throughput and deviation from default, so that one plan is chosen among equals.
     TieBreak,
 }
@@ -77,6 +79,7 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
         levels.push((kind, terms, within));
     }
     if gaps.tie_break {
+        levels.push((Kind::Curtailment, super::follow::curtailed(b), None));
         let idle = b.idle.clone();
         levels.push((Kind::TieBreak, idle, None));
     }
@@ -87,6 +90,7 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
             let (gap, share, nodes) = match kind {
                 Kind::Money => (gaps.money, 0.0, MONEY_NODES),
                 Kind::Goal(_) => (1e-6, 0.01, GOAL_NODES),
+                Kind::Curtailment => (1e-6, 1e-6, MONEY_NODES),
                 _ => (1e-6, 0.0, MONEY_NODES),
             };
             let after = kind == Kind::TieBreak;

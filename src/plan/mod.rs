@@ -19,6 +19,7 @@ mod exclusive;
 mod failsafe;
 mod families;
 mod flows;
+mod follow;
 mod forks;
 mod form;
 mod generator;

@@ -1,7 +1,7 @@
 //! The program under construction: columns and rows with the statements that own them, the bus
 //! balances, and everything that some level minimises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exclusive::Pair;
 use super::form::Atom;
@@ -157,6 +157,10 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) allowed: BTreeMap<(usize, Attr), Vec<Pieces>>,
     /// Flows by origin.
     pub(super) tagged: super::supply::Tagged,
+    /// Units and steps in which they keep a meter at a target.
+    following: BTreeSet<(usize, usize)>,
+    /// Devices that keep a meter at a target, by step.
+    pub(super) followed: BTreeMap<(Device, usize), super::follow::Followed>,
     /// Columns of conditions that the plan decides.
     pub(super) holds: Vec<Col>,
     /// Share of each pattern, by fork; they add up to 1.
@@ -183,9 +187,11 @@ pub(super) enum Wish {
 impl<'s, 'a> Builder<'s, 'a> {
     /// An empty program over a scene.
     pub(super) fn new(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) -> Self {
-        let unit_of = (units.iter().enumerate())
+        let unit_of: BTreeMap<Device, usize> = (units.iter().enumerate())
             .flat_map(|(u, unit)| unit.members.iter().map(move |device| (*device, u)))
             .collect();
+        let unit = |follow: &super::scene::Follow| Some((*unit_of.get(&follow.device)?, follow.step));
+        let following = scene.follows.iter().filter_map(unit).collect();
         // a site without buses has one that needs no name
         let buses = scene.site.buses.len().max(1);
         let empty = vec![vec![Aff::default(); scene.len()]; buses];
@@ -210,6 +216,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             links: Vec::new(),
             allowed: BTreeMap::new(),
             tagged: super::supply::Tagged::default(),
+            following,
+            followed: BTreeMap::new(),
             holds: Vec::new(),
             patterns: Vec::new(),
             finals: BTreeMap::new(),
@@ -414,6 +422,9 @@ impl<'s, 'a> Builder<'s, 'a> {
     /// plan is chosen among equals.
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 steps and devices")]
     pub(super) fn calm(&mut self, unit: usize, t: usize, power: &Aff, sign: f64) {
+        if self.following.contains(&(unit, t)) {
+            return; // what it does is nobody's choice, and nothing is curtailed to spare it
+        }
         let (units, steps) = (self.units.len().max(1) as f64, self.scene.len().max(1) as f64);
         let rank = 1.0 + (t as f64 * units + unit as f64) / (steps * units);
         let weight = sign * rank * self.scene.hours(t);

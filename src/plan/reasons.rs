@@ -68,6 +68,8 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
                     statements.extend(limits.get(col).into_iter().flatten().copied());
                 }
             }
+            let followed = super::follow::at(model, &solved.climb.x, device, t);
+            statements.extend(followed.map(|follow| follow.owner.statement));
             for due in model.scene.dues.iter().filter(|d| d.device == device && d.steps.contains(&t)) {
                 if value > 1e-6 {
                     statements.push(due.owner.statement);

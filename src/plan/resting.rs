@@ -12,6 +12,7 @@ use crate::ir::{Attr, Device, Model, Need};
 /// Fixes them.
 pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>) {
     let mut asked: BTreeSet<Device> = scene.dues.iter().map(|d| d.device).collect();
+    asked.extend(scene.follows.iter().map(|follow| follow.device));
     for ask in scene.asks.iter().filter(|a| a.preference && a.lo > 0.0) {
         if let What::Device(device, _) = &ask.what {
             asked.insert(*device);

@@ -30,6 +30,42 @@ pub(super) struct Command {
     pub(super) running: Vec<u32>,
 }
 
+/// One device that keeps a meter at a target.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Following {
+    /// Who.
+    pub(super) device: Device,
+    /// Whose meter.
+    pub(super) grid: Device,
+    /// Import less export there in register steps, by plan step; `None` where the device does not follow.
+    pub(super) targets: Vec<Option<i64>>,
+}
+
+/// Who follows in a solution, and what.
+pub(super) fn following(solved: &Solved<'_, '_>) -> Vec<Following> {
+    let steps = solved.model.scene.len();
+    let mut found: Vec<Following> = Vec::new();
+    for ((device, step), followed) in &solved.model.followed {
+        if !followed.holds(&solved.climb.x) {
+            continue;
+        }
+        let follow = &followed.follow;
+        let same = |other: &Following| (other.device, other.grid) == (*device, follow.grid);
+        let at = match found.iter().position(same) {
+            Some(at) => at,
+            None => {
+                let (device, grid) = (*device, follow.grid);
+                found.push(Following { device, grid, targets: vec![None; steps] });
+                found.len() - 1
+            }
+        };
+        if let Some(slot) = found.get_mut(at).and_then(|of| of.targets.get_mut(*step)) {
+            *slot = Some(follow.count);
+        }
+    }
+    found
+}
+
 /// Rounds a solution to commands.
 pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Command> {
     let mut found = Vec::new();
@@ -92,6 +128,12 @@ impl Round<'_, '_, '_> {
         register_step(self.family, attr)
     }
 
+    /// What it is told that it may at most have where it follows a meter.
+    fn told(&self, attr: &Attr, t: usize) -> Option<i64> {
+        let follow = super::follow::at(&self.solved.model, &self.solved.climb.x, self.device, t)?;
+        Some(follow.told(attr))
+    }
+
     /// What the model allows one member in step `t`.
     fn allowed(&self, attr: &Attr, t: usize) -> super::scene::Pieces {
         let narrowed = self.solved.model.allowed.get(&(self.unit, attr.clone())).and_then(|a| a.get(t));
@@ -126,6 +168,10 @@ impl Round<'_, '_, '_> {
         let mut owed = 0.0;
         let mut counts = Vec::with_capacity(values.len());
         for (t, v) in values.iter().enumerate() {
+            if let Some(told) = self.told(&Attr::Power, t) {
+                counts.push(told);
+                continue;
+            }
             let top = self.solved.model.attrs.get(&(self.unit, Attr::Power)).and_then(|s| s.get(t));
             let available = top.and_then(super::model::Aff::column).map_or(0.0, |c| self.available(c));
             let full = self.whole(&Attr::Power, t, unit).last().map_or(floor(rated.to_f64() / unit), |p| p.1);
@@ -168,6 +214,10 @@ impl Round<'_, '_, '_> {
         let mut counts = Vec::with_capacity(values.len());
         for (t, v) in values.iter().enumerate() {
             let hours = self.solved.model.scene.hours(t).max(1e-9);
+            if let Some(told) = self.told(&Attr::Power, t) {
+                counts.push(told);
+                continue;
+            }
             if *v <= ZERO {
                 counts.push(0);
                 continue;
@@ -271,7 +321,13 @@ impl Round<'_, '_, '_> {
             let rest = level * kept.powf(hours);
             let want = levels.get(t).copied().unwrap_or(rest);
             let (lo, hi) = band(t);
-            if c >= d && c > ZERO {
+            if let (Some(c), Some(d)) = (self.told(&Attr::Charge, t), self.told(&Attr::Discharge, t)) {
+                // what it then does follows from the others
+                level = want;
+                for (counts, told) in counts.iter_mut().zip([c, d]) {
+                    counts.get_mut(t).into_iter().for_each(|slot| *slot = told);
+                }
+            } else if c >= d && c > ZERO {
                 let unit = units[0];
                 let gain = eta_c * hours * unit;
                 let mut n = ((want - rest) / gain).round() as i64;

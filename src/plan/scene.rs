@@ -323,6 +323,25 @@ pub(super) struct Keep {
     pub(super) hi: f64,
 }
 
+/// A step in which a device keeps a grid's meter at a target.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Follow {
+    /// Who asks for it.
+    pub(super) owner: Owner,
+    /// Who follows.
+    pub(super) device: Device,
+    /// Whose meter.
+    pub(super) grid: Device,
+    /// When.
+    pub(super) step: usize,
+    /// Import less export at the meter, in register steps.
+    pub(super) count: i64,
+    /// The same in kW.
+    pub(super) net: f64,
+    /// What the device may at most have of each attribute meanwhile: register steps, and kW of each.
+    pub(super) told: Vec<(Attr, i64, f64)>,
+}
+
 /// Everything the model is made from.
 #[derive(Debug, Clone)]
 pub(super) struct Scene<'a> {
@@ -374,6 +393,8 @@ pub(super) struct Scene<'a> {
     pub(super) stays: BTreeMap<Device, Vec<Stay>>,
     /// Restricted origins.
     pub(super) origins: Vec<Origins>,
+    /// Who keeps a meter at a target.
+    pub(super) follows: Vec<Follow>,
     /// Devices that stay at this power, kW, because nothing asks anything of them.
     pub(super) resting: BTreeMap<Device, f64>,
     /// Devices that nobody commands, because the state excludes them.
@@ -427,6 +448,7 @@ impl<'a> Scene<'a> {
             least_bills: Vec::new(),
             stays: BTreeMap::new(),
             origins: Vec::new(),
+            follows: Vec::new(),
             resting: BTreeMap::new(),
             excluded: BTreeSet::new(),
             hosts: Vec::new(),

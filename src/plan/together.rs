@@ -151,7 +151,11 @@ impl Work<'_, '_, '_> {
             return; // switched, or served to within a register step
         }
         let size = command.step.to_f64();
+        let device = model.units.get(command.unit).and_then(|u| u.members.first()).copied();
         for (t, power) in series.iter().enumerate() {
+            if device.is_some_and(|device| super::follow::at(model, x, device, t).is_some()) {
+                continue; // what it does follows from the others
+            }
             let value = power.value(x);
             let full = command.form == CommandForm::AtMost
                 && power.column().is_some_and(|c| value >= model.program.bounds(c).1 - 1e-6);

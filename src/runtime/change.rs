@@ -121,6 +121,10 @@ pub fn setting_words(verb: Verb, form: Option<Form>, value: Option<&Rat>) -> Str
         (Verb::Power, Some(Form::AtLeast)) => format!("at least {kw}"),
         (Verb::Power, _) => kw,
         (Verb::Charge | Verb::Discharge, _) => format!("{} {kw}", verb.word()),
+        (Verb::Follow, _) => match value.filter(|value| value.is_negative()) {
+            Some(value) => format!("keeps the meter at {} kW export", (-value).to_decimal(3)),
+            None => format!("keeps the meter at {kw} import"),
+        },
         (Verb::Idle, _) => "idle".to_owned(),
         (Verb::Release, _) => "under its own control".to_owned(),
         (Verb::Setpoint, _) => value.map(|kelvin| show(kelvin, Type::Temperature, "")).unwrap_or_default(),

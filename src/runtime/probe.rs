@@ -147,7 +147,8 @@ impl Subject {
         }
         let capped = |value: &Rat| available.map_or_else(|| value.clone(), |most| Rat::min_of(most, value));
         match &found.power {
-            PowerFound::Unknown => self.widest(),
+            // what keeps a meter does whatever that takes
+            PowerFound::Unknown | PowerFound::Commanded { verb: Verb::Follow, .. } => self.widest(),
             PowerFound::Released => match available {
                 Some(most) => Claim::exactly(most.clone()),
                 None => self.widest(),

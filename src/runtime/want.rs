@@ -33,6 +33,8 @@ pub struct Wants {
 #[derive(Debug, Default)]
 struct Asked {
     values: BTreeMap<Attr, (CommandForm, Rat)>,
+    /// import less export at the meter that it keeps, kW
+    keeps: Option<Rat>,
 }
 
 fn refuse(message: String) -> Box<Diagnostic> {
@@ -68,6 +70,11 @@ pub fn wants(
             })?;
             let device = format!("{}[{index}]", group.family);
             note(device, &group.attr, group.form, &group.step * &Rat::int(count));
+        }
+    }
+    for series in &plan.following {
+        if let Some(target) = series.target(step) {
+            asked.entry(series.device.clone()).or_default().keeps = Some(target);
         }
     }
     let mut wants = Wants::default();
@@ -127,16 +134,11 @@ fn freezing() -> Rat {
     Rat::ratio(27_315, 100).unwrap_or_default()
 }
 
-fn form_of(name: &str, form: CommandForm) -> Result<Form, Box<Diagnostic>> {
+const fn form_of(form: CommandForm) -> Form {
     match form {
-        CommandForm::Fixed => Ok(Form::Fixed),
-        CommandForm::AtMost => Ok(Form::AtMost),
-        CommandForm::AtLeast => Ok(Form::AtLeast),
-        CommandForm::Follow => Err(Box::new(Diagnostic::nowhere(
-            codes::NOT_YET,
-            Severity::Error,
-            format!("the plan lets `{name}` follow a target, which `apply` does not do in this version"),
-        ))),
+        CommandForm::Fixed => Form::Fixed,
+        CommandForm::AtMost => Form::AtMost,
+        CommandForm::AtLeast => Form::AtLeast,
     }
 }
 
@@ -166,12 +168,17 @@ fn settings(
         Some(false) => forced_off = true,
         Some(true) | None => {}
     }
+    if let (Some(target), false) = (&asked.keeps, forced_off) {
+        // what it may do meanwhile is all that it can: nothing narrower is ever planned for a profile
+        settings.push(Setting { verb: Verb::Follow, form: Some(Form::Fixed), value: Some(target.clone()) });
+        settings.extend(last);
+        return Ok(settings);
+    }
     let store = family.role == Role::Storage;
     let power = asked.values.get(&Attr::Power);
     let (charge, discharge) = (asked.values.get(&Attr::Charge), asked.values.get(&Attr::Discharge));
     if store && (power.is_some() || charge.is_some() || discharge.is_some()) {
-        let form =
-            form_of(name, power.or(charge).or(discharge).map_or(CommandForm::Fixed, |(form, _)| *form))?;
+        let form = form_of(power.or(charge).or(discharge).map_or(CommandForm::Fixed, |(form, _)| *form));
         let of = |side: Option<&(CommandForm, Rat)>| side.map_or(Rat::ZERO, |(_, value)| value.clone());
         let (charge, discharge) = match power {
             Some((_, value)) if value.is_negative() => (-value, Rat::ZERO),
@@ -194,12 +201,12 @@ fn settings(
             settings.push(plain(Verb::Disconnect));
         }
     } else if let Some((form, value)) = power {
-        let form = Some(form_of(name, *form)?);
+        let form = Some(form_of(*form));
         settings.push(Setting { verb: Verb::Power, form, value: Some(value.clone()) });
     }
     if let Some((form, celsius)) = asked.values.get(&Attr::Setpoint) {
         let value = Some(celsius + &freezing());
-        settings.push(Setting { verb: Verb::Setpoint, form: Some(form_of(name, *form)?), value });
+        settings.push(Setting { verb: Verb::Setpoint, form: Some(form_of(*form)), value });
     }
     settings.extend(last);
     Ok(settings)

@@ -4,9 +4,10 @@ use super::Compiler;
 use super::bound::Values;
 use super::target::{Goal, Subject};
 use crate::ast::{self, SwitchVerb};
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, codes};
 use crate::ir::{
-    Attr, Effect, EffectKind, FamilyId, FollowWhat, Lin, MemberRange, Model, Role, SignalSource, Target, Verb,
+    Attr, Device, Effect, EffectKind, FamilyId, FollowWhat, Lin, MemberRange, Meter, Model, Role, SigRef,
+    SignalSource, Target, Verb,
 };
 use crate::quantity::Type;
 
@@ -28,7 +29,7 @@ impl Compiler<'_> {
                 self.run_for(target, duration, *uninterrupted, window.as_ref(), node.span)?
             }
             ast::EffectKind::Notify(to, text) => self.notify(to, text)?,
-            ast::EffectKind::Follow { signal, at, with } => self.follow(signal, at, with, node.span)?,
+            ast::EffectKind::Follow { signal, at, with } => self.follow(signal, at, with)?,
         };
         let mut price = None;
         if let Some(preference) = &node.preferably {
@@ -254,19 +255,21 @@ impl Compiler<'_> {
         signal: &ast::Name,
         at: &ast::Expr,
         with: &ast::Name,
-        span: Span,
     ) -> Option<(Verb, Target, EffectKind, Type)> {
         let value = self.number_of_name(signal);
         let target = self.lin_of(at, Type::Power);
-        let with = self.devices_named(with);
         let (source, ty) = value?;
         if ty != Type::Power {
             self.mismatch(ty, Type::Power, signal.span);
             return None;
         }
-        let what = match source {
-            Some(SignalSource::Measured(_, Attr::Import)) => FollowWhat::Import,
-            Some(SignalSource::Measured(_, Attr::Export)) => FollowWhat::Surplus,
+        let meter = match source {
+            Some((SignalSource::Measured(grid, Attr::Import), index)) => {
+                Meter { grid: Device { family: grid, index }, what: FollowWhat::Import }
+            }
+            Some((SignalSource::Measured(grid, Attr::Export), index)) => {
+                Meter { grid: Device { family: grid, index }, what: FollowWhat::Surplus }
+            }
             _ => {
                 let finding = Diagnostic::error(
                     codes::WRONG_KIND,
@@ -277,13 +280,42 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        let text = self.text(span);
-        self.unhonoured(format!("`{text}`"), span, false, true);
         let target: Lin = target?;
-        Some((Verb::Follow, with?.target, EffectKind::Follow { what, target }, Type::Power))
+        let follower = self.follower(with)?;
+        Some((Verb::Follow, follower, EffectKind::Follow { meter, target }, Type::Power))
     }
 
-    fn number_of_name(&mut self, name: &ast::Name) -> Option<(Option<SignalSource>, Type)> {
+    /// The one device that follows: two at one meter would work against each other.
+    fn follower(&mut self, with: &ast::Name) -> Option<Target> {
+        let subject = self.devices_named(with)?;
+        let members = self.members_of(&subject.target);
+        let count: u32 = members.iter().map(|range| range.last.saturating_sub(range.first) + 1).sum();
+        if count > 1 {
+            let message = format!("`{}` is more than one device, and one follows a meter", with.text());
+            let finding = Diagnostic::error(codes::WRONG_KIND, with.span, message)
+                .because("two that keep one meter at a target work against each other");
+            self.push(finding.help("name one of them, or give each of them its own part of the target"));
+            return None;
+        }
+        for range in members {
+            let family = self.site.families.get(range.family.index());
+            let powered = family.is_some_and(|f| {
+                !matches!(f.model, Model::Grid { .. } | Model::Control { .. } | Model::Slot { .. })
+            });
+            if !powered {
+                self.error_help(
+                    codes::WRONG_KIND,
+                    with.span,
+                    format!("`{}` has no power that could follow a meter", with.text()),
+                    "name a store, a producer or a consumer after `with`",
+                );
+                return None;
+            }
+        }
+        Some(subject.target)
+    }
+
+    fn number_of_name(&mut self, name: &ast::Name) -> Option<(Option<(SignalSource, u32)>, Type)> {
         let value = self.reference(name)?;
         let super::expr::Val::Num(num) = value else {
             self.error_help(
@@ -294,11 +326,13 @@ impl Compiler<'_> {
             );
             return None;
         };
-        let source = num.lin.terms.first().and_then(|(_, reference)| match reference {
-            crate::ir::SigRef::Only(id) | crate::ir::SigRef::Member(id, _) => {
-                self.site.signals.get(id.index()).map(|s| s.source.clone())
-            }
-            crate::ir::SigRef::Bound(_) => None,
+        let source = num.lin.terms.first().and_then(|(_, reference)| {
+            let (id, index) = match reference {
+                SigRef::Only(id) => (id, 1),
+                SigRef::Member(id, index) => (id, *index),
+                SigRef::Bound(_) => return None,
+            };
+            self.site.signals.get(id.index()).map(|signal| (signal.source.clone(), index))
         });
         Some((source, num.ty))
     }

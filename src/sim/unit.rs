@@ -247,7 +247,18 @@ impl Unit {
     }
 
     fn raws(&self) -> BTreeMap<String, i64> {
-        self.spots.iter().filter_map(|(name, spot)| Some((name.clone(), self.number(*spot)?))).collect()
+        let raw =
+            |(name, spot): (&String, &Spot)| Some((name.clone(), self.signed(name, self.number(*spot)?)));
+        self.spots.iter().filter_map(raw).collect()
+    }
+
+    /// A number of its registers as its type says.
+    fn signed(&self, name: &str, number: i64) -> i64 {
+        match self.spec.profile.point(name).and_then(|point| point.kind) {
+            Some(RegisterType::Int16) => number.wrapping_shl(48).wrapping_shr(48),
+            Some(RegisterType::Int32) => number.wrapping_shl(32).wrapping_shr(32),
+            _ => number,
+        }
     }
 
     fn number(&self, spot: Spot) -> Option<i64> {
@@ -323,7 +334,7 @@ impl Unit {
         self.changed = now;
         self.power = match self.spec.profile.class {
             Class::Meter | Class::Control => -&others,
-            _ => self.follow(now, &hours),
+            _ => self.follow(now, &hours, &(&others - &self.power)),
         };
         self.show();
         self.keep(now, &hours);
@@ -365,8 +376,9 @@ impl Unit {
         profile.value_of(&guard.point, self.peek(&guard.point)?, &self.context).ok()
     }
 
-    /// Signed power into the bus that the commands make of what the device could do.
-    fn follow(&mut self, now: Duration, hours: &Rat) -> Rat {
+    /// Signed power into the bus that the commands make of what the device could do; `others` is what all
+    /// others on the gateway give.
+    fn follow(&mut self, now: Duration, hours: &Rat, others: &Rat) -> Rat {
         let profile = self.spec.profile.clone();
         let found = profile.decode(&self.raws(), &self.context);
         let rated = self.rated();
@@ -378,11 +390,20 @@ impl Unit {
         let free = match profile.class {
             Class::Producer => &rated * &Rat::ratio(4, 5).unwrap_or_default(),
             Class::Storage => Rat::ZERO,
-            _ => rated,
+            _ => rated.clone(),
         };
         let power = match found.power {
             PowerFound::Released | PowerFound::Unknown => &free * &sign,
             PowerFound::Commanded { verb: Verb::Charge, value, .. } => -&value,
+            PowerFound::Commanded { verb: Verb::Follow, value, .. } => {
+                let wanted = &-others - &value;
+                let (least, most) = match profile.class {
+                    Class::Storage => (-&rated, rated.clone()),
+                    Class::Consumer => (-&rated, Rat::ZERO),
+                    _ => (Rat::ZERO, free.clone()),
+                };
+                Rat::max_of(&least, &Rat::min_of(&wanted, &most))
+            }
             PowerFound::Commanded { verb: Verb::Discharge | Verb::Idle, value, .. } => value,
             PowerFound::Commanded { value, .. } => {
                 let value = self.cut(now).map_or(value.clone(), |cut| Rat::min_of(&cut, &value));
@@ -498,7 +519,7 @@ impl Unit {
     /// A value between two ranges falls to the lower one, as wallboxes do.
     fn bring_into(&mut self, name: &str, range: &crate::bundle::profile::Spans, raw: i64) {
         let Some(step) = self.spec.profile.point(name).and_then(|point| point.scale.clone()) else { return };
-        let value = &step * &Rat::int(raw);
+        let value = &step * &Rat::int(self.signed(name, raw));
         if let Some(taken) = range.at_most(&value)
             && let Some(raw) = taken.checked_div(&step).and_then(|raw| raw.to_i64())
         {
@@ -538,7 +559,7 @@ fn room_at_first() -> Rat {
 
 /// The point that holds the commanded power.
 fn value_point(profile: &Profile) -> Option<String> {
-    let powers = profile.commands.iter().filter(|case| case.verb != Verb::Setpoint);
+    let powers = profile.commands.iter().filter(|case| !matches!(case.verb, Verb::Setpoint | Verb::Follow));
     powers.flat_map(|case| &case.set).find(|set| set.source == Source::Value).map(|set| set.point.clone())
 }
 

@@ -111,6 +111,7 @@ fn whole(bundle: &Bundle, plan: &PlanDocument, draft: bool) -> Verdict {
         sessions: &plan.sessions,
         commands: &plan.commands,
         groups: &plan.groups,
+        following: &plan.following,
     };
     examine(bundle, (plan, draft), &case, &calendar)
 }
@@ -157,7 +158,7 @@ fn examine(
             }
         }
     }
-    derived(&trajectory.series(case.site), &plan.derived, &mut out);
+    derived(&trajectory.series(case.site, case.following), &plan.derived, &mut out);
     money::shared_meters(case.site).into_iter().for_each(|miss| out.push("shared meters", miss));
     match money::account(case, calendar, &trajectory) {
         Ok(account) => {

@@ -18,6 +18,7 @@ mod fix;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod flows;
+mod follow;
 mod ledger;
 mod limits;
 mod means;
@@ -47,7 +48,9 @@ mod tests_rules;
 mod units;
 mod unmanaged;
 
-use crate::bundle::{Bundle, CommandSeries, GroupSeries, PlanDocument, Session, State, Step};
+use crate::bundle::{
+    Bundle, CommandSeries, FollowingSeries, GroupSeries, PlanDocument, Session, State, Step,
+};
 use crate::calendar::Calendar;
 use crate::inputs::{Inputs, OnSteps};
 use crate::ir::Site;
@@ -78,6 +81,8 @@ pub struct Case<'a> {
     pub commands: &'a [CommandSeries],
     /// Commands to sets of equal devices.
     pub groups: &'a [GroupSeries],
+    /// Who keeps a meter at a target.
+    pub following: &'a [FollowingSeries],
 }
 
 /// Whether a plan's state and given values are those of the files at hand: the state and the inputs

@@ -125,6 +125,49 @@ impl Network {
         if faults.is_empty() { Ok(Self { order, buses, links: site.links.len() }) } else { Err(faults) }
     }
 
+    /// The power that has to enter at a bus for its root to be left with just `left`; `net` is what all
+    /// the others leave over. What no link can carry is none. `None` where nothing joins the two.
+    pub(super) fn entering(
+        &self,
+        net: &[Interval],
+        (root, bus): (usize, usize),
+        left: Interval,
+    ) -> Result<Option<Interval>, TooLarge> {
+        let node = |bus: usize| self.order.iter().find(|node| node.bus == bus);
+        let mut way: Vec<&Node> = Vec::new();
+        let mut at = node(bus);
+        while let Some(here) = at {
+            way.push(here);
+            at = here.parent.and_then(node);
+        }
+        if way.last().is_none_or(|last| last.bus != root) {
+            return Ok(None);
+        }
+        let mut net = net.to_vec();
+        net.resize(self.buses, Interval::ZERO);
+        for node in self.order.iter().filter(|node| way.iter().all(|on| on.bus != node.bus)) {
+            let over = net.get(node.bus).copied().unwrap_or_default();
+            let Some(parent) = node.parent else { continue };
+            if let (Some(up), true) = (&node.up, over.may_be_positive()) {
+                add(&mut net, parent, over.positive().times(&up.efficiency)?)?;
+            }
+            if let (Some(down), true) = (&node.down, over.negated().may_be_positive()) {
+                add(&mut net, parent, over.negated().positive().divided(&down.efficiency)?.negated())?;
+            }
+        }
+        // from the root down: what each bus on the way must be left with
+        let mut wanted = left;
+        let below = way.iter().rev().skip(1);
+        for (above, below) in way.iter().rev().zip(below) {
+            let arrives = wanted.minus(net.get(above.bus).copied().unwrap_or_default())?;
+            let up = below.up.as_ref().map(|up| arrives.positive().divided(&up.efficiency));
+            let down = below.down.as_ref().map(|down| arrives.negated().positive().times(&down.efficiency));
+            let (up, down) = (up.unwrap_or(Ok(Interval::ZERO))?, down.unwrap_or(Ok(Interval::ZERO))?);
+            wanted = up.minus(down)?;
+        }
+        wanted.minus(net.get(bus).copied().unwrap_or_default()).map(Some)
+    }
+
     /// The flows that follow from what the devices on each bus leave over.
     pub(super) fn flow(&self, net: &[Interval]) -> Result<Flow, TooLarge> {
         let mut net = net.to_vec();

@@ -109,8 +109,11 @@ impl Check<'_, '_> {
         self.pieces(&Attr::Charge, out);
         self.pieces(&Attr::Discharge, out);
         let (charge, discharge) = (self.values(&Attr::Charge), self.values(&Attr::Discharge));
+        let follows = self.commands.following.get(&self.run.unit.first());
         for (step, (c, d)) in charge.iter().zip(discharge).enumerate() {
-            if c.may_be_positive() && d.may_be_positive() {
+            // what follows has one power, whose sign says which way it goes
+            let one = follows.is_some_and(|series| series.target(step).is_some());
+            if !one && c.may_be_positive() && d.may_be_positive() {
                 let message = format!("`{}` charges and discharges at once", self.name);
                 out.push("exclusive", self.miss(step, message));
             }

@@ -6,14 +6,16 @@ use super::Case;
 use super::decisions::decide;
 use super::distance::{between, from_set};
 use super::fix::Interval;
-use super::ledger::{Breached, Duty, Ledger, When, effect, facts, unit as unit_of};
+use super::ledger::{Breached, Duty, Ledger, When, effect, unit as unit_of};
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
-use super::{budgets, carried, declared, flows, means, obligations, overrides, stated, steered, unmanaged};
+use super::{
+    budgets, carried, declared, flows, follow, means, obligations, overrides, stated, steered, unmanaged,
+};
 use crate::bundle::{Breach, Override, PlanDocument, Reason, Unmanaged, Void};
 use crate::calendar::Calendar;
-use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, IntervalSet, Status, Unit};
+use crate::eval::{Asked, Decision, Demand, DeviceSet, IntervalSet, Status, Unit};
 use crate::ir::{Attr, ClassId, Device, MemberRange, Model, Site, Statement, ZoneId};
 use crate::quantity::Rat;
 
@@ -64,6 +66,7 @@ pub(super) fn check(
         told.overrides = overrides::of(case.site, &decisions.steps);
     }
     let decisions = decisions.as_ref().map(|d| d.steps.as_slice()).unwrap_or_default();
+    asked += follow::check(case, decisions, &mut ledger, out);
     flows::check(case, plan, trajectory, decisions, &mut ledger, out);
     let resting = stated::resting(case, decisions, &dues);
     let facts = stated::Facts { case, calendar, trajectory, decisions, dues: &dues, resting: &resting };
@@ -478,20 +481,10 @@ fn wishes(
                 let (of, unit, words) = (members_name(case.site, &members), unit_of(attr), String::new());
                 ledger.breach(Breached { statement, duty: duty(), of, when, words, amount, unit }, out);
             }
-            // origins are compared with the flows, obligations in their windows
-            Asked::Supply { .. } | Asked::Deliver(_) | Asked::Run { .. } => {}
-            Asked::Follow(..) => follows(case, wish.effect, out),
+            // origins are compared with the flows, obligations in their windows; `follow` is no preference
+            Asked::Supply { .. } | Asked::Deliver(_) | Asked::Run { .. } | Asked::Follow(..) => {}
         }
     }
-    for follow in &decision.following {
-        follows(case, follow.effect, out);
-    }
-}
-
-fn follows(case: &Case<'_>, by: EffectRef, out: &mut Misses) {
-    let (name, _, span) = facts(case.site, effect(by));
-    let miss = Miss::unverified(span, name, "`follow`: understood, not planned yet");
-    out.push("follow", miss.by(effect(by), span));
 }
 
 /// The members of a unit of devices.

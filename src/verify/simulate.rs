@@ -7,9 +7,9 @@ use super::fix::{Interval, ONE, TooLarge};
 use super::miss::Miss;
 use super::network::Network;
 use super::state::{Content, temperatures};
-use super::steered;
 use super::units::{Commands, Unit, commands, signal_of, units};
-use crate::bundle::{CommandForm, Quantity, Series};
+use super::{follow, steered};
+use crate::bundle::{CommandForm, FollowingSeries, Quantity, Series};
 use crate::ir::{Attr, BusId, Device, Family, Model, Need, SignalId, Site, ZoneId};
 use crate::quantity::Rat;
 
@@ -60,7 +60,7 @@ impl Trajectory {
 
     /// As the document's *derived* series: what no command and no input says.
     #[must_use]
-    pub fn series(&self, site: &Site) -> Vec<Series> {
+    pub fn series(&self, site: &Site, following: &[FollowingSeries]) -> Vec<Series> {
         let mut out = Vec::new();
         let recorded = |values: &[Interval]| values.iter().map(|v| v.recorded()).collect();
         let mut put = |of: &str, quantity, unit: &str, values| {
@@ -69,17 +69,20 @@ impl Trajectory {
         let steered = site.steered();
         for run in &self.runs {
             let Some(family) = site.family(run.unit.family) else { continue };
-            let follows = steered.iter().any(|steered| steered.machine == family.id);
             let name = site.device_name(run.unit.first());
+            let follows = steered.iter().any(|steered| steered.machine == family.id)
+                || following.iter().any(|series| series.device == name);
             for (attr, values) in &run.powers {
                 let quantity = match (attr, &family.model) {
                     (Attr::Import, _) => Quantity::Import,
                     (Attr::Export, _) => Quantity::Export,
                     (Attr::Power, Model::Renewable { .. }) => Quantity::Power,
-                    (Attr::Power, Model::Consumer(_)) if follows => Quantity::Power,
+                    (Attr::Power, Model::Consumer(_) | Model::Generator { .. }) if follows => Quantity::Power,
                     (Attr::Power, Model::Generator { grid_forming: true, .. }) => Quantity::Power,
-                    (Attr::Charge, Model::Store(store)) if store.grid_forming => Quantity::Charge,
-                    (Attr::Discharge, Model::Store(store)) if store.grid_forming => Quantity::Discharge,
+                    (Attr::Charge, Model::Store(store)) if store.grid_forming || follows => Quantity::Charge,
+                    (Attr::Discharge, Model::Store(store)) if store.grid_forming || follows => {
+                        Quantity::Discharge
+                    }
                     _ => continue,
                 };
                 put(&name, quantity, "kW", recorded(values));
@@ -140,10 +143,16 @@ pub(super) fn run(case: &Case<'_>, commands: &Commands<'_>) -> Result<Trajectory
     }
     let settled = steered::settle(case, commands, &mut trajectory.runs)?;
     trajectory.at_setpoint = settled.exact;
-    balance(case, &network, &balancing, &mut trajectory).map_err(|_| vec![too_large("the network")])?;
+    let followed = follow::settle(case, commands, &network, &balancing, &mut trajectory.runs)?;
+    balance(case, &network, (&balancing, &followed), &mut trajectory)
+        .map_err(|_| vec![too_large("the network")])?;
     for run in &trajectory.runs {
         let Some(Model::Store(store)) = case.site.family(run.unit.family).map(|f| &f.model) else { continue };
         let device = run.unit.first();
+        if let Some(content) = followed.contents.get(&device) {
+            trajectory.contents.insert(device, content.clone());
+            continue;
+        }
         let start =
             case.state.level(case.site, device).map_err(|d| vec![Miss::plan(name(&run.unit), d.message)])?;
         let content = Content::run(store, &start, case.steps, |step| {
@@ -352,7 +361,7 @@ fn scale(values: &mut [Interval], count: &Rat) -> Result<(), TooLarge> {
 fn balance(
     case: &Case<'_>,
     network: &Network,
-    balancing: &[(usize, BusId)],
+    (balancing, followed): (&[(usize, BusId)], &follow::Settled),
     trajectory: &mut Trajectory,
 ) -> Result<(), TooLarge> {
     let site = case.site;
@@ -389,6 +398,8 @@ fn balance(
             trajectory.stuck.push((BusId::at(*bus), step, *left));
         }
         for (bus, left) in &flow.roots {
+            // a meter that somebody keeps shows its target without any rounding
+            let left = followed.meters.get(&(*bus, step)).unwrap_or(left);
             let (surplus, need) = (left.positive(), left.negated().positive());
             let Some((place, _)) = balancing.iter().find(|(_, root)| root.index() == *bus) else {
                 if left.is_positive() || left.negated().is_positive() {

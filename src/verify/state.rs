@@ -45,54 +45,12 @@ impl Content {
         steps: &[Step],
         powers: impl Fn(usize) -> (Interval, Interval),
     ) -> Result<Self, TooLarge> {
-        // charge x seconds x cn / (3600 cd), discharge x seconds x dd / (3600 dn)
-        let (cn, cd) = small(&store.efficiency_charge)?;
-        let (dn, dd) = small(&store.efficiency_discharge)?;
-        let exact = 3600_i128.checked_mul(cd).and_then(|p| p.checked_mul(dn)).filter(|p| *p <= MOST_PARTS);
-        let parts = exact.unwrap_or(3600);
-        // parts x cn / (3600 cd) and parts x dd / (3600 dn), whole where `exact`
-        let into = (parts.checked_mul(cn).ok_or(TooLarge)?, 3600_i128.checked_mul(cd).ok_or(TooLarge)?);
-        let out = (parts.checked_mul(dd).ok_or(TooLarge)?, 3600_i128.checked_mul(dn).ok_or(TooLarge)?);
-        let scaled = |power: i128, seconds: i128, (n, d): (i128, i128)| -> Result<(i128, i128), TooLarge> {
-            // reduced first: n / d is whole where the parts are fine enough
-            let (n, d) = if n % d == 0 { (n / d, 1) } else { (n, d) };
-            let product = power.checked_mul(seconds).and_then(|p| p.checked_mul(n)).ok_or(TooLarge)?;
-            Ok((floor_div(product, d), ceil_div(product, d)))
-        };
-        let unit = ONE.checked_mul(parts).ok_or(TooLarge)?;
-        let (sn, sd) = small(start)?;
-        let first = sn.checked_mul(unit).ok_or(TooLarge)?;
-        let mut now = (floor_div(first, sd), ceil_div(first, sd));
-        let mut values = Vec::with_capacity(steps.len() + 1);
-        values.push(now);
-        let mut decays: BTreeMap<i64, i128> = BTreeMap::new();
+        let mut filling = Filling::new(store, start)?;
         for (place, step) in steps.iter().enumerate() {
-            let (charge, discharge) = powers(place);
-            let seconds = i128::from(step.seconds());
-            if store.self_discharge.is_positive() {
-                let keeps = match decays.get(&step.seconds()) {
-                    Some(keeps) => *keeps,
-                    None => {
-                        let keeps =
-                            Interval::of(&store_decay(&store.self_discharge, step.seconds()))?.raw().0;
-                        decays.insert(step.seconds(), keeps);
-                        keeps
-                    }
-                };
-                let keep = |level: i128| mul_div(level, keeps, ONE);
-                now = (keep(now.0)?.0, keep(now.1)?.1);
-            }
-            let ((c_lo, c_hi), (d_lo, d_hi)) = (charge.raw(), discharge.raw());
-            let add = |a: i128, b: i128, c: i128| {
-                a.checked_add(b).and_then(|sum| sum.checked_sub(c)).ok_or(TooLarge)
-            };
-            now = (
-                add(now.0, scaled(c_lo, seconds, into)?.0, scaled(d_hi, seconds, out)?.1)?,
-                add(now.1, scaled(c_hi, seconds, into)?.1, scaled(d_lo, seconds, out)?.0)?,
-            );
-            values.push(now);
+            filling.rest(*step)?;
+            filling.take(*step, powers(place), None)?;
         }
-        Ok(Self { parts, values })
+        Ok(filling.done())
     }
 
     fn pair(&self, place: usize) -> Option<(i128, i128)> {
@@ -151,6 +109,102 @@ impl Content {
         (0..self.values.len().saturating_sub(1))
             .map(|step| self.after(step).unwrap_or_default().recorded())
             .collect()
+    }
+}
+
+/// A store on its way through the steps.
+pub(super) struct Filling<'s> {
+    store: &'s Store,
+    parts: i128,
+    /// parts x cn / (3600 cd) for what is charged, whole where the parts are fine enough.
+    into: (i128, i128),
+    /// parts x dd / (3600 dn) for what is discharged, likewise.
+    out: (i128, i128),
+    /// Bounds in parts.
+    now: (i128, i128),
+    values: Vec<(i128, i128)>,
+    /// What self-discharge leaves, in units of 10^-12, by length of step.
+    decays: BTreeMap<i64, i128>,
+}
+
+impl<'s> Filling<'s> {
+    /// Before the first step.
+    pub(super) fn new(store: &'s Store, start: &Rat) -> Result<Self, TooLarge> {
+        // charge x seconds x cn / (3600 cd), discharge x seconds x dd / (3600 dn)
+        let (cn, cd) = small(&store.efficiency_charge)?;
+        let (dn, dd) = small(&store.efficiency_discharge)?;
+        let exact = 3600_i128.checked_mul(cd).and_then(|p| p.checked_mul(dn)).filter(|p| *p <= MOST_PARTS);
+        let parts = exact.unwrap_or(3600);
+        let into = (parts.checked_mul(cn).ok_or(TooLarge)?, 3600_i128.checked_mul(cd).ok_or(TooLarge)?);
+        let out = (parts.checked_mul(dd).ok_or(TooLarge)?, 3600_i128.checked_mul(dn).ok_or(TooLarge)?);
+        let unit = ONE.checked_mul(parts).ok_or(TooLarge)?;
+        let (sn, sd) = small(start)?;
+        let first = sn.checked_mul(unit).ok_or(TooLarge)?;
+        let now = (floor_div(first, sd), ceil_div(first, sd));
+        Ok(Self { store, parts, into, out, now, values: vec![now], decays: BTreeMap::new() })
+    }
+
+    /// What stays of the content over a step in which nothing else happens.
+    pub(super) fn rest(&mut self, step: Step) -> Result<(), TooLarge> {
+        if !self.store.self_discharge.is_positive() {
+            return Ok(());
+        }
+        let keeps = match self.decays.get(&step.seconds()) {
+            Some(keeps) => *keeps,
+            None => {
+                let keeps = Interval::of(&store_decay(&self.store.self_discharge, step.seconds()))?.raw().0;
+                self.decays.insert(step.seconds(), keeps);
+                keeps
+            }
+        };
+        let keep = |level: i128| mul_div(level, keeps, ONE);
+        self.now = (keep(self.now.0)?.0, keep(self.now.1)?.1);
+        Ok(())
+    }
+
+    /// The content as it is now, kWh.
+    pub(super) fn content(&self) -> Result<Interval, TooLarge> {
+        Interval::new(floor_div(self.now.0, self.parts), ceil_div(self.now.1, self.parts))
+    }
+
+    /// Charges and discharges for a step. `held`: the device itself stays within these, kWh, by no more
+    /// than where it is already.
+    pub(super) fn take(
+        &mut self,
+        step: Step,
+        (charge, discharge): (Interval, Interval),
+        held: Option<(&Rat, &Rat)>,
+    ) -> Result<(), TooLarge> {
+        let seconds = i128::from(step.seconds());
+        let scaled = |power: i128, (n, d): (i128, i128)| -> Result<(i128, i128), TooLarge> {
+            // reduced first: n / d is whole where the parts are fine enough
+            let (n, d) = if n % d == 0 { (n / d, 1) } else { (n, d) };
+            let product = power.checked_mul(seconds).and_then(|p| p.checked_mul(n)).ok_or(TooLarge)?;
+            Ok((floor_div(product, d), ceil_div(product, d)))
+        };
+        let ((c_lo, c_hi), (d_lo, d_hi)) = (charge.raw(), discharge.raw());
+        let add =
+            |a: i128, b: i128, c: i128| a.checked_add(b).and_then(|sum| sum.checked_sub(c)).ok_or(TooLarge);
+        let before = self.now;
+        self.now = (
+            add(before.0, scaled(c_lo, self.into)?.0, scaled(d_hi, self.out)?.1)?,
+            add(before.1, scaled(c_hi, self.into)?.1, scaled(d_lo, self.out)?.0)?,
+        );
+        if let Some((least, most)) = held {
+            let unit = ONE.checked_mul(self.parts).ok_or(TooLarge)?;
+            let (ln, ld) = small(least)?;
+            let (hn, hd) = small(most)?;
+            let least = floor_div(ln.checked_mul(unit).ok_or(TooLarge)?, ld).min(before.0);
+            let most = ceil_div(hn.checked_mul(unit).ok_or(TooLarge)?, hd).max(before.1);
+            self.now = (self.now.0.max(least), self.now.1.min(most));
+        }
+        self.values.push(self.now);
+        Ok(())
+    }
+
+    /// What it held all the way.
+    pub(super) fn done(self) -> Content {
+        Content { parts: self.parts, values: self.values }
     }
 }
 

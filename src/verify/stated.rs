@@ -212,6 +212,8 @@ fn asked_for(decisions: &[Decision], dues: &[Due]) -> BTreeSet<Device> {
     let mut asked: BTreeSet<Device> = dues.iter().map(|due| due.device).collect();
     let positive = |lo: &Option<Rat>| lo.as_ref().is_some_and(Rat::is_positive);
     for decision in decisions {
+        let follow = decision.following.iter().filter_map(|f| super::rules::devices(&f.unit));
+        asked.extend(follow.flat_map(|range| range.devices()));
         for total in decision.totals_in_force().filter(|total| positive(&total.lo)) {
             asked.extend(total.members.iter().flat_map(|m| m.devices()));
         }
@@ -325,7 +327,8 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
             let totals = decision.totals.iter().map(|t| t.effect);
             let wishes = decision.preferences.iter().map(|p| p.effect);
             let origins = decision.origins.iter().flat_map(|o| o.by.iter().copied());
-            let all = outcomes.chain(totals).chain(wishes).chain(origins);
+            let follow = decision.following.iter().map(|f| f.effect);
+            let all = outcomes.chain(totals).chain(wishes).chain(origins).chain(follow);
             here.extend(all.map(super::ledger::effect));
         }
         for due in facts.dues {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::bundle::{CommandForm, GroupSeries, Split};
+use crate::bundle::{CommandForm, FollowingSeries, GroupSeries, Split};
 use crate::calendar::Instant;
 use crate::ir::testkit::{self, rat};
 use crate::ir::{Attr, Device, End, FamilyId, Model, Need, SigRef, SignalId, ZoneId};
@@ -33,6 +33,7 @@ pub(super) struct Setup {
     pub(super) state: State,
     pub(super) commands: Vec<CommandSeries>,
     pub(super) groups: Vec<GroupSeries>,
+    pub(super) following: Vec<FollowingSeries>,
 }
 
 impl Setup {
@@ -41,7 +42,15 @@ impl Setup {
         fixture::bus(&mut site, "main", Some("400"));
         let steps = steps(count, seconds);
         let state = State::new(&site.name, steps[0].start);
-        Self { site, steps, given: OnSteps::default(), state, commands: Vec::new(), groups: Vec::new() }
+        Self {
+            site,
+            steps,
+            given: OnSteps::default(),
+            state,
+            commands: Vec::new(),
+            groups: Vec::new(),
+            following: Vec::new(),
+        }
     }
 
     pub(super) fn given(&mut self, name: &str, ty: Type, values: &[&str]) -> SignalId {
@@ -59,6 +68,7 @@ impl Setup {
             sessions: &[],
             commands: &self.commands,
             groups: &self.groups,
+            following: &self.following,
         }
     }
 

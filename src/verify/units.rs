@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Case;
 use super::miss::Miss;
-use crate::bundle::{CommandForm, CommandSeries, GroupSeries, Names, default_step, register_step};
+use crate::bundle::{
+    CommandForm, CommandSeries, FollowingSeries, GroupSeries, Names, default_step, register_step,
+};
 use crate::ir::{Attr, Device, Family, FamilyId, MemberRange, Model, Need, SigRef, ZoneId};
 use crate::quantity::Rat;
 
@@ -53,6 +55,8 @@ pub(super) struct Commands<'a> {
     /// Setpoints of zones.
     pub(super) zones: BTreeMap<ZoneId, &'a CommandSeries>,
     groups: Vec<&'a GroupSeries>,
+    /// Who keeps a meter at a target.
+    pub(super) following: BTreeMap<Device, &'a FollowingSeries>,
 }
 
 impl<'a> Commands<'a> {
@@ -228,6 +232,7 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
             ));
         }
     }
+    found.following = super::follow::read(case, &names, &mut out);
     if out.is_empty() { Ok(found) } else { Err(out) }
 }
 

@@ -66,6 +66,7 @@ fn sample() -> PlanDocument {
                 counts: vec![1, 1, 1, 0],
             },
         ],
+        following: Vec::new(),
         groups: vec![GroupSeries {
             family: "charger".to_owned(),
             members: vec![(1, 8)],

@@ -13,7 +13,7 @@ use crate::analysis::shape::Shape;
 use crate::analysis::smt::Answer;
 use crate::analysis::witness::replay::{effect_ref, is_on};
 use crate::eval::{Clash, Conflict, EffectRef};
-use crate::ir::{ClassId, FollowWhat, MemberRange, Role, Site};
+use crate::ir::{ClassId, FollowWhat, MemberRange, Meter, Role, Site};
 
 /// Asks about one device or zone.
 pub(crate) fn ask(ground: &Ground, dossier: &Dossier, asker: &mut Asker) -> Vec<Found> {
@@ -78,16 +78,21 @@ fn supplies(ground: &Ground, dossier: &Dossier, asker: &mut Asker) -> Vec<Found>
 }
 
 fn tracking(ground: &Ground, dossier: &Dossier, asker: &mut Asker) -> Vec<Found> {
-    let follow = |act| -> Option<(&Act, FollowWhat, &Linear)> {
+    let follow = |act| -> Option<(&Act, Meter, &Linear)> {
         let act: &Act = act;
-        if let Ask::Follow(what, target) = &act.ask { Some((act, *what, target)) } else { None }
+        if let Ask::Follow(meter, target) = &act.ask { Some((act, *meter, target)) } else { None }
     };
     let follows: Vec<_> = dossier.acts.iter().filter_map(follow).collect();
     let mut differ = Vec::new();
-    for (i, (a, what_a, target_a)) in follows.iter().enumerate() {
-        for (b, what_b, target_b) in follows.iter().skip(i + 1).filter(|(b, ..)| a.class == b.class) {
-            let apart = if what_a == what_b {
-                Formula::zero(target_a.minus(target_b)).negate()
+    // what the grid then takes: import less export
+    let net = |meter: Meter, target: &Linear| match meter.what {
+        FollowWhat::Import => target.clone(),
+        FollowWhat::Surplus => Linear::default().minus(target),
+    };
+    for (i, (a, meter_a, target_a)) in follows.iter().enumerate() {
+        for (b, meter_b, target_b) in follows.iter().skip(i + 1).filter(|(b, ..)| a.class == b.class) {
+            let apart = if meter_a.grid == meter_b.grid {
+                Formula::zero(net(*meter_a, target_a).minus(&net(*meter_b, target_b))).negate()
             } else {
                 Formula::TRUE
             };

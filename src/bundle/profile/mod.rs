@@ -281,6 +281,8 @@ pub enum Verb {
     Release,
     /// the temperature that a thermostat keeps
     Setpoint,
+    /// import less export at the grid's meter, which the device keeps by its own power
+    Follow,
 }
 
 /// Which of a device's independent settings a verb belongs to.
@@ -304,7 +306,9 @@ impl Verb {
         match self {
             Self::Connect | Self::Disconnect => Aspect::Connection,
             Self::On | Self::Off => Aspect::Switch,
-            Self::Power | Self::Charge | Self::Discharge | Self::Idle | Self::Release => Aspect::Power,
+            Self::Power | Self::Charge | Self::Discharge | Self::Idle | Self::Release | Self::Follow => {
+                Aspect::Power
+            }
             Self::Setpoint => Aspect::Setpoint,
         }
     }
@@ -312,7 +316,7 @@ impl Verb {
     /// Whether it carries a value.
     #[must_use]
     pub const fn has_value(self) -> bool {
-        matches!(self, Self::Power | Self::Charge | Self::Discharge | Self::Setpoint)
+        matches!(self, Self::Power | Self::Charge | Self::Discharge | Self::Setpoint | Self::Follow)
     }
 
     /// The word used in profiles, plans and reports.
@@ -329,6 +333,7 @@ impl Verb {
             Self::Idle => "idle",
             Self::Release => "release",
             Self::Setpoint => "setpoint",
+            Self::Follow => "follow",
         }
     }
 }
@@ -539,6 +544,7 @@ impl Profile {
 
 /// The profiles that come with evl: name and YAML text.
 pub const EMBEDDED: &[(&str, &str)] = &[
+    ("generic/storage", include_str!("../../../policies/profiles/generic/storage.yaml")),
     ("generic/thermostat", include_str!("../../../policies/profiles/generic/thermostat.yaml")),
     ("heidelberg/energy-control", include_str!("../../../policies/profiles/heidelberg/energy-control.yaml")),
     ("sunspec/battery", include_str!("../../../policies/profiles/sunspec/battery.yaml")),

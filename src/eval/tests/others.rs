@@ -158,12 +158,16 @@ fn messages_are_returned() {
 fn a_class_may_name_one_way_of_following() {
     let mut site = site();
     let pack = battery(&mut site, "pack", "50");
-    let follow = |what, value: &str| EffectKind::Follow { what, target: Lin::constant(rat(value)) };
+    let utility = grid(&mut site, "utility", "100", None);
+    let follow = |what, value: &str| {
+        let meter = Meter { grid: device(utility), what };
+        EffectKind::Follow { meter, target: Lin::constant(rat(value)) }
+    };
     rule(&mut site, "surplus", 3, Verb::Follow, one(pack), follow(FollowWhat::Surplus, "0"));
     rule(&mut site, "import", 4, Verb::Follow, one(pack), follow(FollowWhat::Import, "10"));
     let decision = decide(&site, &noon());
     assert_eq!(decision.following.len(), 1);
-    assert_eq!(decision.following[0].what, FollowWhat::Surplus);
+    assert_eq!(decision.following[0].meter.what, FollowWhat::Surplus);
     assert_eq!(overridden(&site, &decision), "import");
     site.rules[1].class = ClassId(3);
     let decision = decide(&site, &noon());

@@ -158,6 +158,17 @@ fn fit(subject: &Subject, set: &DeviceSet, setting: &Setting) -> Option<Setting>
         Verb::Idle if may_rest(Attr::Charge) && may_rest(Attr::Discharge) => Some(setting.clone()),
         Verb::Charge | Verb::Discharge | Verb::Idle => None,
         Verb::Power => lower(of(Attr::Power)),
+        // it does whatever the meter takes, and nobody tells it less
+        Verb::Follow => {
+            let whole = |attr: &Attr| {
+                let own = subject.family.hull(attr).map(|(_, most)| most);
+                let zero = of(attr.clone()).is_none_or(|set| set.contains(&Rat::ZERO));
+                let most = of(attr.clone()).and_then(|set| set.max().cloned());
+                zero && most.is_none_or(|most| own.is_none_or(|own| most >= own))
+            };
+            let attrs = if store { vec![Attr::Charge, Attr::Discharge] } else { vec![Attr::Power] };
+            attrs.iter().all(whole).then(|| setting.clone())
+        }
         _ => Some(setting.clone()),
     }
 }

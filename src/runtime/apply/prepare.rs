@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::leftovers::{undo_leftovers, with_leftovers};
 use super::live::allowed;
-use super::proof::{Ends, follow, order};
+use super::proof::{Ends, follow, keeps, order};
 use super::watch::Live;
 use super::{Accepted, Base, Field, Options, Run};
 use crate::bundle::profile::{Aspect, Form, Verb};
@@ -123,6 +123,7 @@ pub(super) async fn prepare<'a>(
             let own = within_its_own(&mut settings, subject, &ready);
             let mut change = change(subject, &ready, &settings, span, &known)?;
             follow(papers, plan, step, subject, &mut change);
+            keeps(papers, plan, step, &settings, &mut change);
             asked_of.insert(subject.name.clone(), Asked { settings, span, known });
             Ok((ready, change, warning.into_iter().chain(own)))
         });

@@ -153,6 +153,28 @@ pub(super) fn follow(
     change.step = Move { device, before, after, under_way, ..change.step.clone() };
 }
 
+/// A device that is told to keep a meter may do anything it can while it is told so, and then does what the
+/// plan expects.
+pub(super) fn keeps(
+    papers: &Papers,
+    plan: &PlanDocument,
+    step: usize,
+    settings: &[Setting],
+    change: &mut Change,
+) {
+    if !settings.iter().any(|setting| setting.verb == Verb::Follow) {
+        return;
+    }
+    let Some(after) = expected(plan, step, papers).remove(&change.step.device).map(Claim::exactly) else {
+        return;
+    };
+    if !change.writes() {
+        change.step.before = after.clone();
+        change.step.under_way = after.clone();
+    }
+    change.step.after = after;
+}
+
 fn asked_claim(subject: &Subject, settings: &[Setting]) -> Claim {
     let verb = |wanted: Verb| settings.iter().any(|setting| setting.verb == wanted);
     let power = settings.iter().find_map(|setting| {

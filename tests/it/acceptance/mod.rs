@@ -7,6 +7,7 @@ mod carried;
 mod emhass;
 pub(crate) mod examples;
 mod excluded;
+mod following;
 mod guard_laws;
 mod guards;
 mod haeo;

@@ -42,7 +42,12 @@ enum In {
 
 /// The statement, what the refusal calls it, and words that it points at.
 const REFUSED: &[(In, &str, &str, &str)] = &[
-    (In::Policy, "rule r in economy { follow utility.import at 0 kW with pack }", "follow", "follow utility"),
+    (
+        In::Policy,
+        "rule r in economy { follow utility.import at 0 kW with car[1] }",
+        "`car[1]` keeping a meter",
+        "follow utility",
+    ),
     (
         In::Policy,
         "rule r in economy { preferably limit fan to 1 kW averaged over 60 min }",

@@ -5,6 +5,7 @@ mod apply;
 mod command_line;
 mod faults;
 mod fixture;
+mod following;
 mod guards;
 #[cfg(feature = "solver")]
 mod harbor;

@@ -282,6 +282,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
         steps,
         commands,
         groups: Vec::new(),
+        following: Vec::new(),
         given: Vec::new(),
         derived: Vec::new(),
         flows: Vec::new(),
@@ -322,8 +323,9 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
             sessions: &document.sessions,
             commands: &document.commands,
             groups: &document.groups,
+            following: &document.following,
         };
-        document.derived = simulate(&case).map(|trajectory| trajectory.series(site)).unwrap_or_default();
+        document.derived = simulate(&case).map(|trajectory| trajectory.series(site, &[])).unwrap_or_default();
     }
     let told = draft(&papers.bundle, &document.clone().seal()).told;
     document.assumptions = told.assumptions;

@@ -1,0 +1,340 @@
+//! Devices that keep a grid's meter at a target: `follow utility.import at 0 kW with pack`.
+//!
+//! A pack of 10 kWh that may hold 1 .. 10 kWh, takes and gives 5 kW, and stores 80 % of what it takes.
+
+use evl::bundle::{CommandForm, Document, PlanDocument, Quantity};
+use evl::ir::Attr;
+use evl::quantity::Rat;
+use evl::system::MemorySystem;
+use evl::verify::verify;
+use proptest::prelude::*;
+
+use super::{Built, words};
+
+const SITE: &str = r#"
+edition 2026
+site house {
+  timezone "UTC", currency EUR, step 60 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+BUSES
+feed sun { file "p.csv", time utc, stamp start, step 1 h, column "sun", unit kW }
+feed needs { file "p.csv", time utc, stamp start, step 1 h, column "needs", unit kW }
+producer utility : grid { on main, import up to 30 kW, export up to 30 kW, tariff clear }
+producer solar : pv { on main, rated 20 kW, output feed.sun }
+consumer house_load : load { on main, load feed.needs }
+storage pack : battery {
+  on PACKBUS, capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 80 % / 100 %,
+  charge_level 10 % .. 100 %, end free
+}
+tariff clear { import { 0.10 EUR/kWh during daily 00:00..03:00, 0.40 EUR/kWh otherwise }, export 0.05 EUR/kWh }
+"#;
+
+/// A house with its sun and needs by the hour, kW.
+#[derive(Debug, Clone)]
+struct House {
+    sun: Vec<f64>,
+    needs: Vec<f64>,
+    start: f64,
+    rules: String,
+    riser: bool,
+}
+
+impl House {
+    fn new(sun: [f64; 6], needs: [f64; 6], rules: &str) -> Self {
+        Self { sun: sun.to_vec(), needs: needs.to_vec(), start: 0.3, rules: rules.to_owned(), riser: false }
+    }
+
+    fn built(&self) -> Built {
+        let rows: String = (0..6)
+            .map(|hour| format!("2026-03-02T0{hour}:00Z,{},{}\n", self.sun[hour], self.needs[hour]))
+            .collect();
+        let buses =
+            "bus riser { dc 48 V }\nlink rectifier { main <-> riser, capacity 20 kW, efficiency 90 % }";
+        let text = SITE
+            .replace("BUSES", if self.riser { buses } else { "" })
+            .replace("PACKBUS", if self.riser { "riser" } else { "main" })
+            + &self.rules;
+        let system = MemorySystem::new()
+            .file("site/site.evl", text.as_str())
+            .file("site/evl.yaml", "site: house\n")
+            .file("site/p.csv", format!("time,sun,needs\n{rows}").as_str());
+        let state = format!(
+            r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
+                "levels": {{"pack": "{} %"}}}}"#,
+            self.start * 100.0
+        );
+        Built::new(&system, "2026-03-02T00:00:00Z", &state)
+    }
+
+    fn planned(&self) -> PlanDocument {
+        let built = self.built();
+        let plan = built.plan().map_err(|f| words(&f.findings)).unwrap();
+        let verdict = verify(&built.bundle, &plan);
+        assert!(verdict.holds(), "{:?}", verdict.misses);
+        assert_eq!(PlanDocument::read(&plan.bytes()).unwrap(), plan);
+        plan
+    }
+
+    fn refused(&self) -> String {
+        words(&self.built().plan().unwrap_err().findings)
+    }
+}
+
+fn derived(plan: &PlanDocument, of: &str, quantity: Quantity) -> Vec<f64> {
+    let series = plan.derived.iter().find(|s| s.of == of && s.quantity == quantity).unwrap();
+    series.values.iter().map(Rat::to_f64).collect()
+}
+
+fn near(found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() < 1e-6, "{found:?} for {expected:?}");
+    }
+}
+
+/// Import less export at the meter.
+fn meter(plan: &PlanDocument) -> Vec<f64> {
+    let (import, export) =
+        (derived(plan, "utility", Quantity::Import), derived(plan, "utility", Quantity::Export));
+    import.iter().zip(export).map(|(a, b)| a - b).collect()
+}
+
+/// Discharge less charge of the pack.
+fn pack(plan: &PlanDocument) -> Vec<f64> {
+    let (given, taken) =
+        (derived(plan, "pack", Quantity::Discharge), derived(plan, "pack", Quantity::Charge));
+    given.iter().zip(taken).map(|(a, b)| a - b).collect()
+}
+
+const ALWAYS: &str = "rule own_use in economy { follow utility.import at 0 kW with pack }";
+
+#[test]
+fn a_pack_keeps_the_meter_at_zero_as_far_as_it_can() {
+    // 2 kWh are left above the least; 3 kW too much; 7 too much, of which 5 fit its power; then 3 needed
+    let house = House::new([0.0, 5.0, 9.0, 0.0, 0.0, 0.0], [2.0, 2.0, 2.0, 3.0, 3.0, 3.0], ALWAYS);
+    let plan = house.planned();
+    near(&pack(&plan), &[2.0, -3.0, -5.0, 3.0, 3.0, 0.4]);
+    near(&derived(&plan, "pack", Quantity::Level), &[1.0, 3.4, 7.4, 4.4, 1.4, 1.0]);
+    near(&meter(&plan), &[0.0, 0.0, -2.0, 0.0, 0.0, 2.6]);
+    let [following] = plan.following.as_slice() else { panic!("{:?}", plan.following) };
+    assert_eq!((following.device.as_str(), following.grid.as_str()), ("pack", "utility"));
+    assert_eq!(following.targets, [Some(0); 6]);
+    // meanwhile it may do what it physically can
+    for attr in [Attr::Charge, Attr::Discharge] {
+        let series = plan.command("pack", &attr).unwrap();
+        assert_eq!((series.form, series.value(0).unwrap()), (CommandForm::Fixed, Rat::int(5)));
+    }
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+    // 2.6 kWh at 0.40 less 2 kWh at 0.05
+    assert!((plan.money.bill.to_f64() - 0.94).abs() < 1e-9, "{}", plan.money.bill);
+    assert!((super::model_cost(&plan) - 0.94).abs() < 1e-6);
+    let reason = plan.reasons.iter().find(|reason| reason.device == "pack").unwrap();
+    assert!(reason.text.contains("own_use"), "{reason:?}");
+}
+
+#[test]
+fn a_full_pack_lets_the_rest_go() {
+    // 7 kWh stored: 3 more are 3.75 kW at the terminal
+    let house = House {
+        start: 0.7,
+        ..House::new([9.0, 9.0, 0.0, 0.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0, 2.0, 2.0], ALWAYS)
+    };
+    let plan = house.planned();
+    near(&pack(&plan), &[-3.75, 0.0, 2.0, 2.0, 2.0, 2.0]);
+    near(&derived(&plan, "pack", Quantity::Level), &[10.0, 10.0, 8.0, 6.0, 4.0, 2.0]);
+    near(&meter(&plan), &[-3.25, -7.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn losses_of_a_link_on_the_way_count() {
+    // 1.8 kW at the meter are 2 behind the rectifier; 3.6 too much arrive as 3.24
+    let house = House {
+        riser: true,
+        ..House::new([0.0, 5.6, 0.0, 0.0, 0.0, 0.0], [1.8, 2.0, 0.9, 0.9, 0.0, 0.0], ALWAYS)
+    };
+    let plan = house.planned();
+    near(&pack(&plan), &[2.0, -3.24, 1.0, 1.0, 0.0, 0.0]);
+    near(&meter(&plan), &[0.0; 6]);
+    near(&derived(&plan, "pack", Quantity::Level), &[1.0, 3.592, 2.592, 1.592, 1.592, 1.592]);
+}
+
+#[test]
+fn a_target_is_a_power_either_way() {
+    let import = "rule shave in economy { follow utility.import at 1.5 kW with pack }";
+    let needs = [2.0, 0.5, 0.0, 2.0, 2.5, 2.0];
+    let plan = House::new([0.0; 6], needs, import).planned();
+    // 0.5 given, 1 and 1.5 taken, 0.5, 1 and 0.5 given
+    near(&pack(&plan), &[0.5, -1.0, -1.5, 0.5, 1.0, 0.5]);
+    near(&meter(&plan), &[1.5; 6]);
+    let export = "rule sell in economy { follow utility.export at 1.5 kW with pack }";
+    let house = House { start: 1.0, ..House::new([0.0, 2.0, 4.0, 0.0, 0.0, 0.0], [0.0; 6], export) };
+    let plan = house.planned();
+    near(&pack(&plan), &[1.5, -0.5, -1.375, 1.5, 1.5, 1.5]);
+    near(&meter(&plan), &[-1.5, -1.5, -2.625, -1.5, -1.5, -1.5]);
+}
+
+#[test]
+fn only_while_the_rule_holds_and_at_what_it_reads() {
+    // half of what the sun gives, and only in the first three hours; after that the price decides
+    let rule = "rule half in economy { when during daily 00:00..03:00 then follow utility.export at 0.5 * solar.available with pack }";
+    let plan = House::new([2.0, 8.0, 4.0, 0.0, 0.0, 0.0], [0.0; 6], rule).planned();
+    near(&meter(&plan)[..3], &[-1.0, -4.0, -2.0]);
+    assert_eq!(plan.following[0].targets, [Some(-1000), Some(-4000), Some(-2000), None, None, None]);
+    near(&pack(&plan)[..3], &[-1.0, -4.0, -2.0]);
+    // 1 + 0.8 x 7 kWh: what is left above the least is sold, for nothing is needed
+    let sold: f64 = pack(&plan)[3..].iter().sum();
+    assert!((sold - (3.0 + 5.6 - 1.0)).abs() < 1e-6, "{sold}");
+}
+
+#[test]
+fn what_rules_leave_it_is_told() {
+    let rules = format!("{ALWAYS}\nrule calm in contract {{ limit pack.discharge to 1.25 kW }}");
+    let plan = House::new([0.0, 0.0, 6.0, 0.0, 0.0, 0.0], [2.0; 6], &rules).planned();
+    near(&pack(&plan), &[1.25, 0.75, -4.0, 1.25, 1.25, 0.7]);
+    assert_eq!(plan.command("pack", &Attr::Discharge).unwrap().counts, [1250; 6]);
+    assert_eq!(plan.command("pack", &Attr::Charge).unwrap().counts, [5000; 6]);
+}
+
+#[test]
+fn a_higher_class_that_following_would_break_is_kept_instead() {
+    // 3 kWh are there and have to stay: following from the first hour on would take 2 of them. Without it
+    // in two hours, charging from the grid in the one that is cheap and left over, all others can be followed
+    let rules = format!("{ALWAYS}\nrule reserve in contract {{ keep pack.charge_level at least 30 % }}");
+    let plan = House::new([0.0, 5.0, 0.0, 0.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0, 2.0, 2.0], &rules).planned();
+    let level = derived(&plan, "pack", Quantity::Level);
+    assert!(level.iter().all(|level| *level >= 3.0 - 1e-9), "{level:?}");
+    let followed = plan.following[0].targets.iter().filter(|target| target.is_some()).count();
+    assert_eq!(followed, 4, "{:?}", plan.following);
+    let missed: f64 = plan.breaches.iter().map(|breach| breach.amount.to_f64()).sum();
+    assert!((missed - 2.0).abs() < 1e-9, "{:?}", plan.breaches);
+    assert!(plan.breaches.iter().all(|b| b.statement.name == "own_use" && b.unit == "h"));
+}
+
+#[test]
+fn a_producer_may_keep_what_is_sold_at_a_limit() {
+    let rules = "rule grid_wants in contract { follow utility.export at 2 kW with solar }\n\
+                 rule still in contract { limit pack.charge to 0 kW, limit pack.discharge to 0 kW }";
+    let plan = House::new([9.0, 3.0, 0.0, 5.0, 4.0, 2.0], [2.0, 2.0, 2.0, 2.0, 2.0, 2.0], rules).planned();
+    near(&derived(&plan, "solar", Quantity::Power), &[4.0, 3.0, 0.0, 4.0, 4.0, 2.0]);
+    near(&meter(&plan), &[-2.0, -1.0, 2.0, -2.0, -2.0, 0.0]);
+}
+
+#[test]
+fn a_consumer_takes_what_is_left_over() {
+    let rules = "consumer boiler : load { on main, demand 0 kW .. 3 kW }\n\
+                 rule surplus in economy { follow utility.export at 0 kW with boiler }\n\
+                 rule still in contract { limit pack.charge to 0 kW, limit pack.discharge to 0 kW }";
+    let plan = House::new([9.0, 3.0, 0.0, 5.0, 4.5, 2.0], [2.0, 2.0, 2.0, 2.0, 2.0, 2.0], rules).planned();
+    near(&derived(&plan, "boiler", Quantity::Power), &[3.0, 1.0, 0.0, 3.0, 2.5, 0.0]);
+    near(&meter(&plan), &[-4.0, 0.0, 2.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn other_devices_are_planned_around_one_that_follows() {
+    // 4 kWh for the car at 2 kW a time: cheapest where the sun gives them, and the pack takes the rest
+    let rules = format!(
+        "{ALWAYS}\nconsumer car : ev_charger {{ on main, demand 0 kW .. 2 kW }}\n\
+         rule trip in contract {{ deliver 4 kWh to car between 00:00 and 06:00 daily }}"
+    );
+    let plan = House::new([0.0, 9.0, 9.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 5.0, 5.0, 5.0], &rules).planned();
+    let given = plan.command("car", &Attr::Power).unwrap();
+    assert_eq!(given.counts, [0, 2000, 2000, 0, 0, 0]);
+    // 5 kW and 3.75 kW go into the pack, 2 and 3.25 out of the site
+    near(&pack(&plan)[..3], &[0.0, -5.0, -3.75]);
+    near(&meter(&plan)[..3], &[0.0, -2.0, -3.25]);
+}
+
+#[test]
+fn what_cannot_follow_is_refused_by_name() {
+    let refused = |rules: &str| House::new([0.0; 6], [1.0; 6], rules).refused();
+    let found = refused("rule r in economy { follow utility.import at 0 kW with house_load }");
+    assert!(found.starts_with("EVL1001") && found.contains("serves a need"), "{found}");
+    let charger = "consumer car : ev_charger { on main, demand one of { 0 kW, 1.4 kW .. 11 kW } }\n";
+    let found = refused(&format!("{charger}rule r in economy {{ follow utility.export at 0 kW with car }}"));
+    assert!(found.starts_with("EVL1001") && found.contains("least power"), "{found}");
+    let found = refused(
+        "rule r in economy { follow utility.import at 0 kW with pack }\n\
+         rule s in contract { follow utility.export at 0 kW with solar }",
+    );
+    assert!(found.starts_with("EVL1001") && found.contains("at the same time"), "{found}");
+    let found = refused(
+        "rule r in economy { when pack.charge_level > 50 % then follow utility.import at 0 kW with pack }",
+    );
+    assert!(found.starts_with("EVL1001") && found.contains("a guard that the plan decides"), "{found}");
+}
+
+#[test]
+fn changed_words_of_who_follows_are_found_out() {
+    let rules = format!("{ALWAYS}\nrule calm in contract {{ limit pack.discharge to 1.25 kW }}");
+    let house = House::new([0.0, 5.0, 9.0, 0.0, 0.0, 0.0], [2.0, 2.0, 2.0, 3.0, 3.0, 3.0], &rules);
+    let built = house.built();
+    let plan = house.planned();
+    let attack = |change: &dyn Fn(&mut PlanDocument)| {
+        let mut changed = plan.clone();
+        change(&mut changed);
+        let verdict = verify(&built.bundle, &changed.seal());
+        assert!(!verdict.holds());
+        verdict.misses.iter().map(|miss| miss.message.clone()).collect::<Vec<_>>().join("; ")
+    };
+    let found = attack(&|plan| plan.following[0].targets[1] = Some(1));
+    assert!(found.contains("follow something else"), "{found}");
+    let found = attack(&|plan| plan.following[0].targets[1] = None);
+    assert!(found.contains("does not follow"), "{found}");
+    attack(&|plan| plan.following.clear());
+    let found = attack(&|plan| plan.following[0].device = "solar".into());
+    assert!(found.contains("`solar`"), "{found}");
+    let found = attack(&|plan| plan.following[0].grid = "pack".into());
+    assert!(found.contains("no grid"), "{found}");
+    let found = attack(&|plan| plan.following[0].step = Rat::int(1));
+    assert!(found.contains("do not fit"), "{found}");
+    let found = attack(&|plan| plan.following.push(plan.following[0].clone()));
+    assert!(found.contains("two meters"), "{found}");
+    for attr in [Attr::Charge, Attr::Discharge] {
+        let found = attack(&|plan| {
+            let series = plan.commands.iter_mut().find(|series| series.attr == attr).unwrap();
+            series.counts[4] += 1;
+        });
+        assert!(found.contains("another greatest"), "{found}");
+    }
+    attack(&|plan| {
+        let of = |series: &&mut evl::bundle::Series| series.of == "pack";
+        let series = plan.derived.iter_mut().find(of).unwrap();
+        series.values[2] += &Rat::ratio(1, 1000).unwrap();
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What a pack does that follows all the time, computed hour by hour.
+    #[test]
+    fn following_is_a_law_of_each_hour(
+        sun in prop::collection::vec(0_u32..120, 6),
+        needs in prop::collection::vec(0_u32..80, 6),
+        start in 10_u32..=100,
+        target in -30_i32..30,
+        riser in any::<bool>(),
+    ) {
+        let tenth = |values: &[u32]| values.iter().map(|v| f64::from(*v) / 10.0).collect::<Vec<_>>();
+        let target = f64::from(target) / 10.0;
+        let house = House {
+            sun: tenth(&sun),
+            needs: tenth(&needs),
+            start: f64::from(start) / 100.0,
+            rules: format!("rule r in economy {{ follow utility.import at {target} kW with pack }}"),
+            riser,
+        };
+        let plan = house.planned();
+        let (mut level, eta) = (house.start * 10.0, if riser { 0.9 } else { 1.0 });
+        for hour in 0..6 {
+            let wanted = house.needs[hour] - house.sun[hour] - target;
+            let wanted = if wanted > 0.0 { wanted / eta } else { wanted * eta };
+            let power = wanted.clamp(-(5.0_f64.min((10.0 - level) / 0.8)), 5.0_f64.min(level - 1.0));
+            level += if power < 0.0 { -power * 0.8 } else { -power };
+            prop_assert!((pack(&plan)[hour] - power).abs() < 1e-6, "{hour}: {:?} for {power}", pack(&plan));
+            prop_assert!((derived(&plan, "pack", Quantity::Level)[hour] - level).abs() < 1e-6);
+        }
+    }
+}
