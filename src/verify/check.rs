@@ -11,7 +11,7 @@ use super::physical;
 use super::rules::Told;
 use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
-use super::{Case, carried, claims, cuts, failsafe, rules, steered};
+use super::{Case, carried, claims, cuts, failsafe, follow, rules, steered};
 use crate::bundle::profile::Identity;
 use crate::bundle::{Bundle, Document, Names, PlanDocument, Series};
 use crate::calendar::{Calendar, Instant};
@@ -359,7 +359,13 @@ fn limits_hold(
     let mut powers = Vec::new();
     for step in 0..case.steps.len() {
         planned(case, limits, trajectory, (balancing, step), &mut powers);
-        for excess in limits.check(&powers)? {
+        // where nobody knows what some do, those that follow make it good
+        let apart = match case.state.excluded.is_empty() {
+            true => Vec::new(),
+            false => follow::moved(case, limits, trajectory, step, &powers)?,
+        };
+        let found = limits.check(&powers, &trajectory.kept_at(step))?;
+        for excess in found.into_iter().chain(apart) {
             let miss = Miss::at(step, &excess.of, excess.words())
                 .by(excess.statement, excess.span)
                 .beyond(excess.by());

@@ -1,6 +1,8 @@
 //! What happens when one host dies: its devices go to their fail-safe values, or stay anywhere in
 //! their range where nothing moves them (semantics.md 23).
 
+use std::collections::BTreeMap;
+
 use super::Case;
 use super::check::planned;
 use super::fix::{Interval, TooLarge};
@@ -115,7 +117,8 @@ pub(super) fn check(
                     one_phase,
                 }));
             }
-            for excess in limits.check(&powers)? {
+            let apart = super::follow::moved(case, limits, trajectory, step, &powers)?;
+            for excess in limits.check(&powers, &BTreeMap::new())?.into_iter().chain(apart) {
                 let message = format!("with host `{host}` gone, {}", excess.words());
                 let miss =
                     Miss::at(step, &excess.of, message).by(excess.statement, excess.span).beyond(excess.by());

@@ -161,6 +161,13 @@ pub(crate) fn documents() -> (crate::bundle::Bundle, crate::bundle::PlanDocument
         totals: vec![50],
         split: crate::bundle::Split::First,
     });
+    plan.following.push(crate::bundle::FollowingSeries {
+        device: device.clone(),
+        grid: "utility".into(),
+        unit: "kW".into(),
+        step: rat("0.01"),
+        targets: vec![Some(-150), None],
+    });
     plan.sessions.push(crate::bundle::Session {
         device: "charger[1]".into(),
         arrival: plan.from,

@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Case;
 use super::fix::{Interval, TooLarge};
 use super::ledger::{Breached, Duty, Ledger, When, effect, facts};
+use super::limits::{Excess, Limits, Power};
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::network::Network;
-use super::simulate::{Run, gives};
+use super::simulate::{Run, Trajectory, gives};
 use super::state::{Content, Filling};
 use super::units::Commands;
 use crate::bundle::{FollowingSeries, Names, register_step};
 use crate::eval::{Decision, Following, Unit};
-use crate::ir::{Attr, BusId, Device, Family, Model, Store, told_at_most};
+use crate::ir::{Attr, BusId, Device, Family, Model, Statement, Store, told_at_most};
 use crate::quantity::Rat;
 
 /// What follows from meters that are kept.
@@ -224,6 +225,74 @@ fn reach(family: &Family, most: Interval) -> Reach {
         Model::Consumer(_) => (most.negated(), Interval::ZERO),
         _ => (Interval::ZERO, most),
     }
+}
+
+/// What a device that follows a meter may exceed where others do something else than planned: it moves with
+/// them, to what then brings the meter back or as far as it may. The meter itself comes to lie between what it
+/// would show without that and its target, and is not looked at again.
+pub(super) fn moved(
+    case: &Case<'_>,
+    limits: &Limits<'_>,
+    trajectory: &Trajectory,
+    step: usize,
+    powers: &[Power],
+) -> Result<Vec<Excess>, TooLarge> {
+    let mut out = Vec::new();
+    let names = Names::new(case.site);
+    for series in case.following {
+        let device = names.device(&series.device).zip(names.device(&series.grid));
+        let (Some(target), Some((device, grid))) = (series.target(step), device) else { continue };
+        let families = case.site.family(device.family).zip(case.site.family(grid.family));
+        let (Some((family, meter)), Some(run)) = (families, trajectory.run_of(device)) else { continue };
+        let mut others = powers.to_vec();
+        let mut own = Vec::new();
+        for attr in run.powers.keys() {
+            let planned = |power: &Power| {
+                power.family == family.id && power.attr == *attr && power.power == run.power(attr, step)
+            };
+            own.extend(others.iter().position(planned).map(|place| others.remove(place)));
+        }
+        if own.is_empty() {
+            continue; // it is gone itself
+        }
+        let mut net = vec![Interval::ZERO; case.site.buses.len().max(1)];
+        for power in &others {
+            let Some(of) = case.site.family(power.family) else { continue };
+            if let Some(sum) = net.get_mut(of.bus.map_or(0, BusId::index)) {
+                *sum = if gives(of, &power.attr) { sum.plus(power.power)? } else { sum.minus(power.power)? };
+            }
+        }
+        let ends = (meter.bus.map_or(0, BusId::index), family.bus.map_or(0, BusId::index));
+        let left = Interval::of(&target)?.negated();
+        let Some(wanted) = limits.network().entering(&net, ends, left)? else { continue };
+        let told = |attr: &Attr| {
+            let series = case.commands.iter().find(|s| s.device == series.device && s.attr == *attr);
+            series.and_then(|series| series.value(step)).map_or(Ok(Interval::ZERO), |kw| Interval::of(&kw))
+        };
+        let hours = case.steps.get(step).map(|step| step.hours()).unwrap_or_default();
+        let content = trajectory.contents.get(&device).and_then(|content| content.before(step));
+        let available = run.available.as_ref().and_then(|values| values.get(step));
+        let (least, most) = match (&family.model, content) {
+            (Model::Store(store), Some(content)) => {
+                let (fits, holds) = room(store, content, &hours)?;
+                (told(&Attr::Charge)?.min(fits).negated(), told(&Attr::Discharge)?.min(holds))
+            }
+            _ => {
+                let most = told(&Attr::Power)?;
+                reach(family, available.map_or(most, |available| most.min(*available)))
+            }
+        };
+        let power = wanted.max(least).min(most);
+        for mut own in own {
+            own.power = if gives(family, &own.attr) { power.positive() } else { power.negated().positive() };
+            others.push(own);
+        }
+        let rating = |attr: Attr| meter.hull(&attr).map_or(Rat::ZERO, |(_, most)| most);
+        let between = target <= rating(Attr::Import) && -&target <= rating(Attr::Export);
+        let elsewhere = |excess: &Excess| !between || excess.statement != Statement::Device(meter.id);
+        out.extend(limits.check(&others, &BTreeMap::new())?.into_iter().filter(elsewhere));
+    }
+    Ok(out)
 }
 
 /// How much power fits into a store for so long, and how much it holds, kW at its terminal.

@@ -167,9 +167,18 @@ impl<'a> Limits<'a> {
         u32::try_from(found.count()).unwrap_or(u32::MAX)
     }
 
+    /// How power gets from bus to bus.
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// Everything that these powers may exceed. Balancing devices are left out of `powers`: what they
-    /// do follows.
-    pub(super) fn check(&self, powers: &[Power]) -> Result<Vec<Excess>, TooLarge> {
+    /// do follows, or is what somebody surely keeps their bus at (`kept`, kW left over).
+    pub(super) fn check(
+        &self,
+        powers: &[Power],
+        kept: &BTreeMap<usize, Interval>,
+    ) -> Result<Vec<Excess>, TooLarge> {
         let site = self.site;
         let mut net = vec![Interval::ZERO; site.buses.len()];
         let mut inflow = net.clone();
@@ -196,7 +205,7 @@ impl<'a> Limits<'a> {
             self.stuck(*bus, *left, &mut out);
         }
         for (bus, left) in &flow.roots {
-            let given = self.root(*bus, *left, &mut out)?;
+            let given = self.root(*bus, *kept.get(bus).unwrap_or(left), &mut out)?;
             if let Some(sum) = inflow.get_mut(*bus) {
                 *sum = sum.plus(given)?;
             }

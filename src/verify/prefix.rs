@@ -99,7 +99,7 @@ impl<'a> Moment<'a> {
                 powers.extend(range.into_iter().map(power));
             }
         }
-        self.limits.check(&powers)
+        self.limits.check(&powers, &BTreeMap::new())
     }
 }
 

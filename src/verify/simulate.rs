@@ -47,11 +47,19 @@ pub struct Trajectory {
     pub links: Vec<(Vec<Interval>, Vec<Interval>)>,
     /// Sum of inflows of each bus, kW, by step.
     pub inflows: Vec<Vec<Interval>>,
+    /// What the bus of a grid is left with where somebody surely keeps its meter, kW: bus, step.
+    pub kept: BTreeMap<(usize, usize), Interval>,
     /// Power that has nowhere to go (above 0) or to come from, kW: bus, step.
     pub stuck: Vec<(BusId, usize, Interval)>,
 }
 
 impl Trajectory {
+    /// What buses are surely kept at in a step, kW left over.
+    pub(super) fn kept_at(&self, step: usize) -> BTreeMap<usize, Interval> {
+        let here = self.kept.iter().filter(|((_, at), _)| *at == step);
+        here.map(|((bus, _), left)| (*bus, *left)).collect()
+    }
+
     /// Power of one device, or of the unit that holds it, in a direction.
     #[must_use]
     pub fn run_of(&self, device: Device) -> Option<&Run> {
@@ -146,6 +154,7 @@ pub(super) fn run(case: &Case<'_>, commands: &Commands<'_>) -> Result<Trajectory
     let followed = follow::settle(case, commands, &network, &balancing, &mut trajectory.runs)?;
     balance(case, &network, (&balancing, &followed), &mut trajectory)
         .map_err(|_| vec![too_large("the network")])?;
+    trajectory.kept = followed.meters;
     for run in &trajectory.runs {
         let Some(Model::Store(store)) = case.site.family(run.unit.family).map(|f| &f.model) else { continue };
         let device = run.unit.first();

@@ -39,20 +39,26 @@ struct House {
     start: f64,
     rules: String,
     riser: bool,
+    excluded: String,
 }
 
 impl House {
     fn new(sun: [f64; 6], needs: [f64; 6], rules: &str) -> Self {
-        Self { sun: sun.to_vec(), needs: needs.to_vec(), start: 0.3, rules: rules.to_owned(), riser: false }
+        let (sun, needs, rules) = (sun.to_vec(), needs.to_vec(), rules.to_owned());
+        Self { sun, needs, start: 0.3, rules, riser: false, excluded: String::new() }
     }
 
     fn built(&self) -> Built {
+        self.built_of(SITE)
+    }
+
+    fn built_of(&self, text: &str) -> Built {
         let rows: String = (0..6)
             .map(|hour| format!("2026-03-02T0{hour}:00Z,{},{}\n", self.sun[hour], self.needs[hour]))
             .collect();
         let buses =
             "bus riser { dc 48 V }\nlink rectifier { main <-> riser, capacity 20 kW, efficiency 90 % }";
-        let text = SITE
+        let text = text
             .replace("BUSES", if self.riser { buses } else { "" })
             .replace("PACKBUS", if self.riser { "riser" } else { "main" })
             + &self.rules;
@@ -62,14 +68,19 @@ impl House {
             .file("site/p.csv", format!("time,sun,needs\n{rows}").as_str());
         let state = format!(
             r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
-                "levels": {{"pack": "{} %"}}}}"#,
-            self.start * 100.0
+                "levels": {{"pack": "{} %"}}, "excluded": [{}]}}"#,
+            self.start * 100.0,
+            self.excluded
         );
         Built::new(&system, "2026-03-02T00:00:00Z", &state)
     }
 
     fn planned(&self) -> PlanDocument {
-        let built = self.built();
+        self.planned_of(SITE)
+    }
+
+    fn planned_of(&self, text: &str) -> PlanDocument {
+        let built = self.built_of(text);
         let plan = built.plan().map_err(|f| words(&f.findings)).unwrap();
         let verdict = verify(&built.bundle, &plan);
         assert!(verdict.holds(), "{:?}", verdict.misses);
@@ -232,6 +243,39 @@ fn a_consumer_takes_what_is_left_over() {
 }
 
 #[test]
+fn a_meter_that_may_show_nothing_else_shows_just_that() {
+    // nothing may be sold, and the pack is behind a link whose losses have no end of digits
+    let text = SITE
+        .replace("export up to 30 kW", "export up to 0 kW")
+        .replace("import up to 30 kW", "import up to 0 kW")
+        .replace("rated 20 kW", "rated 20 kW, must_take");
+    let mut house = House::new([0.7, 3.1, 2.3, 0.0, 0.1, 0.0], [1.4, 1.1, 1.6, 0.7, 0.5, 0.3], ALWAYS);
+    house.riser = true;
+    let plan = house.planned_of(&text);
+    near(&meter(&plan), &[0.0; 6]);
+    near(&pack(&plan)[..2], &[0.7 / 0.9, -1.8]);
+}
+
+#[test]
+fn what_others_may_do_instead_moves_a_device_that_follows() {
+    // a car of 3 kW that nobody can command any more stands anywhere in its range: the pack makes that good
+    let text = SITE.replace("BUSES", "BUSES\nconsumer car : ev_charger { on main, demand 0 kW .. 3 kW }");
+    let mut house = House::new([0.0; 6], [1.0; 6], ALWAYS);
+    house.riser = true;
+    house.excluded = "\"car\"".to_owned();
+    house.start = 1.0;
+    near(&meter(&house.planned_of(&text)), &[0.0; 6]);
+    // a link that bears the plan's own 1 kW, and not the 4 kW to which the car may drive the pack
+    let narrow = text.replace(
+        "BUSES",
+        "bus riser { dc 48 V }\nlink rectifier { main <-> riser, capacity 2 kW, efficiency 90 % }",
+    );
+    let found =
+        house.built_of(&narrow).plan().map(|plan| plan.commands).map_err(|f| words(&f.findings)).unwrap_err();
+    assert!(found.contains("`rectifier`"), "{found}");
+}
+
+#[test]
 fn other_devices_are_planned_around_one_that_follows() {
     // 4 kWh for the car at 2 kW a time: cheapest where the sun gives them, and the pack takes the rest
     let rules = format!(
@@ -325,6 +369,7 @@ proptest! {
             start: f64::from(start) / 100.0,
             rules: format!("rule r in economy {{ follow utility.import at {target} kW with pack }}"),
             riser,
+            excluded: String::new(),
         };
         let plan = house.planned();
         let (mut level, eta) = (house.start * 10.0, if riser { 0.9 } else { 1.0 });

@@ -90,8 +90,8 @@ fn amounts_that_the_plan_decides_are_refused_at_their_place() {
     let rules = "rule share in contract { limit car to pack.discharge }";
     let words = attempt("20 kW", rules, STATE).unwrap_err();
     assert!(words.starts_with("EVL1001"), "{words}");
-    let words =
-        attempt("20 kW", "rule f in economy { follow utility.import at 0 kW with pack }", STATE).unwrap_err();
+    let words = attempt("20 kW", "rule f in economy { follow utility.import at car.power with pack }", STATE)
+        .unwrap_err();
     assert!(words.starts_with("EVL1001") && words.contains("follow"), "{words}");
 }
 

@@ -44,8 +44,8 @@ enum In {
 const REFUSED: &[(In, &str, &str, &str)] = &[
     (
         In::Policy,
-        "rule r in economy { follow utility.import at 0 kW with car[1] }",
-        "`car[1]` keeping a meter",
+        "rule r in economy { follow utility.import at 0 kW with fan }",
+        "`fan` keeping a meter",
         "follow utility",
     ),
     (
