@@ -7,6 +7,11 @@ mod acceptance;
 
 #[cfg(feature = "solver")]
 #[cfg(test)]
+#[path = "it/base.rs"]
+mod base;
+
+#[cfg(feature = "solver")]
+#[cfg(test)]
 #[path = "it/check_input.rs"]
 mod check_input;
 

@@ -13,6 +13,10 @@ pub(super) struct Args {
     /// Site folders or single policy files, checked in one run
     #[arg(default_value = ".", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Judge a change on this Git revision: who owns and may do what, lint levels and waivers are those
+    /// there, and what needs the site's owner is listed (EVL0706)
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
     #[command(flatten)]
     flags: output::Flags,
 }
@@ -20,7 +24,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let mut all = Outcome::default();
     for path in &args.paths {
-        match Policy::open(path, system) {
+        match Policy::open_on(path, system, args.base.as_deref()) {
             Ok(mut policy) => {
                 policy.check(None);
                 let (shown, outcome) = policy.outcome();

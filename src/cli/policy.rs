@@ -10,9 +10,9 @@ use crate::calendar::{Calendar, Instant};
 use crate::diag::{Code, Diagnostic, Diagnostics, Severity, SourceId, codes};
 use crate::inputs::{self, Inputs};
 use crate::ir::{LintLevel, Site};
-use crate::repo::Repository;
+use crate::repo::{Base, Repository};
 use crate::sema;
-use crate::system::System;
+use crate::system::{CSV_CAP, MemorySystem, RevisionFault, RevisionFiles, System};
 
 /// A repository that was read and compiled.
 pub(super) struct Policy<'s> {
@@ -39,8 +39,28 @@ impl<'s> Policy<'s> {
     /// # Errors
     /// When there is no policy, or it cannot be read at all.
     pub(super) fn open(path: &Path, system: &'s dyn System) -> Result<Self, Box<Diagnostic>> {
+        Self::open_on(path, system, None)
+    }
+
+    /// The same, judged on a Git revision.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and where there is no such revision.
+    pub(super) fn open_on(
+        path: &Path,
+        system: &'s dyn System,
+        base: Option<&str>,
+    ) -> Result<Self, Box<Diagnostic>> {
         let mut repository = Repository::open(system, path)?;
+        let mut changed = Vec::new();
+        if let Some(revision) = base {
+            let folder = repository.folder().to_path_buf();
+            let files = system.revision(&folder, revision, CSV_CAP);
+            let files = files.map_err(|fault| Box::new(no_revision(revision, &folder, fault)))?;
+            (repository, changed) = judged(system, path, revision, files)?;
+        }
         let sema::Compiled { site, partial, sources, mut findings } = sema::compile(&repository);
+        changed.into_iter().for_each(|finding| findings.push(finding));
         // what is read later joins all texts that were read so far
         repository.sources = sources;
         let compiled = site.and_then(|site| match Calendar::new(&site) {
@@ -167,6 +187,52 @@ impl<'s> Policy<'s> {
         }
         self.repository.manifest.source.into_iter().for_each(note);
         Some(Bundle::new(site.clone(), profiles, &self.repository.inventory, read))
+    }
+}
+
+/// The repository judged on the files that it has at a revision, and what in it needs the owner.
+fn judged<'s>(
+    system: &'s dyn System,
+    path: &Path,
+    revision: &str,
+    files: RevisionFiles,
+) -> Result<(Repository<'s>, Vec<Diagnostic>), Box<Diagnostic>> {
+    let there = files
+        .into_iter()
+        .fold(MemorySystem::new(), |there, (name, bytes)| there.file(Path::new("/site").join(name), bytes));
+    // a site that was not there yet grants nobody anything
+    let old = Repository::open(&there, Path::new("/site")).ok();
+    let compiled = old.as_ref().map(sema::compile);
+    let partial = |compiled: &sema::Compiled| compiled.partial.as_ref().map(|partial| partial.site.clone());
+    let site = compiled.and_then(|compiled| compiled.site.clone().or_else(|| partial(&compiled)));
+    let source = old.as_ref().and_then(|old| Some(old.text(old.manifest.source?)));
+    let base = Base::new(revision, source.as_deref().unwrap_or_default().to_owned(), site.as_ref());
+    let mut repository = Repository::open_on(system, path, Some(base))?;
+    let mut sources = std::mem::take(&mut repository.sources);
+    repository.sources = sources.clone();
+    let changed = sema::guarded::changes(revision, old.as_ref(), &repository, &mut sources);
+    repository.sources = sources;
+    Ok((repository, changed))
+}
+
+fn no_revision(revision: &str, folder: &Path, fault: RevisionFault) -> Diagnostic {
+    let finding = |message: String| Diagnostic::nowhere(codes::USAGE, Severity::Error, message);
+    match fault {
+        RevisionFault::NoGit => finding("`--base` needs the program `git`, which is not here".to_owned())
+            .help("install git, or check without `--base`"),
+        RevisionFault::NoRepository => {
+            finding(format!("`{}` is in no Git repository, so it has no revisions", folder.display()))
+                .help("check it without `--base`")
+        }
+        RevisionFault::Unknown => finding(format!("Git knows no revision `{revision}`"))
+            .help("name a branch, tag or commit; a shallow clone may lack it: fetch it first"),
+        RevisionFault::TooLarge => {
+            finding(format!("`{revision}` holds more files than evl reads (256 MiB, 50,000 files)"))
+                .help("name the site's own folder")
+        }
+        RevisionFault::Other(words) => {
+            finding(format!("Git cannot show `{revision}`: {words}")).help("look at it with `git log`")
+        }
     }
 }
 

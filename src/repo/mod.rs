@@ -2,6 +2,7 @@
 //! embedded modules, and the data that the policy names. Nothing is understood here yet; `sema`
 //! does that.
 
+mod base;
 mod manifest;
 mod waivers;
 pub mod yaml;
@@ -17,6 +18,7 @@ use crate::bundle::profile::{self, Profile};
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceId, SourceMap, Span, codes};
 use crate::system::{CSV_CAP, FileError, FileFault, Kind, POLICY_CAP, RepoRoot, Resolved, System, YAML_CAP};
 
+pub use base::{Base, Grant};
 pub use manifest::{MANIFEST, Manifest, Waiver, date};
 
 /// Faults of an inventory that are shown; the others are counted.
@@ -38,8 +40,13 @@ pub struct Repository<'s> {
     root: RepoRoot,
     /// As the user named it.
     pub shown: String,
-    /// The manifest; the default where there is none.
+    /// The manifest; the default where there is none. Judged on a base revision, owners, lint levels and
+    /// waivers are that one's.
     pub manifest: Manifest,
+    /// The manifest as it stands, where a base revision judges it.
+    pub proposed: Option<Manifest>,
+    /// The revision on which a change is judged.
+    pub base: Option<Base>,
     /// All texts: first the policy files (`SourceId(i)` is `files[i]`), then manifest, profiles,
     /// inventory and the embedded modules.
     pub sources: SourceMap,
@@ -128,6 +135,14 @@ impl<'s> Repository<'s> {
     /// # Errors
     /// When nothing is there, it cannot be read, or there is no policy in it.
     pub fn open(system: &'s dyn System, path: &Path) -> Result<Self, Box<Diagnostic>> {
+        Self::open_on(system, path, None)
+    }
+
+    /// The same, judged on a base revision.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(system: &'s dyn System, path: &Path, base: Option<Base>) -> Result<Self, Box<Diagnostic>> {
         let shown = path.display().to_string();
         let real = system.canonical(path).map_err(|e| Box::new(e.reading()))?;
         let mut named = None;
@@ -151,6 +166,8 @@ impl<'s> Repository<'s> {
             root,
             shown,
             manifest: Manifest::default(),
+            proposed: None,
+            base,
             sources: SourceMap::new(),
             files: Vec::new(),
             modules: BTreeMap::new(),
@@ -228,10 +245,11 @@ impl<'s> Repository<'s> {
         };
         // the manifest is read twice: first without a place for its members, then into the map
         // behind the policy files, so that the files' ids are their positions
-        let preview = manifest_text
-            .as_deref()
-            .map(|text| manifest::read(SourceId(0), text, &mut Vec::new()))
-            .unwrap_or_default();
+        let read = |text: &str| manifest::read(SourceId(0), text, &mut Vec::new());
+        let mut preview = manifest_text.as_deref().map(read).unwrap_or_default();
+        if let Some(base) = &self.base {
+            preview.owners = read(&base.manifest).owners;
+        }
         let mut found = match only {
             Some(name) => vec![self.inside(name)?],
             None => {
@@ -320,7 +338,7 @@ impl<'s> Repository<'s> {
                     );
                 }
             }
-            for (pattern, owner, span) in &self.manifest.owners {
+            for (pattern, owner, span) in self.manifest.owners.iter().filter(|_| self.base.is_none()) {
                 if !self.files.iter().any(|f| manifest::matches(pattern, &f.path)) {
                     let words = format!("no file matches `{pattern}`, so `{owner}` owns none by it");
                     let finding = Diagnostic::warning(codes::YAML_VALUE, *span, words);
@@ -329,7 +347,20 @@ impl<'s> Repository<'s> {
             }
             self.findings.extend(faults);
         }
+        self.judge_on_base();
         Ok(())
+    }
+
+    /// Puts the base revision's owners, lint levels and waivers into the manifest.
+    fn judge_on_base(&mut self) {
+        let Some(base) = &self.base else { return };
+        let source = self.sources.add(format!("{MANIFEST}@{}", base.revision), base.manifest.as_str());
+        // what is wrong in it was found when it was the change
+        let old = manifest::read(source, &base.manifest, &mut Vec::new());
+        self.proposed = Some(self.manifest.clone());
+        self.manifest.owners = old.owners;
+        self.manifest.waivers = old.waivers;
+        self.manifest.settings.lints = old.settings.lints;
     }
 
     /// Where a file that is there lies, without links out of the repository.

@@ -20,6 +20,7 @@ mod expr;
 mod feed;
 mod group;
 mod guard;
+pub mod guarded;
 mod inventory;
 mod module;
 mod names;

@@ -467,6 +467,7 @@ impl<'a> Compiler<'a> {
             if let Some(owned) = node {
                 self.read_principal(owned.node, &mut principal);
             }
+            self.granted_by_base(&mut principal, &lowest);
             self.site.principals.push(principal);
         }
         for file in &self.repository.files {
@@ -479,6 +480,22 @@ impl<'a> Compiler<'a> {
                 owner: owner.unwrap_or(ir::OWNER),
             });
         }
+    }
+
+    /// What a change grants counts only once it is accepted.
+    fn granted_by_base(&self, principal: &mut Principal, lowest: &[ClassId]) {
+        let Some(base) = &self.repository.base else { return };
+        if principal.kind == PrincipalKind::Role {
+            return;
+        }
+        let Some(grant) = base.grants.get(&principal.name) else {
+            principal.classes = lowest.to_vec();
+            return;
+        };
+        let class = |name: &String| self.site.classes.iter().position(|class| class.name == *name);
+        principal.classes = grant.classes.iter().filter_map(class).map(ClassId::at).collect();
+        principal.classes.sort_unstable();
+        principal.active_until = grant.active_until;
     }
 
     fn read_principal(&mut self, node: &'a Declaration, principal: &mut Principal) {

@@ -1,4 +1,4 @@
-//! A world in memory, for tests.
+//! A world in memory: for tests, and for files that stand nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Component, Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Access, Entry, FileError, FileFault, Kind, Lock, Stream, System};
+use super::{Access, Entry, FileError, FileFault, Kind, Lock, RevisionFault, RevisionFiles, Stream, System};
 
 /// Files, environment, clock and terminal in memory. Relative paths start at `/`.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,7 @@ struct World {
     files: BTreeMap<PathBuf, Vec<u8>>,
     folders: BTreeSet<PathBuf>,
     links: BTreeMap<PathBuf, PathBuf>,
+    revisions: BTreeMap<String, RevisionFiles>,
     locks: BTreeMap<PathBuf, String>,
     env: BTreeMap<String, String>,
     answers: VecDeque<String>,
@@ -48,6 +49,16 @@ impl MemorySystem {
     #[must_use]
     pub fn link(self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Self {
         self.world().links.insert(absolute(from.as_ref()), to.as_ref().to_owned());
+        self
+    }
+
+    /// With a file as a revision has it, by its whole path.
+    #[must_use]
+    pub fn file_at(self, revision: &str, path: impl AsRef<Path>, text: impl AsRef<[u8]>) -> Self {
+        let path = absolute(path.as_ref());
+        let mut world = self.world();
+        world.revisions.entry(revision.to_owned()).or_default().insert(path, text.as_ref().to_vec());
+        drop(world);
         self
     }
 
@@ -198,6 +209,16 @@ impl System for MemorySystem {
         let real = world.writable(path)?;
         world.put(&real, bytes.to_vec());
         Ok(())
+    }
+
+    fn revision(&self, folder: &Path, revision: &str, cap: u64) -> Result<RevisionFiles, RevisionFault> {
+        let world = self.world();
+        let files = world.revisions.get(revision).ok_or(RevisionFault::Unknown)?;
+        let folder = absolute(folder);
+        let inside = files.iter().filter(|(_, bytes)| bytes.len() as u64 <= cap);
+        let inside = inside
+            .filter_map(|(path, bytes)| Some((path.strip_prefix(&folder).ok()?.to_owned(), bytes.clone())));
+        Ok(inside.collect())
     }
 
     fn append(&self, path: &Path, bytes: &[u8], _access: Access) -> Result<(), FileError> {

@@ -4,6 +4,7 @@
 mod error;
 mod memory;
 mod real;
+mod revision;
 mod root;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 pub use error::{FileError, FileFault, plain};
 pub use memory::MemorySystem;
 pub use real::RealSystem;
+pub use revision::{RevisionFault, RevisionFiles};
 pub use root::{PathFault, RepoRoot, Resolved, Search};
 
 /// Greatest size of a policy file.
@@ -121,6 +123,13 @@ pub trait System: Send + Sync {
     /// # Errors
     /// When it cannot be made.
     fn create_folder(&self, folder: &Path, access: Access) -> Result<(), FileError>;
+
+    /// The regular files below a folder as a revision of Git has them, by path from that folder; what is
+    /// larger than `cap` bytes is left out.
+    ///
+    /// # Errors
+    /// No Git, no repository, no such revision, or more than evl reads.
+    fn revision(&self, folder: &Path, revision: &str, cap: u64) -> Result<RevisionFiles, RevisionFault>;
 
     /// What the path leads to, links not followed; `None` if nothing is there.
     fn kind(&self, path: &Path) -> Option<Kind>;

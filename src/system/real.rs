@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Access, Entry, FileError, FileFault, Kind, Lock, Stream, System};
+use super::{
+    Access, Entry, FileError, FileFault, Kind, Lock, RevisionFault, RevisionFiles, Stream, System, revision,
+};
 
 /// Files, environment, clock and terminal of this process.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +106,10 @@ impl System for RealSystem {
             let _ = fs::remove_file(&temporary);
             failed(error)
         })
+    }
+
+    fn revision(&self, folder: &Path, name: &str, cap: u64) -> Result<RevisionFiles, RevisionFault> {
+        revision::files(folder, name, cap)
     }
 
     fn append(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {

@@ -27,4 +27,9 @@ codes! {
     ///
     /// This version of evl does not ask it yet.
     EMERGENCY_BLOCKED = 705, Finding, "an emergency path is blocked";
+    /// `evl check --base REV` lists what in a change the site's owner has to look at: permits and forbids,
+    /// admission, assumptions, the order of priorities, rules of the first class, grants and keys of tenants
+    /// and vendors, fail-safe values and `life_safety` marks, and the manifest's owners, lint levels and
+    /// waivers. It is a warning; `lints` in the base revision's manifest makes it an error.
+    NEEDS_OWNER = 706, Finding, "a change that needs the site's owner";
 }

@@ -478,6 +478,14 @@ impl Host {
 }
 
 impl System for Host {
+    fn revision(
+        &self,
+        folder: &Path,
+        revision: &str,
+        cap: u64,
+    ) -> Result<evl::system::RevisionFiles, evl::system::RevisionFault> {
+        self.real.revision(folder, revision, cap)
+    }
     fn read(&self, path: &Path, cap: u64) -> Result<Vec<u8>, FileError> {
         self.real.read(path, cap)
     }

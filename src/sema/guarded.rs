@@ -1,0 +1,212 @@
+//! What in a change needs the owner's consent (semantics.md 20): permits, admission, assumptions,
+//! priorities, rules of the first class, grants and keys, fail-safe values and `life_safety` marks, and what
+//! the manifest says of owners, lint levels and waivers. Statements are compared in their canonical form, so
+//! that neither layout nor order counts.
+
+use std::collections::BTreeMap;
+
+use crate::ast::{Declaration, Item, ItemKind, Keyword};
+use crate::diag::{Diagnostic, SourceId, SourceMap, Span, codes};
+use crate::repo::{Manifest, Repository};
+use crate::syntax;
+
+/// What a statement is and, where it has one, its name; of others the statement itself.
+type Key = (&'static str, String);
+/// Canonical text, and where it stands.
+type Found = BTreeMap<Key, (String, Span)>;
+
+/// Every such difference between the policy at a revision and the one under review. Texts of the revision
+/// that are shown join `sources`.
+#[must_use]
+pub fn changes(
+    revision: &str,
+    old: Option<&Repository<'_>>,
+    new: &Repository<'_>,
+    sources: &mut SourceMap,
+) -> Vec<Diagnostic> {
+    let before = old.map(statements).unwrap_or_default();
+    let after = statements(new);
+    let mut shown: BTreeMap<SourceId, SourceId> = BTreeMap::new();
+    let mut there = |span: Span, sources: &mut SourceMap| -> Span {
+        let Some(old) = old else { return span };
+        let source = *shown.entry(span.source).or_insert_with(|| {
+            let path = format!("{}@{revision}", old.sources.path(span.source));
+            sources.add(path.as_str(), old.text(span.source))
+        });
+        Span { source, ..span }
+    };
+    let mut found = Vec::new();
+    let told = |span, message: String| {
+        Diagnostic::warning(codes::NEEDS_OWNER, span, message).help("ask the site's owner to look at it")
+    };
+    for ((what, name), (text, span)) in &after {
+        match before.get(&(what, name.clone())) {
+            None => found.push(told(*span, format!("{what} is not in `{revision}`: `{}`", line(text)))),
+            Some((other, _)) if other != text => {
+                let finding = told(*span, format!("{what} is another in `{revision}`: `{}`", line(text)));
+                found.push(finding.because(format!("it was `{}`", line(other))));
+            }
+            Some(_) => {}
+        }
+    }
+    for (key, (text, span)) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
+        let span = there(*span, sources);
+        found.push(told(span, format!("{} of `{revision}` is gone: `{}`", key.0, line(text))));
+    }
+    let proposed = new.proposed.as_ref();
+    let pairs = proposed.into_iter().flat_map(|proposed| manifest(&new.manifest, proposed));
+    found.extend(pairs.map(|(what, span)| {
+        let finding = told(span, format!("the manifest's {what} differ from those of `{revision}`"));
+        finding.because(format!("those of `{revision}` count until the change is accepted"))
+    }));
+    found
+}
+
+/// A statement on one line, not too long.
+fn line(text: &str) -> String {
+    let whole: Vec<&str> = text.split_whitespace().collect();
+    let whole = whole.join(" ");
+    match whole.char_indices().nth(100) {
+        Some((end, _)) => format!("{} ..", whole.get(..end).unwrap_or_default()),
+        None => whole,
+    }
+}
+
+/// What of the manifest differs, with a place for it.
+fn manifest(base: &Manifest, proposed: &Manifest) -> Vec<(&'static str, Span)> {
+    let place = |found: Option<Span>| {
+        let source = proposed.source.unwrap_or(SourceId(0));
+        found.unwrap_or(Span { source, start: 0, end: 0 })
+    };
+    let owners = |m: &Manifest| m.owners.iter().map(|(p, o, _)| (p.clone(), o.clone())).collect::<Vec<_>>();
+    let waivers = |m: &Manifest| {
+        let waiver = |w: &crate::repo::Waiver| (w.code, w.statement.clone(), w.until);
+        m.waivers.iter().map(waiver).collect::<Vec<_>>()
+    };
+    let mut found = Vec::new();
+    if owners(base) != owners(proposed) {
+        found.push(("owners", place(proposed.owners.first().map(|(.., span)| *span))));
+    }
+    if base.settings.lints != proposed.settings.lints {
+        found.push(("lint levels", place(None)));
+    }
+    if waivers(base) != waivers(proposed) {
+        found.push(("waivers", place(proposed.waivers.first().map(|waiver| waiver.span))));
+    }
+    found
+}
+
+/// Everything of a policy that needs its owner.
+fn statements(repository: &Repository<'_>) -> Found {
+    let mut found = Found::new();
+    let texts: Vec<(SourceId, std::sync::Arc<str>, String)> = repository
+        .files
+        .iter()
+        .filter(|file| file.owner.is_none())
+        .map(|file| {
+            let text = repository.text(file.source);
+            let canonical = syntax::format(file.source, &text).text;
+            (file.source, text, canonical)
+        })
+        .collect();
+    let parsed: Vec<(Vec<Item>, Vec<Item>, &String)> = texts
+        .iter()
+        .map(|(source, text, canonical)| {
+            let items = |text: &str| syntax::parse(*source, text).0.items;
+            (items(text), items(canonical), canonical)
+        })
+        .collect();
+    let all = parsed.iter().flat_map(|(items, ..)| items);
+    let first = all
+        .filter_map(|item| match &item.kind {
+            ItemKind::Priorities(classes) => classes.first().map(|class| class.text.clone()),
+            _ => None,
+        })
+        .next();
+    for (items, canonical, text) in &parsed {
+        // formatting keeps statements and their order
+        for (item, formed) in items.iter().zip(canonical) {
+            let mut reader = Reader { first: first.as_deref(), text, found: &mut found };
+            reader.item(item, formed, "");
+        }
+    }
+    found
+}
+
+struct Reader<'r> {
+    first: Option<&'r str>,
+    /// The canonical text.
+    text: &'r str,
+    found: &'r mut Found,
+}
+
+impl Reader<'_> {
+    fn slice(&self, span: Span) -> String {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()
+    }
+
+    fn put(&mut self, what: &'static str, name: Option<String>, text: String, span: Span) {
+        self.found.insert((what, name.unwrap_or_else(|| text.clone())), (text, span));
+    }
+
+    fn item(&mut self, item: &Item, formed: &Item, within: &str) {
+        let text = self.slice(formed.span);
+        match (&item.kind, &formed.kind) {
+            (ItemKind::Permission(permission), _) => {
+                let what = if permission.permit { "a permit" } else { "a forbid" };
+                self.put(what, None, text, item.span);
+            }
+            (ItemKind::Admit(admit), ItemKind::Admit(canonical)) => {
+                for (own, formed) in admit.admissions.iter().zip(&canonical.admissions) {
+                    let text = self.slice(formed.span);
+                    self.put("an admission", None, text, own.span);
+                }
+            }
+            (ItemKind::Assume(_), _) => self.put("an assumption", None, text, item.span),
+            (ItemKind::Priorities(_), _) => {
+                self.put("the order of priorities", Some(String::new()), text, item.span);
+            }
+            (ItemKind::Rule(rule), _)
+                if rule.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>
+            {
+                let name = format!("{within}{}", rule.name.text);
+                self.put("a rule of the first class", Some(name), text, item.span);
+            }
+            (ItemKind::Use(found), _)
+                if found.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>
+            {
+                self.put("a module in the first class", None, text, item.span);
+            }
+            (ItemKind::Module(module), ItemKind::Module(canonical)) => {
+                let within = format!("{}.", module.name.text);
+                for (own, formed) in module.items.iter().zip(&canonical.items) {
+                    self.item(own, formed, &within);
+                }
+            }
+            (ItemKind::Declaration(own), ItemKind::Declaration(canonical)) => {
+                self.declaration(own, canonical, text, item.span);
+            }
+            _ => {}
+        }
+    }
+
+    fn declaration(&mut self, own: &Declaration, canonical: &Declaration, text: String, span: Span) {
+        let name = own.name.as_ref().map(|name| name.text.clone()).unwrap_or_default();
+        match own.keyword {
+            Keyword::Tenant => self.put("a tenant's grant", Some(name), text, span),
+            Keyword::Vendor => self.put("a vendor's grant or key", Some(name), text, span),
+            _ => {
+                for (property, formed) in own.properties.iter().zip(&canonical.properties) {
+                    let key = property.key.as_ref().map(|key| key.text.as_str());
+                    let what = match key {
+                        Some("fail_safe") => "a fail-safe value",
+                        Some("life_safety") => "a `life_safety` mark",
+                        _ => continue,
+                    };
+                    let said = format!("{name}: {}", self.slice(formed.span));
+                    self.put(what, Some(name.clone()), said, property.span);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `evl check --base REV`: a change is judged by what it cannot change itself.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use evl::cli;
+use evl::system::{MemorySystem, RealSystem, System};
+
+const SITE: &str = r#"
+edition 2026
+site shop { timezone "UTC", currency EUR, step 60 min, horizon 4 h, valid 2026-01-01 .. 2026-12-31, signatures none }
+priorities safety > tenant > comfort
+bus main { ac 400 V, 3 phase }
+producer utility : grid { on main, import up to 30 kW, export up to 30 kW, tariff flat }
+consumer lamp : lighting { on main, demand 0 kW .. 2 kW, life_safety on, fail_safe 2 kW by watchdog }
+consumer oven : load { on main, demand 0 kW .. 8 kW }
+tariff flat { import 0.20 EUR/kWh, export 0.05 EUR/kWh }
+tenant bakery { classes comfort }
+vendor helpers { key "ed25519:AAAA" }
+permit tenant bakery to limit oven
+rule smoke in safety { limit oven to 6 kW }
+assume price.import >= 0 EUR/kWh
+"#;
+
+const RULE: &str = "rule small in comfort { limit oven to 4 kW }\n";
+const MANIFEST: &str = "site: shop\nlints: { EVL0401: warn }\n";
+
+/// A folder as it is, and as it was at the revision `main`.
+struct Change {
+    files: Vec<(&'static str, String)>,
+    before: Vec<(&'static str, String)>,
+}
+
+impl Change {
+    fn none() -> Self {
+        let files = [("site.evl", SITE), ("tenants/bakery/oven.evl", RULE), ("evl.yaml", MANIFEST)];
+        let files: Vec<_> = files.into_iter().map(|(name, text)| (name, text.to_owned())).collect();
+        Self { before: files.clone(), files }
+    }
+
+    fn with(mut self, name: &'static str, from: &str, to: &str) -> Self {
+        let (_, text) = self.files.iter_mut().find(|(of, _)| *of == name).unwrap();
+        assert!(text.contains(from), "{from}");
+        *text = text.replace(from, to);
+        self
+    }
+
+    fn added(mut self, name: &'static str, text: &str) -> Self {
+        self.files.push((name, text.to_owned()));
+        self
+    }
+
+    fn see(&self, line: &str) -> (u8, String) {
+        let mut system = MemorySystem::new();
+        for (name, text) in &self.files {
+            system = system.file(format!("shop/{name}"), text);
+        }
+        for (name, text) in &self.before {
+            system = system.file_at("main", format!("shop/{name}"), text);
+        }
+        let exit = cli::run(line.split_whitespace().map(OsString::from), &system);
+        (exit.number(), system.printed() + &system.said())
+    }
+
+    fn judged(&self) -> (u8, String) {
+        self.see("evl check shop --base main")
+    }
+}
+
+#[test]
+fn nothing_changed_needs_nobody() {
+    let (exit, out) = Change::none().judged();
+    assert_eq!(exit, 0, "{out}");
+    assert!(!out.contains("EVL0706"), "{out}");
+    // layout and comments are no change
+    let (exit, out) = Change::none()
+        .with("site.evl", "rule smoke in safety { limit oven to 6 kW }", "// why\nrule smoke in safety {\n limit oven to 6 kW\n}")
+        .judged();
+    assert_eq!((exit, out.contains("EVL0706")), (0, false), "{out}");
+}
+
+#[test]
+fn everything_that_needs_the_owner_is_listed() {
+    for (from, to, said) in [
+        ("permit tenant bakery to limit oven", "permit tenant bakery to limit oven, lamp.power", "a permit"),
+        ("permit tenant bakery to limit oven", "permit tenant bakery to limit oven\nforbid any vendor to set any device", "a forbid"),
+        ("limit oven to 6 kW", "limit oven to 7 kW", "a rule of the first class"),
+        ("rule smoke in safety", "rule smoke in tenant", "a rule of the first class"),
+        ("assume price.import >= 0 EUR/kWh", "", "an assumption"),
+        ("safety > tenant > comfort", "safety > comfort > tenant", "the order of priorities"),
+        ("ed25519:AAAA", "ed25519:BBBB", "a vendor's grant or key"),
+        ("tenant bakery { classes comfort }", "tenant bakery { classes comfort, tenant }", "a tenant's grant"),
+        ("life_safety on, ", "", "a `life_safety` mark"),
+        ("fail_safe 2 kW by watchdog", "fail_safe 1 kW by watchdog", "a fail-safe value"),
+    ] {
+        let (_, out) = Change::none().with("site.evl", from, to).judged();
+        assert!(out.contains("EVL0706") && out.contains(said), "{to}: {out}");
+    }
+    let (_, out) = Change::none().added("admission.evl", "admit { deny function door_lock }\n").judged();
+    assert!(out.contains("EVL0706") && out.contains("an admission"), "{out}");
+    let (_, out) = Change::none().with("evl.yaml", "EVL0401: warn", "EVL0401: allow").judged();
+    assert!(out.contains("EVL0706") && out.contains("lint levels"), "{out}");
+    // a rule of another class needs nobody
+    let (_, out) = Change::none().with("tenants/bakery/oven.evl", "4 kW", "3 kW").judged();
+    assert!(!out.contains("EVL0706"), "{out}");
+}
+
+#[test]
+fn a_change_grants_itself_nothing() {
+    // a class that the same change gives the tenant
+    let change = Change::none()
+        .with("site.evl", "tenant bakery { classes comfort }", "tenant bakery { classes comfort, tenant }")
+        .with("tenants/bakery/oven.evl", "in comfort", "in tenant");
+    assert_eq!(change.see("evl check shop").0, 0);
+    let (exit, out) = change.judged();
+    assert!(exit == 1 && out.contains("`bakery`") && out.contains("`tenant`"), "{out}");
+    // a file that the same change takes from its tenant
+    let change = Change::none()
+        .with("evl.yaml", "lints:", "owners: { 'tenants/**': site }\nlints:")
+        .added("tenants/bakery/more.evl", "permit tenant bakery to turn off lamp\n");
+    let (exit, out) = change.judged();
+    assert!(exit == 1 && out.contains("move the rest to a file of the site's owner"), "{out}");
+    assert!(out.contains("owners differ"), "{out}");
+    // a finding that the same change waives, or makes a lesser one
+    let dead = "rule never in comfort { when price.import < 0 EUR/kWh then limit oven to 1 kW }\n";
+    let waived = "site: shop\nwaivers: [{ code: EVL0401, statement: never, until: 2026-12-31, reason: x }]\n";
+    let mut change = Change::none().added("more.evl", dead);
+    change.files[2].1 = waived.to_owned();
+    let plain = change.see("evl check shop").1;
+    assert!(!plain.contains("warning[EVL0401]"), "{plain}");
+    let (_, out) = change.judged();
+    assert!(out.contains("warning[EVL0401]") && out.contains("waivers differ"), "{out}");
+}
+
+#[test]
+fn a_site_that_is_new_grants_nobody_anything() {
+    let mut change = Change::none();
+    change.before = vec![("other/readme.txt", String::new())];
+    let (exit, out) = change.judged();
+    assert_eq!(exit, 0, "{out}");
+    assert!(out.contains("a tenant's grant is not in `main`"), "{out}");
+    let (exit, out) = change.see("evl check shop --base nowhere");
+    assert!(exit == 2 && out.contains("Git knows no revision `nowhere`"), "{out}");
+}
+
+/// Runs git in a folder; `None`, said aloud, where there is none.
+fn git(folder: &Path, line: &str) -> Option<()> {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(line.split_whitespace());
+    for (name, value) in [
+        ("GIT_AUTHOR_NAME", "t"),
+        ("GIT_AUTHOR_EMAIL", "t@example.org"),
+        ("GIT_COMMITTER_NAME", "t"),
+        ("GIT_COMMITTER_EMAIL", "t@example.org"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+    ] {
+        command.env(name, value);
+    }
+    let Ok(output) = command.output() else {
+        println!("skipped: no git");
+        return None;
+    };
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(())
+}
+
+#[test]
+fn git_itself_tells_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = RealSystem::new();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        real.create_folder(path.parent().unwrap(), evl::system::Access::Ordinary).unwrap();
+        real.write(&path, text.as_bytes(), evl::system::Access::Ordinary).unwrap();
+    };
+    if git(folder.path(), "init -q -b main").is_none() {
+        return;
+    }
+    write("sites/shop/site.evl", SITE);
+    write("sites/shop/data/list.csv", "a\n\u{e9}\n");
+    write("other.evl", "rule elsewhere in x {}\n");
+    for line in ["add -A", "commit -q -m one"] {
+        git(folder.path(), line);
+    }
+    write("sites/shop/site.evl", &SITE.replace("6 kW", "7 kW"));
+    let shop = folder.path().join("sites/shop");
+    let files = real.revision(&shop, "main", 1 << 20).unwrap();
+    let names: Vec<_> = files.keys().map(|path| path.display().to_string()).collect();
+    assert_eq!(names, ["data/list.csv", "site.evl"]);
+    assert_eq!(files[Path::new("site.evl")], SITE.as_bytes());
+    assert_eq!(real.revision(&shop, "main", 10).unwrap().len(), 1, "what is larger is left out");
+    for name in ["nowhere", "--all", "-n1", "main:other.evl", ""] {
+        assert!(real.revision(&shop, name, 10).is_err(), "{name}");
+    }
+    let outside = tempfile::tempdir().unwrap();
+    let fault = real.revision(outside.path(), "main", 10).unwrap_err();
+    assert_eq!(fault, evl::system::RevisionFault::NoRepository);
+    // a site that the revision does not have has no files there
+    write("sites/new/site.evl", SITE);
+    assert!(real.revision(&folder.path().join("sites/new"), "main", 10).unwrap().is_empty());
+    let system = MemorySystem::new();
+    assert!(system.revision(Path::new("/"), "main", 10).is_err());
+}
