@@ -11,7 +11,8 @@ use super::profile::Quantity;
 use crate::calendar::Instant;
 use crate::diag::{Code, Diagnostic, Diagnostics, Severity, codes};
 use crate::ir::{
-    Attr, Budget, BudgetQuantity, Device, Domain, SigRef, Signal, SignalSource, Site, Steered, Value, ZoneId,
+    Attr, Budget, BudgetQuantity, Device, Domain, FamilyId, SigRef, Signal, SignalSource, Site, Steered,
+    Value, ZoneId,
 };
 use crate::quantity::{Rat, Type, Unit};
 
@@ -634,19 +635,28 @@ impl State {
         let names = Names::new(site);
         let named: BTreeSet<Device> = self.excluded.iter().filter_map(|name| names.device(name)).collect();
         let out = |family| named.contains(&Device { family, index: 1 });
-        let follow = site.steered().into_iter().filter(|steered| out(steered.holder));
+        let declared = site.steered();
+        let follow = declared.iter().filter(|steered| out(steered.holder));
         let machines: Vec<Device> =
-            follow.map(|steered| Device { family: steered.machine, index: 1 }).collect();
+            follow.flat_map(Steered::machines).map(|family| Device { family, index: 1 }).collect();
         named.into_iter().chain(machines).collect()
     }
 
-    /// The zones that a setpoint steers as things stand: not those whose machine is excluded, by itself
-    /// or with the device that holds the setpoint.
+    /// The zones that a setpoint steers as things stand, each with the machines that are not excluded: not
+    /// those of which all are, by themselves or with the device that holds the setpoint.
     #[must_use]
     pub fn steered(&self, site: &Site) -> Vec<Steered> {
-        let out = self.excluded(site);
         let mut steered = site.steered();
-        steered.retain(|steered| !out.contains(&Device { family: steered.machine, index: 1 }));
+        let out = self.excluded(site);
+        if out.is_empty() {
+            return steered;
+        }
+        for steered in &mut steered {
+            let there = |family: &FamilyId| !out.contains(&Device { family: *family, index: 1 });
+            steered.heaters.retain(there);
+            steered.coolers.retain(there);
+        }
+        steered.retain(|steered| steered.machines().next().is_some());
         steered
     }
 }

@@ -269,6 +269,10 @@ pub struct Family {
     pub fail_safe: Option<FailSafe>,
     /// Register step of each commanded attribute, canonical unit; from the profile.
     pub command_step: BTreeMap<Attr, Rat>,
+    /// Dead band of its setpoint, K: what it steers is heated up to half of it below the setpoint and
+    /// cooled down to half of it above; from the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_band: Option<Rat>,
     /// Attributes that must always be decided.
     pub decide: Vec<Attr>,
     /// Declared independent barrier for safety rules on it.
@@ -300,6 +304,7 @@ impl Family {
             control: Control::Observe,
             fail_safe: None,
             command_step: BTreeMap::new(),
+            dead_band: None,
             decide: Vec::new(),
             interlock: None,
         }

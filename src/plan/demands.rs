@@ -5,14 +5,17 @@ use crate::eval::{Demand, DeviceSet};
 use crate::ir::{Attr, Family, Model};
 use crate::quantity::Rat;
 
-/// The interval that a demand asks of a zone's temperature.
-pub(super) fn interval(demand: &Demand, (least, most): (f64, f64)) -> Option<(f64, f64)> {
+/// The interval that a demand asks of a zone's temperature, which its thermostat keeps as near to its
+/// setpoint as `half`.
+pub(super) fn interval(demand: &Demand, (least, most): (f64, f64), half: f64) -> Option<(f64, f64)> {
+    let near = |attr: &Attr| if *attr == Attr::Setpoint { half } else { 0.0 };
     match demand {
-        Demand::Bound { attr: Attr::Temperature | Attr::Setpoint, lo, hi } => {
-            Some((lo.as_ref().map_or(least, Rat::to_f64), hi.as_ref().map_or(most, Rat::to_f64)))
-        }
-        Demand::Choice { attr: Attr::Temperature | Attr::Setpoint, set } => {
-            set.hull().map(|(lo, hi)| (lo.to_f64(), hi.to_f64()))
+        Demand::Bound { attr: attr @ (Attr::Temperature | Attr::Setpoint), lo, hi } => Some((
+            lo.as_ref().map_or(least, |lo| lo.to_f64() - near(attr)),
+            hi.as_ref().map_or(most, |hi| hi.to_f64() + near(attr)),
+        )),
+        Demand::Choice { attr: attr @ (Attr::Temperature | Attr::Setpoint), set } => {
+            set.hull().map(|(lo, hi)| (lo.to_f64() - near(attr), hi.to_f64() + near(attr)))
         }
         _ => None,
     }
@@ -70,12 +73,12 @@ pub(super) fn parts(family: &Family, demand: &Demand) -> Vec<(Attr, f64, f64)> {
     }
 }
 
-/// What a zone's set leaves of its temperature: the setpoint is where the temperature goes.
-pub(super) fn zone_hull(set: &DeviceSet) -> (f64, f64) {
+/// What a zone's set leaves of its temperature: the setpoint is where the temperature goes, to `half`.
+pub(super) fn zone_hull(set: &DeviceSet, half: f64) -> (f64, f64) {
     let mut hull = (f64::NEG_INFINITY, f64::INFINITY);
-    for attr in [Attr::Temperature, Attr::Setpoint] {
+    for (attr, near) in [(Attr::Temperature, 0.0), (Attr::Setpoint, half)] {
         if let Some((lo, hi)) = set.numbers.get(&attr).and_then(crate::eval::IntervalSet::hull) {
-            hull = (hull.0.max(lo.to_f64()), hull.1.min(hi.to_f64()));
+            hull = (hull.0.max(lo.to_f64() - near), hull.1.min(hi.to_f64() + near));
         }
     }
     hull

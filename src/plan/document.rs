@@ -51,6 +51,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         commands: &commands,
         groups: &groups,
         following: &following,
+        steered: &facts.solved.model.scene.steered,
     })?;
     let derived = trajectory.series(known.site, &following);
     let mut sums = money::of(known, &trajectory);
@@ -161,7 +162,7 @@ fn following(facts: &Facts<'_, '_, '_, '_>) -> Vec<FollowingSeries> {
 fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries>) {
     let site = facts.known.site;
     let (mut single, mut groups) = (Vec::new(), Vec::new());
-    let steered = facts.known.state.steered(site);
+    let steered = &facts.solved.model.scene.steered;
     for command in facts.commands {
         let members =
             facts.solved.model.units.get(command.unit).map(|u| u.members.as_slice()).unwrap_or_default();
@@ -177,7 +178,7 @@ fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries
         let Some(first) = members.first().copied() else { continue };
         let Some(family) = site.family(first.family) else { continue };
         if command.attr == Attr::Setpoint {
-            let zone = steered.iter().find(|steered| steered.machine == family.id);
+            let zone = steered.iter().find(|steered| steered.moves(family.id));
             let name = zone.and_then(|steered| site.zone(steered.zone)).map(|zone| zone.name.clone());
             single.extend(name.map(|device| CommandSeries {
                 device,
@@ -235,7 +236,7 @@ fn ranges(members: &[Device]) -> Vec<(u32, u32)> {
 fn expectations(facts: &Facts<'_, '_, '_, '_>, commands: &[CommandSeries]) -> Vec<Expectation> {
     let known = facts.known;
     let site = known.site;
-    let steered = known.state.steered(site);
+    let steered = &facts.solved.model.scene.steered;
     let mut found = Vec::new();
     for device in site.devices() {
         let name = site.device_name(device);

@@ -11,7 +11,7 @@ use super::scene::{Ask, Origins, Owner, Pieces, Scene, Total, What};
 use crate::bundle::{Override, Void};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::eval::{Asked, Decision, Demand, DeviceSet, EffectRef, Status, Unit};
-use crate::ir::{Attr, ClassId, Device, EffectKind, MemberRange, Model, Site, Statement};
+use crate::ir::{Attr, ClassId, Device, EffectKind, MemberRange, Model, Site, Statement, ZoneId};
 use crate::quantity::Rat;
 
 /// What the rules leave to say beside the scene.
@@ -139,6 +139,7 @@ impl Work<'_, '_, '_> {
     fn sets(&mut self, t: usize, decision: &Decision) {
         let steps = self.scene.len();
         for (unit, set) in &decision.resolved {
+            self.setpoints(t, *unit, set);
             for (what, here) in self.left(*unit, set) {
                 let physical = self.physical(&what);
                 if here == physical && !self.scene.sets.contains_key(&what) {
@@ -152,11 +153,33 @@ impl Work<'_, '_, '_> {
         }
     }
 
+    /// How far from its setpoint a thermostat keeps a zone, K.
+    fn half(&self, zone: ZoneId) -> f64 {
+        let steered = self.scene.steered.iter().find(|steered| steered.zone == zone);
+        steered.map_or(0.0, |steered| steered.half.to_f64())
+    }
+
+    /// What a set leaves of the setpoint of a zone that it steers.
+    fn setpoints(&mut self, t: usize, unit: Unit, set: &DeviceSet) {
+        let Unit::Zone(zone) = unit else { return };
+        let steered = self.scene.steered.iter().any(|steered| steered.zone == zone);
+        let Some(declared) = self.site().zone(zone).filter(|_| steered) else { return };
+        let physical = (declared.range.0.to_f64(), declared.range.1.to_f64());
+        let Some((lo, hi)) = set.numbers.get(&Attr::Setpoint).and_then(crate::eval::IntervalSet::hull) else {
+            return;
+        };
+        let steps = self.scene.len();
+        let series = self.scene.setpoints.entry(zone).or_insert_with(|| vec![physical; steps]);
+        if let Some(slot) = series.get_mut(t) {
+            *slot = (lo.to_f64().max(physical.0), hi.to_f64().min(physical.1));
+        }
+    }
+
     /// What a set leaves of each attribute of a unit.
     fn left(&self, unit: Unit, set: &DeviceSet) -> Vec<(What, Pieces)> {
         match unit {
             Unit::Zone(zone) => {
-                let (lo, hi) = zone_hull(set);
+                let (lo, hi) = zone_hull(set, self.half(zone));
                 let Some(declared) = self.site().zone(zone) else { return Vec::new() };
                 let physical = (declared.range.0.to_f64(), declared.range.1.to_f64());
                 vec![(What::Zone(zone), vec![(lo.max(physical.0), hi.min(physical.1))])]
@@ -244,7 +267,7 @@ impl Work<'_, '_, '_> {
             Unit::Zone(zone) => {
                 let Some(declared) = self.site().zone(zone) else { return };
                 let physical = (declared.range.0.to_f64(), declared.range.1.to_f64());
-                if let Some((lo, hi)) = interval(demand, physical) {
+                if let Some((lo, hi)) = interval(demand, physical, self.half(zone)) {
                     made.push((What::Zone(zone), lo, hi, physical.1 - physical.0, Pieces::new()));
                 }
             }

@@ -12,7 +12,7 @@ use super::model::{Aff, Breach, Builder, Mode, Wish};
 use super::network::{amps_per_kw, link_amps};
 use super::scene::{Owner, Scene};
 use crate::bundle::Bundle;
-use crate::ir::{Attr, BusId, Control, FailSafeBy, Family, FamilyId, Model, Need, Role, Statement};
+use crate::ir::{Attr, BusId, Control, FailSafeBy, Family, FamilyId, Model, Need, Role, Statement, Steered};
 
 /// The commanded devices behind the gateways of each host.
 pub(super) fn hosts(bundle: &Bundle) -> Vec<Vec<FamilyId>> {
@@ -27,8 +27,8 @@ pub(super) fn hosts(bundle: &Bundle) -> Vec<Vec<FamilyId>> {
             let lost = site.families.iter().filter(|f| behind(f, gateways) && is_commanded(f));
             let mut lost: Vec<FamilyId> = lost.map(|family| family.id).collect();
             // with its setpoint a machine is lost too
-            let follow = steered.iter().filter(|s| lost.contains(&s.holder) && !lost.contains(&s.machine));
-            let follow: Vec<FamilyId> = follow.map(|steered| steered.machine).collect();
+            let told = steered.iter().filter(|s| lost.contains(&s.holder)).flat_map(Steered::machines);
+            let follow: Vec<FamilyId> = told.filter(|machine| !lost.contains(machine)).collect();
             lost.extend(follow);
             lost
         })
@@ -59,7 +59,7 @@ fn left(scene: &Scene<'_>, family: &Family, t: usize) -> Left {
         family.hull(attr).map_or((0.0, 0.0), |(lo, hi)| (lo.to_f64() * count, hi.to_f64() * count))
     };
     // where another device holds its setpoint, that one's fail-safe moves it anywhere
-    let follows = scene.site.steered().iter().any(|s| s.machine == family.id && s.holder != family.id);
+    let follows = scene.steered.iter().any(|s| s.moves(family.id) && s.holder != family.id);
     let safe = family.fail_safe.as_ref().filter(|safe| safe.by != FailSafeBy::None && !follows);
     let at = safe.map(|safe| safe.at.as_ref().map(|(attr, value)| (attr.clone(), value.to_f64() * count)));
     let power = |attr: Attr| match &at {

@@ -107,7 +107,7 @@ fn decided(
     let (mut powers, mut ons, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
     let step = crate::bundle::register_step(family, &Attr::Power).to_f64();
     // what follows a setpoint is no whole number of anything
-    let counted = !b.scene.site.steered().iter().any(|steered| steered.machine == family.id);
+    let counted = !b.scene.steered.iter().any(|steered| steered.moves(family.id));
     for t in 0..b.scene.len() {
         let mut sets = match resting {
             Some(_) => b.left(device, &Attr::Power, t),
@@ -239,5 +239,5 @@ fn capacity_at(b: &Builder<'_, '_>, consumer: &Consumer, t: usize) -> Option<f64
     }
     let zone = consumer.heats.or(consumer.cools)?;
     let outdoor = b.scene.site.zone(zone)?.outdoor?;
-    Some(super::zone::table(&consumer.capacity, b.scene.signal(outdoor, 1, t)))
+    Some(super::thermal::table(&consumer.capacity, b.scene.signal(outdoor, 1, t)))
 }

@@ -54,6 +54,7 @@ mod store;
 mod supply;
 mod tariff;
 mod terminal;
+mod thermal;
 mod together;
 mod vehicle;
 mod words;

@@ -49,6 +49,7 @@ impl Known<'_> {
 /// EVL1003 for each present value that the model reads and the state does not give.
 pub(super) fn scene<'a>(known: &Known<'a>) -> Result<Scene<'a>, Diagnostics> {
     let mut scene = Scene::bare(known.site, known.steps.clone());
+    scene.steered = known.state.steered(known.site);
     let mut findings = Diagnostics::new();
     super::excluded::find(known, &mut scene, &mut findings);
     series(known, &mut scene);

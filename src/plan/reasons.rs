@@ -7,7 +7,7 @@ use super::goals::Kind;
 use super::solver::Col;
 use super::words;
 use crate::bundle::{Reason, StatementRef, because};
-use crate::ir::{Attr, Model, Statement};
+use crate::ir::{Attr, Device, Model, Statement};
 
 /// A limit that moves the money by less than this for one unit does not decide.
 const BINDING: f64 = 1e-7;
@@ -30,16 +30,20 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
     }
     let reduced = solved.level(Kind::Money).map(|l| l.reduced.as_slice()).unwrap_or_default();
     let mut found = Vec::new();
-    let steered = facts.known.state.steered(site);
+    let steered = &model.scene.steered;
     for command in facts.commands {
         let Some(device) = model.units.get(command.unit).and_then(|u| u.members.first()).copied() else {
             continue;
         };
         let Some(family) = site.family(device.family) else { continue };
-        let zone = (command.attr == Attr::Setpoint)
-            .then(|| steered.iter().find(|steered| steered.machine == device.family))
-            .flatten()
-            .and_then(|steered| site.zone(steered.zone));
+        let follow = (command.attr == Attr::Setpoint)
+            .then(|| steered.iter().find(|steered| steered.moves(device.family)))
+            .flatten();
+        let zone = follow.and_then(|steered| site.zone(steered.zone));
+        let devices = match follow {
+            Some(steered) => steered.machines().map(|family| Device { family, index: 1 }).collect(),
+            None => vec![device],
+        };
         let attr = match command.attr {
             Attr::On | Attr::Setpoint => Attr::Power,
             ref attr => attr.clone(),
@@ -51,8 +55,11 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
         let name = zone.map_or_else(|| site.device_name(device), |zone| zone.name.clone());
         let mut runs: Vec<Reason> = Vec::new();
         for t in 0..model.scene.len() {
-            let Some(aff) = model.attr(device, &attr, t) else { continue };
-            let value = aff.value(&solved.climb.x);
+            let powers: Vec<_> = devices.iter().filter_map(|d| model.attr(*d, &attr, t)).collect();
+            if powers.is_empty() {
+                continue;
+            }
+            let value: f64 = powers.iter().map(|power| power.value(&solved.climb.x)).sum();
             // a setpoint is asked for by what is asked of its zone
             let state = zone.and_then(|zone| model.temperatures.get(&zone.id)?.get(t));
             let asked_of = state.map_or(value, |state| state.value(&solved.climb.x));
@@ -62,7 +69,11 @@ pub(super) fn of(facts: &Facts<'_, '_, '_, '_>) -> Vec<Reason> {
                     statements.push(*statement);
                 }
             }
-            for (col, _) in aff.terms.iter().chain(state.into_iter().flat_map(|state| &state.terms)) {
+            for (col, _) in powers
+                .iter()
+                .flat_map(|power| &power.terms)
+                .chain(state.into_iter().flat_map(|state| &state.terms))
+            {
                 let binds = reduced.get(col.index()).is_some_and(|r| r.abs() > BINDING);
                 if binds {
                     statements.extend(limits.get(col).into_iter().flatten().copied());

@@ -70,8 +70,8 @@ pub(super) fn following(solved: &Solved<'_, '_>) -> Vec<Following> {
 pub(super) fn commands(known: &Known<'_>, solved: &Solved<'_, '_>) -> Vec<Command> {
     let mut found = Vec::new();
     let balancing = Islands::new(known.site).forming(known.site);
-    let steered = known.state.steered(known.site);
-    let follows = |device: Device| steered.iter().any(|steered| steered.machine == device.family);
+    let follows =
+        |device: Device| solved.model.scene.steered.iter().any(|steered| steered.moves(device.family));
     for (unit, members) in solved.model.units.iter().enumerate() {
         let Some(device) = members.members.first().copied() else { continue };
         if balancing.contains(&device) || solved.model.scene.excluded.contains(&device) {

@@ -7,7 +7,8 @@ use super::forks::{Fork, When};
 use super::form::{Atom, Indicator};
 use super::steps::Step;
 use crate::ir::{
-    Attr, BudgetQuantity, ClassId, Device, FamilyId, SigRef, SignalId, Site, Statement, TariffId, ZoneId,
+    Attr, BudgetQuantity, ClassId, Device, FamilyId, SigRef, SignalId, Site, Statement, Steered, TariffId,
+    ZoneId,
 };
 
 /// Who asks something, and how strongly.
@@ -365,6 +366,10 @@ pub(super) struct Scene<'a> {
     pub(super) powers: BTreeMap<Device, f64>,
     /// Comfort by zone and step, with its owner.
     pub(super) bands: BTreeMap<ZoneId, Vec<Option<(f64, f64)>>>,
+    /// The zones that a setpoint steers as things stand.
+    pub(super) steered: Vec<Steered>,
+    /// The least and the greatest setpoint that the rules leave a zone by step, K.
+    pub(super) setpoints: BTreeMap<ZoneId, Vec<(f64, f64)>>,
     /// What the rules leave of each attribute by step; absent: the physical range.
     pub(super) sets: BTreeMap<What, Vec<Pieces>>,
     /// Every effect by itself.
@@ -434,6 +439,8 @@ impl<'a> Scene<'a> {
             running: BTreeMap::new(),
             powers: BTreeMap::new(),
             bands: BTreeMap::new(),
+            steered: Vec::new(),
+            setpoints: BTreeMap::new(),
             sets: BTreeMap::new(),
             asks: Vec::new(),
             groups: Vec::new(),

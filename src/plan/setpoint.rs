@@ -1,16 +1,19 @@
 //! Setpoints (planner.md 5): from the optimum's temperatures to whole register steps.
 //!
-//! Where the machine runs, the setpoint is the temperature at the step's end, rounded to the comfortable
-//! side. Where it rests, it is the near edge of what is allowed, which keeps the machine at rest and the
-//! room safe where the forecast errs. What the machine then takes follows exactly, and is verified.
+//! Where machines run, the setpoint is the one that keeps the temperature at the step's end, rounded to the
+//! comfortable side. Where they rest, it is the near edge of what is allowed, which keeps them at rest and
+//! the room safe where the forecast errs; with machines for both sides, the step nearest to where the zone
+//! floats. What the machines then take follows exactly, and is verified.
 
 use super::model::Aff;
 use super::rounding::Command;
 use super::scene::{Pieces, Scene, What};
 use super::solve::Solved;
+use super::solver::Col;
+use super::thermal::{FREEZING, Thermal};
 use crate::bundle::{CommandForm, register_step};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::ir::{Attr, Family, Model, Site, Steered, Zone, ZoneId};
+use crate::ir::{Attr, Consumer, Family, FamilyId, Model, Site, Steered, Zone, ZoneId};
 
 /// Below this, kW, the optimum means zero.
 const ZERO: f64 = 1e-7;
@@ -19,108 +22,160 @@ const NEAR: f64 = 1e-6;
 /// How far a machine stays from a limit of its power, in K at the step's end: beyond the verifier's last
 /// digit.
 const APART: f64 = 1e-9;
-/// 0 degC, K.
-const FREEZING: f64 = 273.15;
 
 /// Setpoints that no plan commands yet.
 ///
 /// # Errors
 /// EVL1001 at each of them.
 pub(super) fn refuse(site: &Site) -> Result<(), Diagnostics> {
-    let finding = |(span, what)| {
-        Diagnostic::error(codes::NOT_PLANNED_YET, span, format!("understood, not planned yet: {what}"))
-            .help("command the machine's power by its own profile, or leave the thermostat to itself with `control observe`")
+    let finding = |refused: crate::ir::Unsteerable| {
+        let message = format!("understood, not planned yet: {}", refused.what);
+        Diagnostic::error(codes::NOT_PLANNED_YET, refused.span, message).help(refused.help)
     };
     let findings: Diagnostics = site.unsteerable().into_iter().map(finding).collect();
     if findings.is_empty() { Ok(()) } else { Err(findings) }
 }
 
-/// What the machine does in a step of the optimum.
+/// What the machines of one kind do in a step of the optimum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Does {
     /// Nothing.
     Rests,
-    /// All that it can.
+    /// All that they can.
     Full,
     /// What the setpoint asks.
     Follows,
 }
 
-/// A steered zone on the steps of a solution. Temperatures are counted in register steps from 0 degC in
-/// the direction of the machine's work: upwards is warmer where it heats and colder where it cools.
+/// Which way a zone is moved. Setpoints and temperatures are counted in register steps from 0 degC in its
+/// direction: upwards is warmer where it heats and colder where it cools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Warmer.
+    Heats,
+    /// Colder.
+    Cools,
+}
+
+impl Way {
+    pub(super) fn sign(self) -> f64 {
+        match self {
+            Self::Heats => 1.0,
+            Self::Cools => -1.0,
+        }
+    }
+
+    /// The register count of a number of steps in this direction.
+    fn register(self, steps: i64) -> i64 {
+        match self {
+            Self::Heats => steps,
+            Self::Cools => -steps,
+        }
+    }
+
+    /// An interval of temperatures in this direction, K.
+    fn turned(self, (lo, hi): (f64, f64)) -> (f64, f64) {
+        match self {
+            Self::Heats => (lo, hi),
+            Self::Cools => (-hi, -lo),
+        }
+    }
+}
+
+/// What is wanted of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// The zone floats between what heats and what cools it.
+    Floats,
+    /// A setpoint, in steps of its way.
+    Keeps(Way, i64, Does),
+}
+
+/// A machine that follows the setpoint.
+struct Machine<'t> {
+    unit: usize,
+    family: &'t Family,
+    consumer: &'t Consumer,
+    /// The optimum's powers, kW.
+    powers: Vec<f64>,
+    /// The least and the most that the rules let it take, kW.
+    allowed: Vec<(f64, f64)>,
+}
+
+/// A steered zone on the steps of a solution.
 pub(super) struct Track<'t> {
     scene: &'t Scene<'t>,
-    steered: Steered,
+    thermal: Thermal<'t>,
     zone: &'t Zone,
-    machine: &'t Family,
     holder: &'t Family,
-    /// +1 where it heats, -1 where it cools.
-    sign: f64,
+    heats: Vec<Machine<'t>>,
+    cools: Vec<Machine<'t>>,
     /// K.
     step: f64,
+    /// Half the dead band, K.
+    half: f64,
     /// The optimum's temperatures, K.
     temperatures: Vec<f64>,
-    /// The optimum's powers of the machine, kW.
-    powers: Vec<f64>,
-    /// The least and the most that the rules let the machine take, kW.
-    allowed: Vec<(f64, f64)>,
     /// K at the step's end of what the other machines do.
     others: Vec<f64>,
 }
 
 impl<'t> Track<'t> {
-    /// The track of the zone whose machine is this unit's.
+    /// The track of the zone that this unit's machine steers.
     pub(super) fn of(solved: &'t Solved<'_, '_>, unit: usize) -> Option<Self> {
         let model = &solved.model;
         let scene: &Scene<'_> = model.scene;
+        let machine = model.units.get(unit)?.members.first()?.family;
+        let steered = scene.steered.iter().find(|steered| steered.moves(machine))?;
+        Self::steered(solved, steered)
+    }
+
+    fn steered(solved: &'t Solved<'_, '_>, steered: &Steered) -> Option<Self> {
+        let model = &solved.model;
+        let scene: &Scene<'_> = model.scene;
         let site = scene.site;
-        let device = model.units.get(unit)?.members.first().copied()?;
-        let steered = site.steered().into_iter().find(|steered| steered.machine == device.family)?;
-        if scene.excluded.contains(&device) {
-            return None;
-        }
-        let (zone, machine, holder) =
-            (site.zone(steered.zone)?, site.family(steered.machine)?, site.family(steered.holder)?);
+        let (zone, holder) = (site.zone(steered.zone)?, site.family(steered.holder)?);
         let x = &solved.climb.x;
         let values = |series: &[Aff]| series.iter().map(|aff| aff.value(x)).collect::<Vec<f64>>();
-        let temperatures = values(model.temperatures.get(&zone.id)?);
-        let power = model.attrs.get(&(unit, Attr::Power))?;
-        let powers = values(power);
-        let allowed = model.allowed.get(&(unit, Attr::Power))?;
         let ends = |pieces: &Pieces| Some((pieces.first()?.0, pieces.last()?.1));
-        let allowed = allowed.iter().map(|pieces| ends(pieces).unwrap_or_default()).collect();
-        let mut track = Self {
-            scene,
-            steered,
-            zone,
-            machine,
-            holder,
-            sign: if steered.heats { 1.0 } else { -1.0 },
-            step: register_step(holder, &Attr::Setpoint).to_f64(),
-            temperatures,
-            powers,
-            allowed,
-            others: vec![0.0; scene.len()],
-        };
-        for (other, members) in model.units.iter().enumerate().filter(|(other, _)| *other != unit) {
-            let family = members.members.first().and_then(|device| site.family(device.family));
-            let Some(Model::Consumer(consumer)) = family.map(|family| &family.model) else { continue };
-            let sign = match (consumer.heats == Some(zone.id), consumer.cools == Some(zone.id)) {
-                (true, _) => 1.0,
-                (_, true) => -1.0,
+        let (mut heats, mut cools) = (Vec::new(), Vec::new());
+        let thermal = Thermal::new(scene, zone);
+        let mut others = vec![0.0; scene.len()];
+        for (unit, members) in model.units.iter().enumerate() {
+            let Some(family) = members.members.first().and_then(|device| site.family(device.family)) else {
+                continue;
+            };
+            let Model::Consumer(consumer) = &family.model else { continue };
+            let way = match (consumer.heats == Some(zone.id), consumer.cools == Some(zone.id)) {
+                (true, _) => Way::Heats,
+                (_, true) => Way::Cools,
                 _ => continue,
             };
-            let Some(series) = model.attrs.get(&(other, Attr::Power)) else { continue };
-            for t in 0..scene.len() {
-                let cop = track.table(&consumer.cop, t).unwrap_or(1.0);
-                let heat = sign * cop * series.get(t).map_or(0.0, |aff| aff.value(x));
-                let gain = track.per_kw(t);
-                if let Some(slot) = track.others.get_mut(t) {
-                    *slot += gain * heat;
+            let Some(series) = model.attrs.get(&(unit, Attr::Power)) else { continue };
+            let powers = values(series);
+            if !steered.moves(family.id) {
+                for (t, (slot, power)) in others.iter_mut().zip(&powers).enumerate() {
+                    *slot += way.sign() * thermal.per_kw(t) * thermal.cop(consumer, t) * power;
                 }
+                continue;
             }
+            let allowed = model.allowed.get(&(unit, Attr::Power))?;
+            let allowed = allowed.iter().map(|pieces| ends(pieces).unwrap_or_default()).collect();
+            let machine = Machine { unit, family, consumer, powers, allowed };
+            if way == Way::Heats { heats.push(machine) } else { cools.push(machine) }
         }
-        Some(track)
+        Some(Self {
+            scene,
+            thermal,
+            zone,
+            holder,
+            heats,
+            cools,
+            step: register_step(holder, &Attr::Setpoint).to_f64(),
+            half: steered.half.to_f64(),
+            temperatures: values(model.temperatures.get(&zone.id)?),
+            others,
+        })
     }
 
     /// Its zone.
@@ -128,77 +183,89 @@ impl<'t> Track<'t> {
         self.zone.id
     }
 
-    fn decay(&self, t: usize) -> f64 {
-        (-self.zone.heat_loss.to_f64() * self.scene.hours(t) / self.zone.heat_capacity.to_f64()).exp()
-    }
-
-    fn outdoor(&self, t: usize) -> f64 {
-        self.zone.outdoor.map_or(FREEZING, |signal| self.scene.signal(signal, 1, t))
-    }
-
-    fn table(&self, rows: &[(crate::quantity::Rat, crate::quantity::Rat)], t: usize) -> Option<f64> {
-        (!rows.is_empty()).then(|| super::zone::table(rows, self.outdoor(t)))
-    }
-
-    /// K at the step's end for each kW of heat.
-    fn per_kw(&self, t: usize) -> f64 {
-        (1.0 - self.decay(t)) / self.zone.heat_loss.to_f64()
-    }
-
-    /// K at the step's end for each kW that the machine takes, without a sign.
-    fn gain(&self, t: usize) -> f64 {
-        let cop = match &self.machine.model {
-            Model::Consumer(consumer) => self.table(&consumer.cop, t).unwrap_or(1.0),
-            _ => 1.0,
-        };
-        self.per_kw(t) * cop
-    }
-
-    /// The most that the machine can take, kW, whatever the rules say.
-    pub(super) fn capacity(&self, t: usize) -> f64 {
-        let most = self.machine.hull(&Attr::Power).map_or(0.0, |(_, most)| most.to_f64());
-        match &self.machine.model {
-            Model::Consumer(consumer) => {
-                self.table(&consumer.capacity, t).map_or(most, |here| here.clamp(0.0, most))
-            }
-            _ => most,
+    fn side(&self, way: Way) -> &[Machine<'t>] {
+        match way {
+            Way::Heats => &self.heats,
+            Way::Cools => &self.cools,
         }
     }
 
-    /// Temperature at the step's end without the machine, K.
+    /// The units of its machines that move the zone this way, with the most that each can take, kW.
+    pub(super) fn units(&self, way: Way, t: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.side(way).iter().map(move |machine| (machine.unit, self.capacity(machine, t)))
+    }
+
+    fn capacity(&self, machine: &Machine<'_>, t: usize) -> f64 {
+        self.thermal.capacity(machine.family, machine.consumer, t)
+    }
+
+    /// K at the step's end, without a sign, with all that moves it this way at its most.
+    fn full(&self, way: Way, t: usize) -> f64 {
+        let heat = |machine: &Machine<'_>| self.capacity(machine, t) * self.thermal.cop(machine.consumer, t);
+        self.thermal.per_kw(t) * self.side(way).iter().map(heat).sum::<f64>()
+    }
+
+    /// Temperature at the step's end without the machines, K.
     fn free(&self, t: usize, now: f64) -> f64 {
-        let a = self.decay(t);
-        let gains = self.zone.gains.map_or(0.0, |signal| self.scene.signal(signal, 1, t));
-        let rest = self.outdoor(t) + gains / self.zone.heat_loss.to_f64();
-        a * now + (1.0 - a) * rest + self.others.get(t).copied().unwrap_or(0.0)
+        self.thermal.decay(t) * now + self.thermal.drift(t) + self.others.get(t).copied().unwrap_or(0.0)
     }
 
-    /// A temperature in register steps in the machine's direction.
-    pub(super) fn counted(&self, kelvin: f64) -> f64 {
-        self.sign * (kelvin - FREEZING) / self.step
+    /// Temperature at the step's end by a register count, K, where it is `free` without the machines.
+    fn then(&self, t: usize, free: f64, count: i64) -> f64 {
+        let setpoint = FREEZING + count as f64 * self.step;
+        let (heat_to, cool_to) = (setpoint - self.half, setpoint + self.half);
+        let (hottest, coldest) = (free + self.full(Way::Heats, t), free - self.full(Way::Cools, t));
+        free.min(cool_to.max(coldest)).max(heat_to.min(hottest))
     }
 
-    /// The register count of a number of steps in the machine's direction.
-    pub(super) fn register(&self, steps: i64) -> i64 {
-        if self.steered.heats { steps } else { -steps }
+    /// A temperature in register steps of a way.
+    fn counted(&self, way: Way, kelvin: f64) -> f64 {
+        way.sign() * (kelvin - FREEZING) / self.step
     }
 
-    /// One register step, K, and its sign in the machine's direction.
-    pub(super) fn signed_step(&self) -> f64 {
-        self.sign * self.step
+    /// The setpoint that keeps a temperature reached this way, in its steps.
+    pub(super) fn keeping(&self, way: Way, kelvin: f64) -> f64 {
+        self.counted(way, kelvin) + self.half / self.step
     }
 
-    /// The optimum's temperature, in steps.
+    /// One register step of a way, K.
+    pub(super) fn signed_step(&self, way: Way) -> f64 {
+        way.sign() * self.step
+    }
+
+    /// Half the dead band in register steps.
+    pub(super) fn reach(&self) -> f64 {
+        self.half / self.step
+    }
+
+    /// The optimum's temperature, K.
     pub(super) fn optimum(&self, t: usize) -> f64 {
-        self.counted(self.temperatures.get(t).copied().unwrap_or(FREEZING))
+        self.temperatures.get(t).copied().unwrap_or(FREEZING)
     }
 
-    /// What the machine does in the optimum.
-    pub(super) fn does(&self, t: usize) -> Does {
-        match self.powers.get(t).copied().unwrap_or(0.0) {
-            power if power <= ZERO => Does::Rests,
-            power if power >= self.capacity(t) - NEAR => Does::Full,
-            _ => Does::Follows,
+    /// Which way the optimum moves the zone: the only one there is, or none where it floats between.
+    pub(super) fn way(&self, t: usize) -> Option<Way> {
+        let runs = |side: &[Machine<'_>]| {
+            side.iter().any(|machine| machine.powers.get(t).copied().unwrap_or(0.0) > ZERO)
+        };
+        match (self.heats.is_empty(), self.cools.is_empty()) {
+            (false, true) => Some(Way::Heats),
+            (true, _) => Some(Way::Cools),
+            (false, false) if runs(&self.heats) => Some(Way::Heats),
+            (false, false) => runs(&self.cools).then_some(Way::Cools),
+        }
+    }
+
+    /// What the machines of a way do in the optimum.
+    pub(super) fn does(&self, way: Way, t: usize) -> Does {
+        let power = |machine: &Machine<'_>| machine.powers.get(t).copied().unwrap_or(0.0);
+        let side = self.side(way);
+        if side.iter().all(|machine| power(machine) <= ZERO) {
+            Does::Rests
+        } else if side.iter().all(|machine| power(machine) >= self.capacity(machine, t) - NEAR) {
+            Does::Full
+        } else {
+            Does::Follows
         }
     }
 
@@ -207,32 +274,38 @@ impl<'t> Track<'t> {
         self.scene.bands.get(&self.zone.id).and_then(|bands| bands.get(t)).copied().flatten()
     }
 
-    /// The least and the greatest setpoint in the machine's direction: what the register takes, what
-    /// the rules leave, and the band, each as far as the optimum keeps it and there is a whole step.
-    pub(super) fn bounds(&self, t: usize) -> (i64, i64) {
-        self.narrowed(t, self.band(t))
+    /// What the register takes, K.
+    fn register(&self) -> (f64, f64) {
+        let hull = self.holder.hull(&Attr::Setpoint);
+        let range = hull.as_ref().map_or((&self.zone.range.0, &self.zone.range.1), |(lo, hi)| (lo, hi));
+        (range.0.to_f64(), range.1.to_f64())
     }
 
-    /// What the register takes, what the rules leave, and a band.
-    fn narrowed(&self, t: usize, band: Option<(f64, f64)>) -> (i64, i64) {
-        let register = self.holder.hull(&Attr::Setpoint);
-        let register = register
-            .map_or((self.zone.range.0.to_f64(), self.zone.range.1.to_f64()), |(lo, hi)| {
-                (lo.to_f64(), hi.to_f64())
-            });
+    /// The least and the greatest setpoint of a way: what the register takes, what the rules leave, and the
+    /// band, each as far as the optimum keeps it and there is a whole step.
+    pub(super) fn bounds(&self, way: Way, t: usize) -> (i64, i64) {
+        self.narrowed(way, t, self.band(t))
+    }
+
+    /// What the register takes, what the rules leave, and a band. The near edge is where the zone is kept;
+    /// the far one is the setpoint's.
+    fn narrowed(&self, way: Way, t: usize, band: Option<(f64, f64)>) -> (i64, i64) {
+        let steps = |(lo, hi): (f64, f64)| {
+            let counted = |kelvin: f64| way.sign() * (kelvin - FREEZING) / self.step;
+            let (a, b) = (counted(lo), counted(hi));
+            (a.min(b), a.max(b))
+        };
         let set = self.scene.sets.get(&What::Zone(self.zone.id)).and_then(|sets| sets.get(t));
         let set = set.and_then(|pieces| Some((pieces.first()?.0, pieces.last()?.1)));
-        let whole = |(lo, hi): (f64, f64)| {
-            let (a, b) = (self.counted(lo), self.counted(hi));
-            (ceil(a.min(b)), floor(a.max(b)))
-        };
-        let optimum = self.optimum(t);
-        let mut kept = whole(register);
-        for (lo, hi) in [set, band].into_iter().flatten() {
-            let (a, b) = (self.counted(lo), self.counted(hi));
-            let near = NEAR / self.step;
-            let (lo, hi) = (a.min(b), a.max(b));
-            let low = if optimum >= lo - near { ceil(lo).max(kept.0) } else { kept.0 };
+        let told = self.scene.setpoints.get(&self.zone.id).and_then(|by| by.get(t)).copied();
+        let (near, reach) = (NEAR / self.step, self.reach());
+        let optimum = self.counted(way, self.optimum(t));
+        let whole = steps(self.register());
+        let mut kept = (ceil(whole.0), floor(whole.1));
+        for (room, setpoint) in [(set, told.or(set)), (band, band)] {
+            let (Some(room), Some(setpoint)) = (room, setpoint) else { continue };
+            let (lo, hi) = (steps(room).0, steps(setpoint).1);
+            let low = if optimum >= lo - near { ceil(lo + reach).max(kept.0) } else { kept.0 };
             let high = if optimum <= hi + near { floor(hi).min(kept.1) } else { kept.1 };
             if low <= high {
                 kept = (low, high);
@@ -241,59 +314,118 @@ impl<'t> Track<'t> {
         kept
     }
 
-    /// The setpoint that goes with a temperature, in steps.
-    pub(super) fn whole(&self, t: usize, temperature: f64, does: Does) -> i64 {
-        let (least, most) = self.bounds(t);
+    /// What goes with a temperature, K, in a step of which the optimum does this.
+    pub(super) fn aim(&self, t: usize, kelvin: f64) -> Aim {
+        self.way(t).map_or(Aim::Floats, |way| {
+            let does = self.does(way, t);
+            Aim::Keeps(way, self.whole(way, t, kelvin, does), does)
+        })
+    }
+
+    /// What goes with machines at rest that the optimum moves this way.
+    pub(super) fn resting(&self, way: Way, t: usize) -> Aim {
+        if !self.heats.is_empty() && !self.cools.is_empty() {
+            return Aim::Floats;
+        }
+        Aim::Keeps(way, self.bounds(way, t).0, Does::Rests)
+    }
+
+    fn whole(&self, way: Way, t: usize, kelvin: f64, does: Does) -> i64 {
+        let (least, most) = self.bounds(way, t);
         match does {
             Does::Rests => least,
-            Does::Full | Does::Follows => up(temperature, self.step).clamp(least, most.max(least)),
+            Does::Full | Does::Follows => {
+                up(self.keeping(way, kelvin), self.step).clamp(least, most.max(least))
+            }
         }
     }
 
     /// Register counts by step, each from where the ones before really lead.
     fn counts(&self) -> Vec<i64> {
-        self.kept(|t| (self.whole(t, self.optimum(t), self.does(t)), self.does(t)))
+        self.kept(|t| self.aim(t, self.optimum(t)))
     }
 
-    /// Register counts by step of wanted setpoints, each moved as far as the machine's own limits ask
-    /// from where the ones before really lead: what the rules let it take goes before the band.
-    pub(super) fn kept(&self, wanted: impl Fn(usize) -> (i64, Does)) -> Vec<i64> {
-        let mut now = self.scene.temperatures.get(&self.zone.id).copied().unwrap_or(FREEZING);
+    /// What stands in a register, as an aim.
+    pub(super) fn told(&self, t: usize, count: i64) -> Aim {
+        self.way(t).map_or(Aim::Floats, |way| Aim::Keeps(way, way.register(count), Does::Follows))
+    }
+
+    /// Register counts by step of what is wanted, each moved as far as the machines' own limits ask from
+    /// where the ones before really lead: what the rules let them take goes before the band.
+    pub(super) fn kept(&self, wanted: impl Fn(usize) -> Aim) -> Vec<i64> {
+        let mut now = self.thermal.begin().unwrap_or(FREEZING);
         let mut counts = Vec::with_capacity(self.scene.len());
         for t in 0..self.scene.len() {
-            let (setpoint, does) = wanted(t);
-            let at = |power: f64| self.counted(self.free(t, now)) + self.gain(t) / self.step * power;
-            let setpoint = self.limited(t, setpoint, does, at);
-            let then = at(0.0).max((setpoint as f64).min(at(self.capacity(t))));
-            now = FREEZING + self.sign * then * self.step;
-            counts.push(self.register(setpoint));
+            let free = self.free(t, now);
+            let count = match wanted(t) {
+                Aim::Keeps(way, setpoint, does) => way.register(self.limited(way, t, setpoint, does, free)),
+                Aim::Floats => self.floating(t, free),
+            };
+            now = self.then(t, free, count);
+            counts.push(count);
         }
         counts
     }
 
-    /// A setpoint that keeps the machine at rest where it rests, and within what the rules let it take;
-    /// `at` is where a power leads. A power that would meet its limit stays a step away from it.
-    fn limited(&self, t: usize, setpoint: i64, does: Does, at: impl Fn(f64) -> f64) -> i64 {
-        let (lowest, highest) = self.narrowed(t, None);
+    /// The register count that leaves the zone where it floats, inside the band if the optimum is.
+    fn floating(&self, t: usize, free: f64) -> i64 {
+        let (lo, hi) = self.band(t).unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        for (way, gap) in [(Way::Heats, lo - free), (Way::Cools, free - hi)] {
+            let (edge, _) = way.turned((lo, hi));
+            let missed = way.sign() * self.optimum(t) < edge - NEAR;
+            // at the edge itself it is held there, and needs nothing for it
+            if gap > -NEAR && !missed {
+                let least = self.bounds(way, t).0;
+                return way.register(self.limited(way, t, least, Does::Follows, free));
+            }
+        }
+        let steps = |kelvin: f64| (kelvin - FREEZING) / self.step;
+        let whole = |(lo, hi): (f64, f64)| (ceil(steps(lo)), floor(steps(hi)));
+        let told = self.scene.setpoints.get(&self.zone.id).and_then(|by| by.get(t)).copied();
+        let mut count = steps(free).round() as i64;
+        // the last says most: what the register takes, then where nothing runs
+        let ends = [self.band(t), told, Some((free - self.half, free + self.half)), Some(self.register())];
+        for (least, most) in ends.into_iter().flatten().map(whole) {
+            count = count.clamp(least.min(most), most);
+        }
+        count
+    }
+
+    /// A setpoint that keeps the machines at rest where they rest, and within what the rules let them take.
+    /// A power that would meet its limit stays a step away from it.
+    fn limited(&self, way: Way, t: usize, setpoint: i64, does: Does, free: f64) -> i64 {
+        let (lowest, highest) = self.narrowed(way, t, None);
+        // the setpoint that leads to a share of what they can
+        let (rest, full) = (self.keeping(way, free), self.full(way, t) / self.step);
+        let at = |share: f64| rest + full * share;
         let apart = APART / self.step;
-        let below = |power: f64| (at(power) - apart).floor() as i64;
-        let above = |power: f64| (at(power) + apart).ceil() as i64;
-        let capacity = self.capacity(t);
-        let (least, most) = self.allowed.get(t).copied().unwrap_or((0.0, capacity));
         let mut setpoint = setpoint;
-        let edge = self.band(t).map_or(f64::NEG_INFINITY, |(lo, hi)| self.counted(lo).min(self.counted(hi)));
-        let missed = self.optimum(t) < edge - NEAR / self.step;
-        if does == Does::Rests && missed {
+        let edge = self.band(t).map_or(f64::NEG_INFINITY, |band| way.turned(band).0);
+        if does == Does::Rests && way.sign() * self.optimum(t) < edge - NEAR {
             setpoint = setpoint.min(floor(at(0.0)));
         }
-        if least > ZERO && (setpoint as f64) < at(least) + apart {
-            setpoint = above(least);
+        for machine in self.side(way) {
+            let capacity = self.capacity(machine, t);
+            let (least, _) = machine.allowed.get(t).copied().unwrap_or((0.0, capacity));
+            if least > ZERO && (setpoint as f64) < at(least / capacity.max(ZERO)) + apart {
+                setpoint = (at(least / capacity.max(ZERO)) + apart).ceil() as i64;
+            }
         }
-        if most < capacity - NEAR && setpoint as f64 > at(most) - apart {
-            setpoint = below(most);
+        for machine in self.side(way) {
+            let capacity = self.capacity(machine, t);
+            let (_, most) = machine.allowed.get(t).copied().unwrap_or((0.0, capacity));
+            if most < capacity - NEAR && setpoint as f64 > at(most / capacity) - apart {
+                setpoint = (at(most / capacity) - apart).floor() as i64;
+            }
         }
         setpoint.clamp(lowest, highest.max(lowest))
     }
+}
+
+/// The columns of a power.
+pub(super) fn columns(solved: &Solved<'_, '_>, unit: usize, t: usize) -> Vec<Col> {
+    let power = solved.model.attrs.get(&(unit, Attr::Power)).and_then(|series| series.get(t));
+    power.into_iter().flat_map(|power| power.terms.iter().map(|(col, _)| *col)).collect()
 }
 
 /// Up to a whole step, but for what is one within the solver's tolerance.
@@ -309,15 +441,16 @@ fn floor(x: f64) -> i64 {
     (x + 1e-9).floor() as i64
 }
 
-/// The setpoints of a solution.
+/// The setpoints of a solution: each as a command of the first machine that follows it.
 pub(super) fn commands(solved: &Solved<'_, '_>) -> Vec<Command> {
-    let site = solved.model.scene.site;
     let mut found = Vec::new();
-    for steered in site.steered() {
-        let of =
-            |unit: &super::model::Unit| unit.members.first().is_some_and(|d| d.family == steered.machine);
-        let unit = solved.model.units.iter().position(of);
-        let Some((unit, track)) = unit.and_then(|unit| Some((unit, Track::of(solved, unit)?))) else {
+    for steered in &solved.model.scene.steered {
+        let of = |family: FamilyId| {
+            let first = |unit: &super::model::Unit| unit.members.first().is_some_and(|d| d.family == family);
+            solved.model.units.iter().position(first)
+        };
+        let unit = steered.machines().next().and_then(of);
+        let Some((unit, track)) = unit.and_then(|unit| Some((unit, Track::steered(solved, steered)?))) else {
             continue;
         };
         let counts = track.counts();

@@ -4,7 +4,7 @@ use super::islands::Islands;
 use super::model::{Aff, Builder, Mode, Part, Wish};
 use super::scene::Owner;
 use crate::bundle::{Step, register_step};
-use crate::ir::{Attr, ClassId, Device, End, Family, Model, Site, Statement, Store};
+use crate::ir::{Attr, ClassId, Device, End, Family, Model, Site, Statement, Steered, Store};
 use crate::quantity::Rat;
 
 pub(super) fn add(
@@ -60,26 +60,29 @@ pub(super) fn balanced<'f>(
     if !balances || !matches!(store.end, End::Exactly(_) | End::ExactlyStart) {
         return None;
     }
-    let there =
-        |(other, attr): &(&Family, &Attr)| islands.of(other) == islands.of(family) && **attr != Attr::On;
+    let there = |other: &Family| islands.of(other) == islands.of(family);
+    let steered = site.steered();
     let longest = steps.iter().map(|step| step.hours()).max().unwrap_or_default();
-    let moves = |(other, attr): (&Family, &Attr)| match attr {
-        Attr::Setpoint => asked(site, other, &longest),
-        _ => register_step(other, attr),
+    let moves = |(other, attr): (&'f Family, &Attr)| match attr {
+        Attr::On => Rat::ZERO,
+        Attr::Setpoint => {
+            let zone = steered.iter().find(|steered| steered.moves(other.id));
+            let machines = |zone: &Steered| zone.machines().collect::<Vec<_>>();
+            let machines = zone.map(machines).unwrap_or_default();
+            let machines = machines.into_iter().filter_map(|id| site.family(id)).filter(|m| there(m));
+            machines.filter_map(|machine| asked(site, zone?, machine, &longest)).sum()
+        }
+        _ if there(other) => register_step(other, attr),
+        _ => Rat::ZERO,
     };
-    let moved: Rat = commanded.filter(there).map(moves).sum();
+    let moved: Rat = commanded.map(moves).sum();
     (moved * longest).checked_div(&store.efficiency_discharge)
 }
 
 /// Power of a machine that one register step of the setpoint it follows moves over so many hours, at
 /// most, kW: `(1 - exp(-h UA / C)) / UA` is at least `h / (C + h UA)`.
-fn asked(site: &Site, machine: &Family, hours: &Rat) -> Rat {
-    let steered = site.steered().into_iter().find(|steered| steered.machine == machine.id);
-    let Some((zone, holder)) =
-        steered.and_then(|steered| Some((site.zone(steered.zone)?, site.family(steered.holder)?)))
-    else {
-        return Rat::ZERO;
-    };
+fn asked(site: &Site, steered: &Steered, machine: &Family, hours: &Rat) -> Option<Rat> {
+    let (zone, holder) = (site.zone(steered.zone)?, site.family(steered.holder)?);
     let most = machine.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
     let worst = match &machine.model {
         Model::Consumer(consumer) => consumer.cop.iter().map(|(_, cop)| cop.clone()).min(),
@@ -89,7 +92,7 @@ fn asked(site: &Site, machine: &Family, hours: &Rat) -> Rat {
     let power = heat.and_then(|heat| {
         (&register_step(holder, &Attr::Setpoint) * &heat).checked_div(&worst.unwrap_or(Rat::ONE))
     });
-    power.map_or(most.clone(), |power| Rat::min_of(&power, &most))
+    Some(power.map_or(most.clone(), |power| Rat::min_of(&power, &most)))
 }
 
 /// The dearest kWh of the horizon, imported or of fuel, currency/kWh: what filling the store again may

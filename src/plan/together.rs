@@ -4,9 +4,10 @@
 
 use super::exclusive;
 use super::rounding::Command;
-use super::setpoint::{Does, Track};
+use super::setpoint::{Aim, Does, Track, Way, columns};
 use super::solve::Solved;
 use super::solver::{Col, Outcome, Program, Session, SolverOptions};
+use super::thermal::FREEZING;
 use crate::bundle::CommandForm;
 use crate::ir::{Attr, Model, Need};
 
@@ -23,15 +24,12 @@ const NODES: i32 = 10;
 const BREACH: f64 = 1e4;
 /// How many register steps a setpoint may move from the optimum's temperature.
 const DEGREES: i64 = 4;
-/// 0 degC, K.
-const FREEZING: f64 = 273.15;
 /// A setpoint of a step.
 struct Told {
     command: usize,
     step: usize,
-    does: Does,
-    /// Its steps in the machine's direction, and whether the machine follows it at all.
-    follows: Option<(Col, Col)>,
+    /// Its steps in the way that the zone is moved, and whether the machines follow it at all.
+    follows: Option<(Way, Col, Col)>,
 }
 /// A commanded value that has to become whole.
 struct Whole {
@@ -83,22 +81,23 @@ pub(super) fn rounded(
         let value = |col: Col| found.x.get(col.index()).copied().unwrap_or(0.0);
         let states = model.temperatures.get(&track.zone());
         let of = |told: &Told| match told.follows {
-            Some((count, follows)) if value(follows) > 0.5 => (value(count).round() as i64, told.does),
-            Some(_) => (track.whole(told.step, 0.0, Does::Rests), Does::Rests),
+            Some((way, count, follows)) if value(follows) > 0.5 => {
+                Aim::Keeps(way, value(count).round() as i64, Does::Follows)
+            }
+            Some((way, ..)) => track.resting(way, told.step),
             None => {
                 let state = states.and_then(|states| states.get(told.step));
-                let kelvin = state.map_or(FREEZING, |state| state.value(&found.x));
-                (track.whole(told.step, track.counted(kelvin), told.does), told.does)
+                track.aim(told.step, state.map_or(FREEZING, |state| state.value(&found.x)))
             }
         };
-        let mut wanted: Vec<(i64, Does)> =
-            (command.counts.iter()).map(|count| (track.register(*count), Does::Follows)).collect();
+        let mut wanted: Vec<Aim> =
+            (0..).zip(&command.counts).map(|(t, count)| track.told(t, *count)).collect();
         for told in work.told.iter().filter(|told| told.command == place) {
             if let Some(slot) = wanted.get_mut(told.step) {
                 *slot = of(told);
             }
         }
-        command.counts = track.kept(|t| wanted.get(t).copied().unwrap_or((0, Does::Rests)));
+        command.counts = track.kept(|t| wanted.get(t).copied().unwrap_or(Aim::Floats));
     }
     Some(commands)
 }
@@ -179,33 +178,42 @@ impl Work<'_, '_, '_> {
     }
 
     /// What rests stays at rest, what gives all it can goes on doing so; elsewhere the temperature at
-    /// the step's end is a whole step, or the machine rests.
+    /// the step's end is what a whole step keeps, or the machines rest.
     fn setpoint(&mut self, place: usize, command: &Command) {
         let model = &self.solved.model;
         let Some(track) = Track::of(self.solved, command.unit) else { return };
-        let (Some(states), Some(powers)) =
-            (model.temperatures.get(&track.zone()), model.attrs.get(&(command.unit, Attr::Power)))
-        else {
-            return;
-        };
-        let size = track.signed_step();
-        for (t, (state, power)) in states.iter().zip(powers).enumerate() {
-            let (least, most) = track.bounds(t);
-            let does = track.does(t);
-            let optimum = track.optimum(t);
-            // state = freezing + size x steps: at least `least` steps wherever the optimum is
+        let Some(states) = model.temperatures.get(&track.zone()) else { return };
+        for (t, state) in states.iter().enumerate() {
+            let way = track.way(t);
+            for other in [Way::Heats, Way::Cools] {
+                let does = track.does(other, t);
+                if Some(other) == way && does == Does::Follows {
+                    continue;
+                }
+                for (unit, _) in track.units(other, t) {
+                    for col in columns(self.solved, unit, t) {
+                        let (lower, upper) = self.program.bounds(col);
+                        let at = if does == Does::Full { upper } else { lower };
+                        self.program.set_bounds(col, at, at);
+                    }
+                }
+            }
+            let mut told = Told { command: place, step: t, follows: None };
+            let Some(way) = way else {
+                self.told.push(told);
+                continue;
+            };
+            let (least, most) = track.bounds(way, t);
+            let does = track.does(way, t);
+            let size = track.signed_step(way);
+            // state = freezing + size x (steps - reach): at least `least` steps wherever the optimum is
             let steps: Vec<(Col, f64)> = state.terms.iter().map(|(col, v)| (*col, v / size)).collect();
-            let zero = (state.constant - FREEZING) / size;
+            let zero = (state.constant - FREEZING) / size + track.reach();
+            let optimum = track.keeping(way, track.optimum(t));
             if optimum >= least as f64 - ZERO {
                 self.program.at_least(steps.iter().copied(), least as f64 - zero);
             }
-            let mut told = Told { command: place, step: t, does, follows: None };
             if does != Does::Follows {
-                for (col, _) in &power.terms {
-                    let (lower, upper) = self.program.bounds(*col);
-                    let at = if does == Does::Rests { lower } else { upper };
-                    self.program.set_bounds(*col, at, at);
-                }
                 if does == Does::Full && optimum <= most as f64 + ZERO {
                     self.program.at_most(steps, most as f64 - zero);
                 }
@@ -219,10 +227,13 @@ impl Work<'_, '_, '_> {
             }
             let count = self.program.integer(from as f64, to as f64);
             let follows = self.program.integer(0.0, 1.0);
-            let capacity = track.capacity(t);
-            let running = power.terms.iter().copied().chain([(follows, -capacity)]);
-            self.program.at_most(running, -power.constant);
-            // apart from a whole step only while it rests
+            for (unit, capacity) in track.units(way, t) {
+                let power = model.attrs.get(&(unit, Attr::Power)).and_then(|series| series.get(t));
+                let Some(power) = power else { continue };
+                let running = power.terms.iter().copied().chain([(follows, -capacity)]);
+                self.program.at_most(running, -power.constant);
+            }
+            // apart from a whole step only while they rest
             let apart = (DEGREES + 1) as f64;
             let off = |sign: f64| {
                 let own = steps.iter().map(move |(col, v)| (*col, sign * v));
@@ -230,7 +241,7 @@ impl Work<'_, '_, '_> {
             };
             self.program.at_most(off(1.0), apart - zero);
             self.program.at_most(off(-1.0), apart + zero);
-            told.follows = Some((count, follows));
+            told.follows = Some((way, count, follows));
             self.told.push(told);
         }
     }

@@ -1,12 +1,12 @@
-//! Zones of one resistance and one capacity (planner.md 5):
-//! `T' = a T + (1 - a)(T_out + (heat - cool + gains) / UA)`, `a = exp(-UA h / C)`.
+//! Zones of one resistance and one capacity (planner.md 5), and what a thermostat does not leave open:
+//! machines that run together, and the dead band of its setpoint.
 
 use super::exclusive::Pair;
 use super::families::Asks;
-use super::model::{Aff, Breach, Builder};
+use super::model::{Aff, Breach, Builder, Mode};
 use super::scene::{Owner, What};
-use crate::ir::{Attr, Model, SAFETY, Statement, Zone};
-use crate::quantity::Rat;
+use super::thermal::Thermal;
+use crate::ir::{Attr, Consumer, Family, Model, SAFETY, Statement, Steered, Zone};
 
 pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>) {
     for zone in &b.scene.site.zones {
@@ -15,8 +15,9 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>) {
 }
 
 fn one(b: &mut Builder<'_, '_>, asks: &Asks<'_>, zone: &Zone) {
-    let (ua, c) = (zone.heat_loss.to_f64(), zone.heat_capacity.to_f64());
-    let Some(begin) = b.scene.temperatures.get(&zone.id).copied() else { return };
+    let scene = b.scene;
+    let thermal = Thermal::new(scene, zone);
+    let Some(begin) = thermal.begin() else { return };
     let (least, most) = (zone.range.0.to_f64(), zone.range.1.to_f64());
     let physical = Owner { statement: Statement::Comfort(zone.id), class: None };
     let rules = Owner { class: Some(SAFETY), ..physical };
@@ -39,19 +40,15 @@ fn one(b: &mut Builder<'_, '_>, asks: &Asks<'_>, zone: &Zone) {
     let mut states = Vec::with_capacity(b.scene.len());
     for t in 0..b.scene.len() {
         let hours = b.scene.hours(t);
-        let a = (-ua * hours / c).exp();
-        let outdoor = zone.outdoor.map_or(begin, |s| b.scene.signal(s, 1, t));
-        let gains = zone.gains.map_or(0.0, |s| b.scene.signal(s, 1, t));
         let state = b.program.col(least.min(begin), most.max(begin));
         let state = Aff::of(state);
         let mut row = state.clone();
-        row.add(&before, -a);
-        row.constant -= (1.0 - a) * (outdoor + gains / ua);
+        row.add(&before, -thermal.decay(t));
+        row.constant -= thermal.drift(t);
         for machine in &machines {
-            let cop = machine.cop.get(t).copied().unwrap_or(1.0);
             let sign = if machine.heats { -1.0 } else { 1.0 };
             if let Some(power) = b.attrs.get(&(machine.unit, Attr::Power)).and_then(|p| p.get(t)) {
-                row.add(power, sign * (1.0 - a) * cop / ua);
+                row.add(power, sign * thermal.per_kw(t) * thermal.cop(machine.consumer, t));
             }
         }
         b.program.equal(row.terms, -row.constant);
@@ -85,18 +82,77 @@ fn one(b: &mut Builder<'_, '_>, asks: &Asks<'_>, zone: &Zone) {
         before = state.clone();
         states.push(state);
     }
+    if let Some(steered) = scene.steered.iter().find(|steered| steered.zone == zone.id) {
+        together(b, &thermal, steered, &machines);
+        between(b, steered, &machines, &states, (least.min(begin), most.max(begin)));
+    }
     b.temperatures.insert(zone.id, states);
 }
 
-/// One machine that heats or cools the zone.
-struct Machine {
-    unit: usize,
-    heats: bool,
-    /// By step.
-    cop: Vec<f64>,
+/// Machines behind one setpoint run together, each at the same share of what it can.
+fn together(b: &mut Builder<'_, '_>, thermal: &Thermal<'_>, steered: &Steered, machines: &[Machine<'_>]) {
+    for side in [&steered.heaters, &steered.coolers] {
+        let mut follow = machines.iter().filter(|machine| side.contains(&machine.family.id));
+        let Some(first) = follow.next() else { continue };
+        for other in follow {
+            for t in 0..b.scene.len() {
+                let most = |machine: &Machine<'_>| thermal.capacity(machine.family, machine.consumer, t);
+                let power = |machine: &Machine<'_>| b.attrs.get(&(machine.unit, Attr::Power))?.get(t);
+                if let (Some(one), Some(two)) = (power(first), power(other)) {
+                    let mut row = one.clone().times(most(other));
+                    row.add(two, -most(first));
+                    b.program.equal(row.terms, -row.constant);
+                }
+            }
+        }
+    }
 }
 
-fn machines(b: &Builder<'_, '_>, zone: &Zone) -> Vec<Machine> {
+/// What heats brings a zone no further than half the dead band below the greatest setpoint, and what cools
+/// no further than half of it above the least.
+fn between(
+    b: &mut Builder<'_, '_>,
+    steered: &Steered,
+    machines: &[Machine<'_>],
+    states: &[Aff],
+    (least, most): (f64, f64),
+) {
+    let half = steered.half.to_f64();
+    if half <= 0.0 {
+        return;
+    }
+    let register = b.scene.site.family(steered.holder).and_then(|holder| holder.hull(&Attr::Setpoint));
+    let register = register.map_or((least, most), |(lo, hi)| (lo.to_f64(), hi.to_f64()));
+    for (t, state) in states.iter().enumerate() {
+        let rules = b.scene.setpoints.get(&steered.zone).and_then(|by| by.get(t)).copied();
+        let (lo, hi) = rules
+            .filter(|_| b.mode == Mode::Hard)
+            .map_or(register, |(lo, hi)| (lo.max(register.0), hi.min(register.1)));
+        for (side, sign, edge, end) in
+            [(&steered.heaters, 1.0, hi - half, most), (&steered.coolers, -1.0, lo + half, least)]
+        {
+            let beyond = sign * (end - edge);
+            let machine = machines.iter().find(|machine| side.contains(&machine.family.id));
+            let power = machine.and_then(|m| b.attrs.get(&(m.unit, Attr::Power))?.get(t)?.column());
+            let Some(power) = power.filter(|_| beyond > 0.0) else { continue };
+            // beyond that only where it rests
+            let past = b.program.col(0.0, beyond);
+            let row = state.terms.iter().map(|(col, v)| (*col, sign * v)).chain([(past, -1.0)]);
+            b.program.at_most(row, sign * (edge - state.constant));
+            b.pairs.push(Pair { a: power, b: past });
+        }
+    }
+}
+
+/// One machine that heats or cools the zone.
+struct Machine<'m> {
+    unit: usize,
+    heats: bool,
+    family: &'m Family,
+    consumer: &'m Consumer,
+}
+
+fn machines<'m>(b: &Builder<'_, 'm>, zone: &Zone) -> Vec<Machine<'m>> {
     let mut found = Vec::new();
     for (unit, members) in b.units.iter().enumerate() {
         let Some(family) = members.members.first().and_then(|d| b.scene.site.family(d.family)) else {
@@ -107,36 +163,8 @@ fn machines(b: &Builder<'_, '_>, zone: &Zone) -> Vec<Machine> {
             if serves != Some(zone.id) {
                 continue;
             }
-            let cop = (0..b.scene.len())
-                .map(|t| match (consumer.cop.as_slice(), zone.outdoor) {
-                    ([], _) => 1.0,
-                    ([(_, only)], _) => only.to_f64(),
-                    (table_of, Some(outdoor)) => table(table_of, b.scene.signal(outdoor, 1, t)),
-                    ([(_, first), ..], None) => first.to_f64(),
-                })
-                .collect();
-            found.push(Machine { unit, heats, cop });
+            found.push(Machine { unit, heats, family, consumer });
         }
     }
     found
-}
-
-/// A piecewise linear table, constant beyond its ends.
-pub(super) fn table(rows: &[(Rat, Rat)], x: f64) -> f64 {
-    let points: Vec<(f64, f64)> = rows.iter().map(|(a, b)| (a.to_f64(), b.to_f64())).collect();
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return 1.0 };
-    if x <= first.0 {
-        return first.1;
-    }
-    if x >= last.0 {
-        return last.1;
-    }
-    for pair in points.windows(2) {
-        if let [(x0, y0), (x1, y1)] = pair
-            && x <= *x1
-        {
-            return y0 + (y1 - y0) * (x - x0) / (x1 - x0);
-        }
-    }
-    last.1
 }

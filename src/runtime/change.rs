@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::journal::{Cell, DeviceChange, Standing};
-use super::order::Move;
+use super::order::{Leg, Move};
 use super::probe::{Excluded, Ready, Subject};
 use super::want::Setting;
 use crate::bundle::profile::{Aspect, Form, Found, LeaseKind, PointWrite, PowerFound, Verb};
@@ -323,10 +323,12 @@ pub fn change(
         step: Move {
             change: 0,
             large: false,
-            device: subject.name.clone(),
-            before,
-            after: subject.claim(&after_found, None),
-            under_way,
+            legs: vec![Leg {
+                device: subject.name.clone(),
+                before,
+                after: subject.claim(&after_found, None),
+                under_way,
+            }],
         },
         notes,
     })

@@ -5,22 +5,54 @@
 //! backwards visit the same states, so the undo is proved together with the way there.
 
 use super::claim::{Breaches, Claim, Powers, Verifier, worse};
+use crate::quantity::Rat;
 
-/// A device that changes.
-#[derive(Debug, Clone)]
-pub struct Move {
-    /// place among the changes of the apply
-    pub change: usize,
+/// The power of a device that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leg {
     /// the device
     pub device: String,
     /// where it stands
     pub before: Claim,
     /// where it goes
     pub after: Claim,
-    /// everything it may be at while its registers are written
+    /// everything it may be at while registers are written
     pub under_way: Claim,
+}
+
+/// What changes by the writes to one device.
+#[derive(Debug, Clone)]
+pub struct Move {
+    /// place among the changes of the apply
+    pub change: usize,
+    /// its own power, or those of the machines that follow its setpoint
+    pub legs: Vec<Leg>,
     /// a start that the connection feels: no two of them at once
     pub large: bool,
+}
+
+impl Move {
+    /// How much more is given at the end, or less taken, kW.
+    fn rise(&self) -> Rat {
+        self.legs.iter().map(|leg| &leg.after.hi - &leg.before.hi).sum()
+    }
+
+    fn begins(&self, state: &Powers) -> bool {
+        self.legs.iter().all(|leg| state.get(&leg.device) == Some(&leg.before))
+    }
+
+    fn under_way(&self) -> impl Iterator<Item = (String, Claim)> + '_ {
+        self.legs.iter().map(|leg| (leg.device.clone(), leg.under_way.clone()))
+    }
+
+    /// Where everything is when it is done.
+    pub fn done(&self) -> impl Iterator<Item = (String, Claim)> + '_ {
+        self.legs.iter().map(|leg| (leg.device.clone(), leg.after.clone()))
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> + '_ {
+        self.legs.iter().map(|leg| leg.device.clone())
+    }
 }
 
 /// No order keeps every limit.
@@ -60,18 +92,16 @@ impl<'a> Way<'a> {
         let mut state = found.clone();
         let mut rest: Vec<usize> = (0..moves.len()).collect();
         // those that take less from the grid go first: most limits bound what is taken
-        rest.sort_by_key(|index| moves.get(*index).map(|m| std::cmp::Reverse(&m.after.hi - &m.before.hi)));
+        rest.sort_by_key(|index| moves.get(*index).map(|m| std::cmp::Reverse(m.rise())));
         let mut waves = Vec::new();
         while !rest.is_empty() {
             let mut wave = Vec::new();
             let mut trial = state.clone();
             // what goes in two steps takes the second only from where the first has led
-            let may = |index: &usize, state: &Powers| {
-                moves.get(*index).is_some_and(|m| state.get(&m.device) == Some(&m.before))
-            };
+            let may = |index: &usize, state: &Powers| moves.get(*index).is_some_and(|m| m.begins(state));
             let starts = rest.iter().filter(|index| moves.get(**index).is_some_and(|m| m.large)).count();
             let all = rest.iter().filter_map(|index| moves.get(*index));
-            trial.extend(all.map(|m| (m.device.clone(), m.under_way.clone())));
+            trial.extend(all.flat_map(Move::under_way));
             let at_once = starts <= 1 && rest.iter().all(|index| may(index, &state));
             if at_once && self.objections(&trial).is_empty() {
                 wave.append(&mut rest);
@@ -83,16 +113,14 @@ impl<'a> Way<'a> {
                     if !may(index, &state) || (m.large && started) {
                         return true;
                     }
-                    let old = trial.insert(m.device.clone(), m.under_way.clone());
+                    let before = trial.clone();
+                    trial.extend(m.under_way());
                     if self.objections(&trial).is_empty() {
                         started |= m.large;
                         wave.push(*index);
                         return false;
                     }
-                    match old {
-                        Some(old) => trial.insert(m.device.clone(), old),
-                        None => trial.remove(&m.device),
-                    };
+                    trial = before;
                     true
                 });
             }
@@ -100,7 +128,7 @@ impl<'a> Way<'a> {
                 return Err(self.stuck(&state, rest.iter().filter_map(|index| moves.get(*index))));
             }
             for m in wave.iter().filter_map(|index| moves.get(*index)) {
-                state.insert(m.device.clone(), m.after.clone());
+                state.extend(m.done());
             }
             waves.push(wave);
         }
@@ -111,9 +139,9 @@ impl<'a> Way<'a> {
         let mut no_order = NoOrder { devices: Vec::new(), limits: Vec::new() };
         for m in rest {
             let mut trial = state.clone();
-            trial.insert(m.device.clone(), m.under_way.clone());
+            trial.extend(m.under_way());
             no_order.limits.extend(self.objections(&trial));
-            no_order.devices.push(m.device.clone());
+            no_order.devices.extend(m.names());
         }
         no_order.limits.sort();
         no_order.limits.dedup();
@@ -160,7 +188,8 @@ mod tests {
             found.insert(device.clone(), before.clone());
             planned.insert(device.clone(), after.clone());
             let under_way = before.or(&after);
-            moves.push(Move { change: index, device, before, after, under_way, large: false });
+            let legs = vec![Leg { device, before, after, under_way }];
+            moves.push(Move { change: index, legs, large: false });
         }
         (found, planned, moves)
     }
@@ -210,12 +239,36 @@ mod tests {
     }
 
     #[test]
+    fn what_moves_together_is_under_way_together() {
+        // one write moves two machines, each of which may be at anything up to 6 kW meanwhile
+        let verifier = Sum { taken: 10, given: 0 };
+        let (found, planned, mut moves) = moves(&[(0, -3), (0, -2), (-4, 0)]);
+        let mut second = moves.remove(1).legs.remove(0);
+        for leg in moves[0].legs.iter_mut().chain([&mut second]) {
+            leg.under_way = Claim { lo: Rat::int(-6), hi: Rat::ZERO };
+        }
+        moves[0].legs.push(second);
+        let waves = |taken: i64| {
+            let verifier = Sum { taken, ..verifier };
+            Way::new(&verifier, &found, &planned).waves(&found, &moves)
+        };
+        assert_eq!(waves(16), Ok(vec![vec![1, 0]]));
+        assert_eq!(waves(12), Ok(vec![vec![1], vec![0]]));
+        let stuck = waves(11).unwrap_err();
+        assert_eq!(
+            (stuck.devices, stuck.limits),
+            (vec!["d0".into(), "d1".into()], vec!["taken exceeded by 1 kW".into()])
+        );
+    }
+
+    #[test]
     fn a_second_step_waits_for_the_first() {
         let verifier = Sum { taken: 99, given: 99 };
         let (found, planned, mut moves) = moves(&[(0, 8)]);
         let half = Claim::exactly(Rat::int(4));
-        moves[0].after = half.clone();
-        moves.insert(0, Move { before: half, after: planned["d0"].clone(), ..moves[0].clone() });
+        let leg = Leg { before: half.clone(), after: planned["d0"].clone(), ..moves[0].legs[0].clone() };
+        moves[0].legs[0].after = half;
+        moves.insert(0, Move { legs: vec![leg], ..moves[0].clone() });
         let way = Way::new(&verifier, &found, &planned);
         assert_eq!(way.waves(&found, &moves), Ok(vec![vec![1], vec![0]]));
     }
@@ -238,13 +291,13 @@ mod tests {
                         for (bit, index) in wave.iter().enumerate() {
                             let m = &moves[*index];
                             if done >> bit & 1 == 1 {
-                                part.insert(m.device.clone(), m.after.clone());
+                                part.extend(m.done());
                             }
                         }
                         prop_assert!(way.objections(&part).is_empty());
                     }
                     for index in wave {
-                        state.insert(moves[index].device.clone(), moves[index].after.clone());
+                        state.extend(moves[index].done());
                     }
                 }
                 prop_assert_eq!(state, planned);

@@ -98,6 +98,7 @@ impl<'a> Compiler<'a> {
                 family.ranges.insert(attr.clone(), both);
             }
         }
+        family.dead_band = profile.dead_band();
         for (attr, step) in registers.steps {
             if commanded {
                 self.whole_steps(profile, family, &attr, &step);

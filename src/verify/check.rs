@@ -103,6 +103,7 @@ fn whole(bundle: &Bundle, plan: &PlanDocument, draft: bool) -> Verdict {
             |name: &String| format!("the plan does not presume of `{name}` what its state and policy say");
         return Verdict::failed(untrue.iter().map(|name| Miss::plan(name, message(name))).collect());
     }
+    let steered = plan.state.steered(site);
     let case = Case {
         site,
         steps: &plan.steps,
@@ -112,6 +113,7 @@ fn whole(bundle: &Bundle, plan: &PlanDocument, draft: bool) -> Verdict {
         commands: &plan.commands,
         groups: &plan.groups,
         following: &plan.following,
+        steered: &steered,
     };
     examine(bundle, (plan, draft), &case, &calendar)
 }
@@ -340,7 +342,8 @@ fn unexpected(bundle: &Bundle, plan: &PlanDocument, names: &Names, met: &BTreeSe
         ranges.flat_map(|(first, last)| first..=last).map(|index| Device { family: family.id, index })
     });
     let told = plan.commands.iter().filter_map(|series| names.zone(&series.device));
-    let holders = told.flat_map(|zone| site.steered().into_iter().filter(move |s| s.zone == zone));
+    let steered = site.steered();
+    let holders = told.filter_map(|zone| steered.iter().find(|s| s.zone == zone));
     let holders = holders.map(|steered| Device { family: steered.holder, index: 1 });
     let commanded: BTreeSet<Device> = single.chain(grouped).chain(holders).collect();
     let profiled = |device: &&Device| site.family(device.family).is_some_and(|f| f.profile.is_some());

@@ -218,14 +218,15 @@ pub(super) fn balanced(case: &Case<'_>, device: Device, store: &Store) -> Option
         .sum();
     let longest = case.steps.iter().map(|s| s.hours()).max().unwrap_or_default();
     let mut moved = told;
-    for steered in case.site.steered() {
-        let (Some(zone), Some(machine)) = (case.site.zone(steered.zone), case.site.family(steered.machine))
-        else {
-            continue;
-        };
+    for steered in case.steered {
+        let Some(zone) = case.site.zone(steered.zone) else { continue };
         let follows = |s: &CommandSeries| s.attr == Attr::Setpoint && s.device == zone.name;
-        if of(machine) == island && case.commands.iter().any(follows) {
-            moved += &super::steered::sway(case, &steered, zone, machine, &longest);
+        if !case.commands.iter().any(follows) {
+            continue;
+        }
+        let machines = steered.machines().filter_map(|id| case.site.family(id));
+        for machine in machines.filter(|machine| of(machine) == island) {
+            moved += &super::steered::sway(case, steered, zone, machine, &longest);
         }
     }
     (moved * longest).checked_div(&store.efficiency_discharge)

@@ -77,6 +77,7 @@ pub(super) fn beyond(
 
 /// What is presumed of each, in words.
 pub(super) fn words(case: &Case<'_>) -> Vec<String> {
+    let declared = case.site.steered();
     let one = |device: Device| {
         let family = case.site.family(device.family)?;
         let name = case.site.device_name(device);
@@ -103,7 +104,7 @@ pub(super) fn words(case: &Case<'_>) -> Vec<String> {
             }
             _ => "do nothing".to_owned(),
         };
-        let holder = case.site.steered().into_iter().find(|s| s.machine == device.family).map(|s| s.holder);
+        let holder = declared.iter().find(|s| s.moves(device.family)).map(|s| s.holder);
         let holder =
             holder.and_then(|id| case.site.family(id)).filter(|_| !case.state.excluded.contains(&name));
         Some(match holder {

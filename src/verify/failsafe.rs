@@ -80,12 +80,14 @@ pub(super) fn check(
             })
             .collect();
         // a machine that follows a setpoint is anywhere in its range once nobody writes that
-        for steered in case.state.steered(case.site) {
-            let told = case.site.family(steered.holder).is_some_and(behind);
-            if let Some(machine) = case.site.family(steered.machine).filter(|_| told) {
-                lost.retain(|(family, _)| *family != steered.machine || steered.holder == steered.machine);
-                if !lost.iter().any(|(family, _)| *family == steered.machine) {
-                    lost.push((steered.machine, whole_range(machine)));
+        for steered in case.steered {
+            if !case.site.family(steered.holder).is_some_and(behind) {
+                continue;
+            }
+            for machine in steered.machines().filter_map(|id| case.site.family(id)) {
+                lost.retain(|(family, _)| *family != machine.id || steered.holder == machine.id);
+                if !lost.iter().any(|(family, _)| *family == machine.id) {
+                    lost.push((machine.id, whole_range(machine)));
                 }
             }
         }

@@ -53,7 +53,7 @@ use crate::bundle::{
 };
 use crate::calendar::Calendar;
 use crate::inputs::{Inputs, OnSteps};
-use crate::ir::Site;
+use crate::ir::{Site, Steered};
 
 pub use check::{Asked, Verdict, completed, draft, verify};
 pub use fix::{Interval, TooLarge};
@@ -83,6 +83,8 @@ pub struct Case<'a> {
     pub groups: &'a [GroupSeries],
     /// Who keeps a meter at a target.
     pub following: &'a [FollowingSeries],
+    /// The zones that a setpoint steers in this state: [`State::steered`].
+    pub steered: &'a [Steered],
 }
 
 /// Whether a plan's state and given values are those of the files at hand: the state and the inputs

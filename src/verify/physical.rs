@@ -4,10 +4,10 @@ use super::Case;
 use super::fix::Interval;
 use super::miss::{Miss, Misses};
 use super::simulate::{Run, Trajectory};
-use super::state::table;
+use super::state::{freezing, table};
 use super::units::Commands;
 use crate::bundle::register_step;
-use crate::ir::{Attr, Consumer, Device, Family, Model, Need, SigRef, Statement, Store};
+use crate::ir::{Attr, Consumer, Device, Family, Model, Need, SigRef, Statement, Store, ZoneId};
 use crate::quantity::Rat;
 
 /// One unit under examination.
@@ -448,7 +448,7 @@ fn zones(case: &Case<'_>, trajectory: &Trajectory, out: &mut Misses) {
                 && !(lo.at_most(*value) && value.at_most(hi))
                 && !nearer(lo, hi)
             {
-                let celsius = value.recorded() - Rat::ratio(27_315, 100).unwrap_or_default();
+                let celsius = value.recorded() - freezing();
                 let message =
                     format!("`{}` would be at {celsius} degC, outside its physical range", zone.name);
                 out.push(
@@ -462,9 +462,9 @@ fn zones(case: &Case<'_>, trajectory: &Trajectory, out: &mut Misses) {
 
 /// A setpoint that nothing follows is the temperature at the step's end, to one register step.
 fn setpoints(case: &Case<'_>, commands: &Commands<'_>, trajectory: &Trajectory, out: &mut Misses) {
-    let zero = Rat::ratio(27_315, 100).unwrap_or_default();
-    let steered = case.state.steered(case.site);
-    for (zone, series) in commands.zones.iter().filter(|(id, _)| !steered.iter().any(|s| s.zone == **id)) {
+    let zero = freezing();
+    let unsteered = |id: &ZoneId| super::steered::of(case, *id).is_none();
+    for (zone, series) in commands.zones.iter().filter(|(id, _)| unsteered(id)) {
         let Some(values) = trajectory.temperatures.get(zone) else { continue };
         let name = case.site.zone(*zone).map_or("", |z| z.name.as_str());
         for (step, (count, value)) in series.counts.iter().zip(values).enumerate() {

@@ -10,6 +10,7 @@ use super::ledger::{Breached, Duty, Ledger, When, effect, unit as unit_of};
 use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
+use super::state::freezing;
 use super::{
     budgets, carried, declared, flows, follow, means, obligations, overrides, stated, steered, unmanaged,
 };
@@ -162,12 +163,6 @@ fn power_of(
     Interval::steps(&group.step, group.count(place, step)?).ok()
 }
 
-/// Whether an interval surely lies in a set.
-fn inside(set: &IntervalSet, value: Interval) -> bool {
-    let (lo, hi) = (value.lo(), value.hi());
-    set.pieces().iter().any(|(least, most)| *least <= lo && hi <= *most)
-}
-
 fn within(lo: Option<&Rat>, hi: Option<&Rat>, value: Interval) -> bool {
     lo.is_none_or(|lo| *lo <= value.lo()) && hi.is_none_or(|hi| value.hi() <= *hi)
 }
@@ -250,28 +245,35 @@ impl Point<'_, '_> {
                 Demand::Bound { attr: attr @ (Attr::Temperature | Attr::Setpoint), lo, hi },
             ) => {
                 let value = self.zone(zone)?;
-                if steered::within(self.trajectory, zone, self.step, (lo.as_ref(), hi.as_ref())) {
+                let (least, most) = self.kept(zone, attr, (lo.as_ref(), hi.as_ref()));
+                if steered::within(self.trajectory, zone, self.step, (least.as_ref(), most.as_ref())) {
                     let setpoint = steered::commanded(self.case, zone, self.step)?;
                     let kept = lo.as_ref().is_none_or(|lo| *lo <= setpoint)
                         && hi.as_ref().is_none_or(|hi| setpoint <= *hi);
                     return (!kept)
                         .then(|| self.setpoint(&setpoint, |value| between(lo.as_ref(), hi.as_ref(), value)));
                 }
-                let initial = self.coming_back(unit, attr, lo.as_ref(), hi.as_ref());
-                let words = format!("it is at {} degC", beyond(value, lo.as_ref()));
-                let amount = between(lo.as_ref(), hi.as_ref(), value).at(&self.hours());
+                let initial = self.coming_back(unit, attr, least.as_ref(), most.as_ref());
+                let words = format!("it is at {} degC", beyond(value, least.as_ref()));
+                let amount = between(least.as_ref(), most.as_ref(), value).at(&self.hours());
                 Some(Against { words, initial, amount })
             }
-            (Unit::Zone(zone), Demand::Choice { attr: Attr::Temperature | Attr::Setpoint, set }) => {
+            (Unit::Zone(zone), Demand::Choice { attr: attr @ (Attr::Temperature | Attr::Setpoint), set }) => {
                 let value = self.zone(zone)?;
-                let words = || format!("it is at {} degC", celsius(value));
-                let amount = || from_set(set, value).at(&self.hours());
-                if inside(set, value) {
+                let half = self.half(zone, attr);
+                let kept = set.pieces().iter().map(|(lo, hi)| (lo - &half, hi + &half));
+                let kept = IntervalSet::new(kept.collect());
+                let within = |(lo, hi): &(Rat, Rat)| {
+                    steered::within(self.trajectory, zone, self.step, (Some(lo), Some(hi)))
+                };
+                if kept.pieces().iter().any(within) {
                     let setpoint = steered::commanded(self.case, zone, self.step)?;
                     return (!set.contains(&setpoint))
                         .then(|| self.setpoint(&setpoint, |value| from_set(set, value)));
                 }
-                Some(Against { words: words(), initial: false, amount: amount() })
+                let words = format!("it is at {} degC", celsius(value));
+                let amount = from_set(&kept, value).at(&self.hours());
+                Some(Against { words, initial: false, amount })
             }
             (Unit::Zone(_), _) => None,
             (Unit::Devices(range), Demand::Bound { attr, lo, hi }) => {
@@ -313,6 +315,24 @@ impl Point<'_, '_> {
                 Some(Against { words: format!("`{}` is off", self.name(first)), initial: false, amount })
             }
         }
+    }
+
+    /// What a bound on a zone's temperature or setpoint is to its temperature.
+    fn kept(
+        &self,
+        zone: ZoneId,
+        attr: &Attr,
+        (lo, hi): (Option<&Rat>, Option<&Rat>),
+    ) -> (Option<Rat>, Option<Rat>) {
+        let half = self.half(zone, attr);
+        (lo.map(|lo| lo - &half), hi.map(|hi| hi + &half))
+    }
+
+    /// How far from its setpoint a thermostat keeps a zone, K; nothing of what is asked of the
+    /// temperature itself.
+    fn half(&self, zone: ZoneId, attr: &Attr) -> Rat {
+        let steered = steered::of(self.case, zone).filter(|_| *attr == Attr::Setpoint);
+        steered.map(|steered| steered.half.clone()).unwrap_or_default()
     }
 
     /// A setpoint that leaves what is asked of its zone, whose temperature does not.
@@ -399,11 +419,11 @@ fn range_devices(range: MemberRange) -> impl Iterator<Item = Device> {
 /// The end of a temperature that lies beyond its bound, with the digits by which it does.
 fn beyond(value: Interval, lo: Option<&Rat>) -> String {
     let end = if lo.is_some_and(|lo| value.lo() < *lo) { value.lo() } else { value.hi() };
-    (end - Rat::ratio(27_315, 100).unwrap_or_default()).to_decimal(12)
+    (end - freezing()).to_decimal(12)
 }
 
 fn celsius(value: Interval) -> String {
-    (value.recorded() - Rat::ratio(27_315, 100).unwrap_or_default()).to_decimal(6)
+    (value.recorded() - freezing()).to_decimal(6)
 }
 
 /// Every effect in force on a device, store or zone, and the set that they leave together.

@@ -6,7 +6,7 @@ use super::Case;
 use super::fix::{Interval, ONE, TooLarge};
 use super::miss::Miss;
 use super::network::Network;
-use super::state::{Content, temperatures};
+use super::state::{Content, freezing, temperatures};
 use super::units::{Commands, Unit, commands, signal_of, units};
 use super::{follow, steered};
 use crate::bundle::{CommandForm, FollowingSeries, Quantity, Series};
@@ -78,7 +78,7 @@ impl Trajectory {
         for run in &self.runs {
             let Some(family) = site.family(run.unit.family) else { continue };
             let name = site.device_name(run.unit.first());
-            let follows = steered.iter().any(|steered| steered.machine == family.id)
+            let follows = steered.iter().any(|steered| steered.moves(family.id))
                 || following.iter().any(|series| series.device == name);
             for (attr, values) in &run.powers {
                 let quantity = match (attr, &family.model) {
@@ -99,7 +99,7 @@ impl Trajectory {
         for (device, content) in &self.contents {
             put(&site.device_name(*device), Quantity::Level, "kWh", content.recorded());
         }
-        let zero = Rat::ratio(27_315, 100).unwrap_or_default();
+        let zero = freezing();
         for (zone, values) in &self.temperatures {
             let name = site.zone(*zone).map_or("", |z| z.name.as_str());
             let celsius = values.iter().map(|v| v.recorded() - &zero).collect();

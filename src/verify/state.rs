@@ -10,6 +10,11 @@ use crate::bundle::{Step, store_decay, thermal_decay};
 use crate::ir::{Attr, Consumer, FamilyId, Model, SigRef, SignalSource, Store, Zone, ZoneId};
 use crate::quantity::Rat;
 
+/// 0 degC, K.
+pub(super) fn freezing() -> Rat {
+    Rat::ratio(27_315, 100).unwrap_or_default()
+}
+
 /// Finest unit that keeps a year of steps inside 127 bits.
 const MOST_PARTS: i128 = 100_000_000_000;
 
@@ -236,7 +241,7 @@ pub(super) fn temperatures(
         if !runs.iter().any(serves) && zone.class.is_none() && !asked {
             continue;
         }
-        let thermal = thermal(case, zone, runs, None).map_err(|miss| vec![miss])?;
+        let thermal = thermal(case, zone, runs, &[]).map_err(|miss| vec![miss])?;
         let values = thermal.trajectory(case, zone).map_err(|_| {
             vec![Miss::plan(zone.name.clone(), format!("zone `{}` has values beyond 10^15", zone.name))]
         })?;
@@ -265,14 +270,14 @@ pub(super) struct Thermal<'r> {
     decays: BTreeMap<i64, i128>,
 }
 
-/// What acts on a zone, without the machine `but`.
+/// What acts on a zone, without the machines `but`.
 pub(super) fn thermal<'r>(
     case: &Case<'r>,
     zone: &Zone,
     runs: &'r [Run],
-    but: Option<FamilyId>,
+    but: &[FamilyId],
 ) -> Result<Thermal<'r>, Miss> {
-    let others = runs.iter().filter(|run| Some(run.unit.family) != but);
+    let others = runs.iter().filter(|run| !but.contains(&run.unit.family));
     let machines = others
         .filter_map(|run| machine(case, zone, run).map(|(consumer, heats)| (run, consumer, heats)))
         .collect();

@@ -10,7 +10,7 @@ use super::{Case, carried};
 use crate::bundle::{CommandSeries, Names, PlanDocument, Reason, StatementRef, because, register_step};
 use crate::calendar::{Calendar, Instant};
 use crate::eval::{Asked, Decision, Demand, Unit};
-use crate::ir::{Attr, Device, End, Family, MemberRange, Model, Need, Period, Statement};
+use crate::ir::{Attr, Device, End, Family, MemberRange, Model, Need, Period, Statement, Steered};
 use crate::quantity::Rat;
 
 /// What was asked of a plan, by which its words are judged.
@@ -394,25 +394,24 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
         if !reason.statements.is_empty() {
             return reason.text == because::decides(&reason.statements);
         }
-        let device = self.behind(&reason.device);
+        let devices = self.behind(&reason.device);
         let mut steps = (reason.first..=reason.last).filter_map(|step| usize::try_from(step).ok());
-        steps.all(|step| self.plain(device, &reason.attr, step).contains(&reason.text))
+        steps.all(|step| self.plain(&devices, &reason.attr, step).contains(&reason.text))
     }
 
-    /// The device whose power tells what a command does: the one of that name, or the machine that follows
+    /// The devices whose power tells what a command does: the one of that name, or the machines that follow
     /// the setpoint of the zone of that name.
-    fn behind(&self, name: &str) -> Option<Device> {
-        let site = self.facts.case.site;
-        let machine = || {
-            let zone = site.zones.iter().find(|zone| zone.name == name)?;
-            let steered = site.steered().into_iter().find(|steered| steered.zone == zone.id)?;
-            site.family(steered.machine)?.all().devices().next()
-        };
-        self.names.device(name).or_else(machine)
+    fn behind(&self, name: &str) -> Vec<Device> {
+        if let Some(device) = self.names.device(name) {
+            return vec![device];
+        }
+        let zone = self.names.zone(name).and_then(|zone| super::steered::of(self.facts.case, zone));
+        zone.into_iter().flat_map(Steered::machines).map(|family| Device { family, index: 1 }).collect()
     }
 
     /// What may be said of a value that no statement decides; the first of it says most.
-    fn plain(&self, device: Option<Device>, attr: &Attr, step: usize) -> Vec<String> {
+    fn plain(&self, devices: &[Device], attr: &Attr, step: usize) -> Vec<String> {
+        let device = devices.first().copied();
         if device.is_some_and(|device| self.resting.contains(&device)) {
             return vec![because::RESTS.to_owned()];
         }
@@ -427,7 +426,7 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
         }
         let price = self.prices.as_ref().map(|prices| prices.get(step).map_or(0.0, Rat::to_f64));
         let currency = &self.facts.case.site.currency;
-        if self.stands(device, attr, step) != Some(false) {
+        if devices.iter().all(|device| self.stands(*device, attr, step) != Some(false)) {
             found.push(because::idle(price, currency));
         }
         found.push(because::cheapest(price, currency));
@@ -436,10 +435,10 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
 
     /// Reasons that are true of a commanded attribute whatever its plan says of it.
     fn own(&self, name: &str, attr: &Attr) -> Vec<Reason> {
-        let device = self.behind(name);
+        let devices = self.behind(name);
         let mut runs: Vec<Reason> = Vec::new();
         for (step, at) in (0..self.facts.case.steps.len()).zip(0_u32..) {
-            let text = self.plain(device, attr, step).into_iter().next().unwrap_or_default();
+            let text = self.plain(&devices, attr, step).into_iter().next().unwrap_or_default();
             match runs.last_mut() {
                 Some(run) if run.text == text => run.last = at,
                 _ => runs.push(Reason {
@@ -491,8 +490,7 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
     }
 
     /// Whether a device has power by less than one step of its register.
-    fn stands(&self, device: Option<Device>, attr: &Attr, step: usize) -> Option<bool> {
-        let device = device?;
+    fn stands(&self, device: Device, attr: &Attr, step: usize) -> Option<bool> {
         let one = [MemberRange { family: device.family, first: device.index, last: device.index }];
         let attr = if matches!(attr, Attr::On | Attr::Setpoint) { &Attr::Power } else { attr };
         let power = super::rules::sum(self.facts.case, self.facts.trajectory, &one, attr, step)?;

@@ -1,10 +1,11 @@
-//! Zones that are steered by a setpoint (planner.md 5): the machine takes exactly the power that brings
-//! the zone to the setpoint at the step's end, no more than it can, and none where the zone is past
-//! the setpoint by itself.
+//! Zones that are steered by a setpoint (planner.md 5): what follows it takes exactly the power that brings
+//! the zone to what the setpoint keeps at the step's end, no more than it can, and none where the zone is
+//! there by itself.
 //!
-//! With `N` the temperature at the step's end without the machine and `F` with all of it, a zone that is
-//! heated ends at `max(N, min(S, F))` and one that is cooled at `min(N, max(S, F))`: where the machine
-//! can reach the setpoint that is the setpoint itself, without any rounding.
+//! A setpoint `S` with a dead band of twice `d` keeps a zone between `H = S - d` and `C = S + d`. With `N` the
+//! temperature at the step's end without what follows, `F` with all that heats and `G` with all that cools, it
+//! ends at `max(min(N, max(C, G)), min(H, F))`: where the machines reach it that is `H` or `C` itself, without
+//! any rounding. Machines of one kind run together, each at the same share of what it can.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +13,12 @@ use super::Case;
 use super::fix::{Interval, TooLarge};
 use super::miss::{Miss, Misses};
 use super::simulate::{Run, Trajectory};
-use super::state::{Thermal, table, thermal};
+use super::state::{Thermal, freezing, table, thermal};
 use super::units::Commands;
 use crate::bundle::{CommandSeries, register_step};
 use crate::calendar::Calendar;
-use crate::ir::{Attr, Family, Model, Site, Statement, Steered, Zone, ZoneId};
+use crate::ir::{Attr, Family, FamilyId, Model, Site, Statement, Steered, Zone, ZoneId};
 use crate::quantity::Rat;
-
-/// 0 degC, K.
-fn freezing() -> Rat {
-    Rat::ratio(27_315, 100).unwrap_or_default()
-}
 
 /// The commanded setpoint of a step, K.
 fn kelvin(series: &CommandSeries, step: usize) -> Option<Rat> {
@@ -31,8 +27,8 @@ fn kelvin(series: &CommandSeries, step: usize) -> Option<Rat> {
 
 /// What of setpoints cannot be verified yet.
 fn unverified(site: &Site) -> Vec<Miss> {
-    let words = |(span, what): (_, String)| {
-        Miss::unverified(span, "setpoint", format!("understood, not planned yet: {what}"))
+    let words = |refused: crate::ir::Unsteerable| {
+        Miss::unverified(refused.span, "setpoint", format!("understood, not planned yet: {}", refused.what))
     };
     site.unsteerable().into_iter().map(words).collect()
 }
@@ -42,7 +38,7 @@ fn unverified(site: &Site) -> Vec<Miss> {
 pub(super) struct Settled {
     /// As far as they can be computed.
     pub(super) temperatures: BTreeMap<ZoneId, Vec<Interval>>,
-    /// Where they are the setpoint itself.
+    /// Where they are what the setpoint keeps.
     pub(super) exact: BTreeMap<ZoneId, Vec<Option<Rat>>>,
 }
 
@@ -57,28 +53,36 @@ pub(super) fn settle(
     if !misses.is_empty() {
         return Err(misses);
     }
-    for steered in case.state.steered(case.site) {
-        let (Some(zone), Some(machine)) = (case.site.zone(steered.zone), case.site.family(steered.machine))
-        else {
-            continue;
-        };
+    for steered in case.steered {
+        let Some(zone) = case.site.zone(steered.zone) else { continue };
         let Some(series) = commands.zones.get(&steered.zone) else {
-            let message =
-                format!("the plan says no setpoint of `{}`, which `{}` follows", zone.name, machine.name);
+            let names = steered.machines().filter_map(|id| case.site.family(id));
+            let names = names.map(|machine| format!("`{}`", machine.name)).collect::<Vec<_>>();
+            let message = match names.as_slice() {
+                [one] => format!("the plan says no setpoint of `{}`, which {one} follows", zone.name),
+                _ => {
+                    format!(
+                        "the plan says no setpoint of `{}`, which {} follow",
+                        zone.name,
+                        names.join(" and ")
+                    )
+                }
+            };
             misses.push(Miss::plan(&zone.name, message));
             continue;
         };
-        let Some(place) = runs.iter().position(|run| run.unit.family == steered.machine) else { continue };
-        let thermal = thermal(case, zone, runs, Some(steered.machine)).map_err(|miss| vec![miss])?;
-        let one = One { case, zone, machine, heats: steered.heats, series };
-        let Followed { powers, temperatures, settled } = one.run(&thermal).map_err(|_| {
+        let machines: Vec<FamilyId> = steered.machines().collect();
+        let thermal = thermal(case, zone, runs, &machines).map_err(|miss| vec![miss])?;
+        let one = One { case, zone, steered, series };
+        let Followed { powers, temperatures, kept } = one.run(&thermal).map_err(|_| {
             vec![Miss::plan(&zone.name, format!("zone `{}` has values beyond 10^15", zone.name))]
         })?;
-        if let Some(run) = runs.get_mut(place) {
-            run.powers.insert(Attr::Power, powers);
+        for (machine, powers) in powers {
+            if let Some(run) = runs.iter_mut().find(|run| run.unit.family == machine) {
+                run.powers.insert(Attr::Power, powers);
+            }
         }
-        let exact = (0..).zip(&settled).map(|(step, there)| kelvin(series, step).filter(|_| *there));
-        out.exact.insert(steered.zone, exact.collect());
+        out.exact.insert(steered.zone, kept);
         out.temperatures.insert(steered.zone, temperatures);
     }
     if misses.is_empty() { Ok(out) } else { Err(misses) }
@@ -87,18 +91,25 @@ pub(super) fn settle(
 /// What follows from the setpoints of a zone, by step.
 #[derive(Debug, Default)]
 struct Followed {
-    powers: Vec<Interval>,
+    powers: BTreeMap<FamilyId, Vec<Interval>>,
     temperatures: Vec<Interval>,
-    /// Whether the temperature surely is the setpoint.
-    settled: Vec<bool>,
+    /// What the setpoint keeps, K, where the temperature surely is that.
+    kept: Vec<Option<Rat>>,
+}
+
+/// Machines of one kind in a step.
+struct Group {
+    /// The most that each can take, kW.
+    most: Vec<(FamilyId, Rat)>,
+    /// K at the step's end with all of them at their most.
+    change: Rat,
 }
 
 /// One zone with its setpoints.
 struct One<'o, 'a> {
     case: &'o Case<'a>,
     zone: &'o Zone,
-    machine: &'o Family,
-    heats: bool,
+    steered: &'o Steered,
     series: &'o CommandSeries,
 }
 
@@ -108,62 +119,80 @@ impl One<'_, '_> {
         let mut out = Followed::default();
         let mut now = Interval::of(&thermal.start)?;
         for step in 0..steps {
-            let setpoint = Interval::of(&kelvin(self.series, step).ok_or(TooLarge)?)?;
+            let setpoint = kelvin(self.series, step).ok_or(TooLarge)?;
+            let (heated, cooled) = (&setpoint - &self.steered.half, &setpoint + &self.steered.half);
+            let (heat_to, cool_to) = (Interval::of(&heated)?, Interval::of(&cooled)?);
             let free = thermal.after(self.case, self.zone, step, now)?;
-            let outside = thermal.outside(step);
-            let (most, cop) = self.machine_at(&outside);
-            // K at the step's end for each kW that the machine takes
-            let gain = &thermal.gain(self.case, self.zone, step) * &cop;
-            let most = Interval::of(&most)?;
-            let (power, then, settled) = self.follow(setpoint, free, most, &gain)?;
-            out.powers.push(power);
+            let heaters = self.group(thermal, step, &self.steered.heaters);
+            let coolers = self.group(thermal, step, &self.steered.coolers);
+            let hottest = free.plus(Interval::of(&heaters.change)?)?;
+            let coldest = free.minus(Interval::of(&coolers.change)?)?;
+            for (machine, power) in
+                [heaters.powers(heat_to.minus(free)?)?, coolers.powers(free.minus(cool_to)?)?].concat()
+            {
+                out.powers.entry(machine).or_default().push(power);
+            }
+            let then = free.min(cool_to.max(coldest)).max(heat_to.min(hottest));
+            let kept = if !self.steered.heaters.is_empty()
+                && free.at_most(heat_to)
+                && heat_to.at_most(hottest)
+            {
+                Some(heated)
+            } else if !self.steered.coolers.is_empty() && cool_to.at_most(free) && coldest.at_most(cool_to) {
+                Some(cooled)
+            } else {
+                None
+            };
             out.temperatures.push(then);
-            out.settled.push(settled);
+            out.kept.push(kept);
             now = then;
         }
         Ok(out)
     }
 
-    /// The most that the machine can take, kW, and what it makes of it.
-    fn machine_at(&self, outside: &Rat) -> (Rat, Rat) {
-        let most = self.machine.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
-        let Model::Consumer(consumer) = &self.machine.model else { return (Rat::ZERO, Rat::ONE) };
-        let most = match table(&consumer.capacity, outside) {
-            Some(here) => Rat::max_of(&Rat::ZERO, &Rat::min_of(&here, &most)),
-            None => most,
-        };
-        (most, table(&consumer.cop, outside).unwrap_or(Rat::ONE))
-    }
-
-    /// Power of the machine, the temperature that it leaves, and whether that surely is the setpoint: the
-    /// zone is not past it by itself, and it is in reach.
-    fn follow(
-        &self,
-        setpoint: Interval,
-        free: Interval,
-        most: Interval,
-        gain: &Rat,
-    ) -> Result<(Interval, Interval, bool), TooLarge> {
-        let change = most.times(gain)?;
-        let (wanted, then, settled) = if self.heats {
-            let full = free.plus(change)?;
-            let settled = free.at_most(setpoint) && setpoint.at_most(full);
-            (setpoint.minus(free)?, free.max(setpoint.min(full)), settled)
-        } else {
-            let full = free.minus(change)?;
-            let settled = setpoint.at_most(free) && full.at_most(setpoint);
-            (free.minus(setpoint)?, free.min(setpoint.max(full)), settled)
-        };
-        if gain.is_positive() {
-            return Ok((wanted.divided(gain)?.positive().min(most), then, settled));
+    fn group(&self, thermal: &Thermal<'_>, step: usize, machines: &[FamilyId]) -> Group {
+        let outside = thermal.outside(step);
+        let gain = thermal.gain(self.case, self.zone, step);
+        let mut group = Group { most: Vec::with_capacity(machines.len()), change: Rat::ZERO };
+        for machine in machines.iter().filter_map(|id| self.case.site.family(*id)) {
+            let (most, cop) = at(machine, &outside);
+            group.change += &(&(&most * &cop) * &gain);
+            group.most.push((machine.id, most));
         }
-        // what it does reaches no room: it runs in vain where the room is not there by itself
-        let power = match (wanted.is_positive(), wanted.may_be_positive()) {
-            (true, _) => most,
-            (false, true) => Interval::hull(Interval::ZERO, most),
-            (false, false) => Interval::ZERO,
-        };
-        Ok((power, then, settled))
+        group
+    }
+}
+
+/// The most that a machine can take, kW, and what it makes of it.
+fn at(machine: &Family, outside: &Rat) -> (Rat, Rat) {
+    let most = machine.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
+    let Model::Consumer(consumer) = &machine.model else { return (Rat::ZERO, Rat::ONE) };
+    let most = match table(&consumer.capacity, outside) {
+        Some(here) => Rat::max_of(&Rat::ZERO, &Rat::min_of(&here, &most)),
+        None => most,
+    };
+    (most, table(&consumer.cop, outside).unwrap_or(Rat::ONE))
+}
+
+impl Group {
+    /// What each takes where the zone is `wanted` K away from where they would bring it.
+    fn powers(&self, wanted: Interval) -> Result<Vec<(FamilyId, Interval)>, TooLarge> {
+        let mut out = Vec::with_capacity(self.most.len());
+        for (machine, most) in &self.most {
+            let whole = Interval::of(most)?;
+            let power = match self.change.checked_div(most) {
+                // K for each kW of this one while all run together
+                Some(gain) if gain.is_positive() => wanted.divided(&gain)?.positive().min(whole),
+                // what they do reaches no room: they run in vain where the room is not there by itself
+                _ => match (wanted.is_positive(), wanted.may_be_positive()) {
+                    (true, _) => whole,
+                    (false, true) => Interval::hull(Interval::ZERO, whole),
+                    (false, false) => Interval::ZERO,
+                },
+            };
+            out.push((*machine, power));
+        }
+        Ok(out)
     }
 }
 
@@ -177,7 +206,7 @@ pub(super) fn within(
     let between = |least: &Rat, most: &Rat| lo.is_none_or(|lo| lo <= least) && hi.is_none_or(|hi| most <= hi);
     let exact = trajectory.at_setpoint.get(&zone).and_then(|values| values.get(step)?.as_ref());
     let value = trajectory.temperatures.get(&zone).and_then(|values| values.get(step));
-    exact.is_some_and(|setpoint| between(setpoint, setpoint))
+    exact.is_some_and(|kept| between(kept, kept))
         || value.is_some_and(|value| between(&value.lo(), &value.hi()))
 }
 
@@ -190,9 +219,10 @@ pub(super) fn check(
     trajectory: &Trajectory,
     out: &mut Misses,
 ) {
-    for Steered { zone: id, holder, .. } in case.state.steered(case.site) {
+    for Steered { zone: id, holder, .. } in case.steered {
+        let id = *id;
         let (Some(zone), Some(series)) = (case.site.zone(id), commands.zones.get(&id)) else { continue };
-        let holder = case.site.family(holder);
+        let holder = case.site.family(*holder);
         let takes = holder.and_then(|family| family.ranges.get(&Attr::Setpoint));
         let size = holder.map_or(Rat::ZERO, |family| register_step(family, &Attr::Setpoint));
         for (step, length) in case.steps.iter().enumerate() {
@@ -230,7 +260,7 @@ pub(super) fn check(
     }
 }
 
-/// How much power, kW, the machine of a zone takes more or less at most where its setpoint is one register
+/// How much power, kW, a machine of a zone takes more or less at most where its setpoint is one register
 /// step elsewhere for so long: to move `C` by it and to keep it there, or all that it can.
 pub(super) fn sway(case: &Case<'_>, steered: &Steered, zone: &Zone, machine: &Family, hours: &Rat) -> Rat {
     let size = case.site.family(steered.holder).map(|holder| register_step(holder, &Attr::Setpoint));
@@ -244,12 +274,17 @@ pub(super) fn sway(case: &Case<'_>, steered: &Steered, zone: &Zone, machine: &Fa
     }
 }
 
-/// The setpoint that a plan commands for a zone in a step, K, where its machine follows it.
+/// How a zone is steered, where a setpoint steers it.
+pub(super) fn of<'c>(case: &Case<'c>, zone: ZoneId) -> Option<&'c Steered> {
+    case.steered.iter().find(|steered| steered.zone == zone)
+}
+
+/// The setpoint that a plan commands for a zone in a step, K, where its machines follow it.
 pub(super) fn commanded(case: &Case<'_>, zone: ZoneId, step: usize) -> Option<Rat> {
+    of(case, zone)?;
     let name = &case.site.zone(zone)?.name;
     let series = case.commands.iter().find(|s| s.attr == Attr::Setpoint && s.device == *name)?;
-    let steered = case.state.steered(case.site).iter().any(|steered| steered.zone == zone);
-    steered.then(|| kelvin(series, step)).flatten()
+    kelvin(series, step)
 }
 
 /// A temperature in words, degC.

@@ -69,6 +69,7 @@ impl Setup {
             commands: &self.commands,
             groups: &self.groups,
             following: &self.following,
+            steered: &[],
         }
     }
 

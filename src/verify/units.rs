@@ -7,7 +7,7 @@ use super::miss::Miss;
 use crate::bundle::{
     CommandForm, CommandSeries, FollowingSeries, GroupSeries, Names, default_step, register_step,
 };
-use crate::ir::{Attr, Device, Family, FamilyId, MemberRange, Model, Need, SigRef, ZoneId};
+use crate::ir::{Attr, Device, Family, FamilyId, MemberRange, Model, Need, SigRef, Steered, ZoneId};
 use crate::quantity::Rat;
 
 /// One device, or several equal ones.
@@ -140,14 +140,13 @@ fn check_series(
 pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     let names = Names::new(case.site);
     let (mut out, mut found) = (Vec::new(), Commands::default());
-    let steered = case.state.steered(case.site);
     let excluded = super::excluded::devices(case);
-    let follows = |family: &Family| steered.iter().any(|steered| steered.machine == family.id);
-    let holds = |family: &Family| steered.iter().any(|steered| steered.holder == family.id);
+    let follows = |family: &Family| case.steered.iter().any(|steered| steered.moves(family.id));
+    let holds = |family: &Family| case.steered.iter().any(|steered| steered.holder == family.id);
     for series in case.commands {
         if let Some(zone) = names.zone(&series.device) {
             // whoever holds the setpoint would be written to
-            if let Some(gone) = setpoint_holders(case, zone).into_iter().find(|d| excluded.contains(d)) {
+            if let Some(gone) = setpoint_holders(case, zone, &excluded) {
                 let name = case.site.device_name(gone);
                 let message = format!(
                     "the plan commands the setpoint of `{}`, which `{name}` holds or follows and its state excludes",
@@ -236,17 +235,22 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     if out.is_empty() { Ok(found) } else { Err(out) }
 }
 
-/// The devices that hold the setpoint of a zone or follow it.
-fn setpoint_holders(case: &Case<'_>, zone: ZoneId) -> Vec<Device> {
+/// Why nobody may be told the setpoint of a zone: an excluded device that holds it, or that follows it as
+/// the last that could.
+fn setpoint_holders(case: &Case<'_>, zone: ZoneId, excluded: &BTreeSet<Device>) -> Option<Device> {
     let thermostats = case.site.zone(zone).map(|zone| zone.thermostats.clone()).unwrap_or_default();
-    let steered = case.site.steered().into_iter().filter(|steered| steered.zone == zone);
-    let families = thermostats.into_iter().chain(steered.flat_map(|s| [s.holder, s.machine]));
-    families.filter_map(|id| case.site.family(id)).flat_map(|family| family.all().devices()).collect()
+    let declared = case.site.steered().into_iter().find(|steered| steered.zone == zone);
+    let last = declared.iter().filter(|_| super::steered::of(case, zone).is_none());
+    let last: Vec<FamilyId> = last.flat_map(Steered::machines).collect();
+    let families = thermostats.into_iter().chain(declared.map(|s| s.holder)).chain(last);
+    let mut devices =
+        families.filter_map(|id| case.site.family(id)).flat_map(|family| family.all().devices());
+    devices.find(|device| excluded.contains(device))
 }
 
 /// Register step of a zone's setpoint: of the device that holds it, else of its first thermostat.
 fn setpoint_step(case: &Case<'_>, zone: ZoneId) -> Rat {
-    let holder = case.state.steered(case.site).into_iter().find(|steered| steered.zone == zone);
+    let holder = super::steered::of(case, zone);
     let first = || case.site.zone(zone).and_then(|zone| zone.thermostats.first()).copied();
     let thermostat = holder.map(|steered| steered.holder).or_else(first).and_then(|id| case.site.family(id));
     thermostat.map_or_else(|| default_step(&Attr::Setpoint), |t| register_step(t, &Attr::Setpoint))

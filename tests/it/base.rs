@@ -75,7 +75,11 @@ fn nothing_changed_needs_nobody() {
     assert!(!out.contains("EVL0706"), "{out}");
     // layout and comments are no change
     let (exit, out) = Change::none()
-        .with("site.evl", "rule smoke in safety { limit oven to 6 kW }", "// why\nrule smoke in safety {\n limit oven to 6 kW\n}")
+        .with(
+            "site.evl",
+            "rule smoke in safety { limit oven to 6 kW }",
+            "// why\nrule smoke in safety {\n limit oven to 6 kW\n}",
+        )
         .judged();
     assert_eq!((exit, out.contains("EVL0706")), (0, false), "{out}");
 }
@@ -84,13 +88,21 @@ fn nothing_changed_needs_nobody() {
 fn everything_that_needs_the_owner_is_listed() {
     for (from, to, said) in [
         ("permit tenant bakery to limit oven", "permit tenant bakery to limit oven, lamp.power", "a permit"),
-        ("permit tenant bakery to limit oven", "permit tenant bakery to limit oven\nforbid any vendor to set any device", "a forbid"),
+        (
+            "permit tenant bakery to limit oven",
+            "permit tenant bakery to limit oven\nforbid any vendor to set any device",
+            "a forbid",
+        ),
         ("limit oven to 6 kW", "limit oven to 7 kW", "a rule of the first class"),
         ("rule smoke in safety", "rule smoke in tenant", "a rule of the first class"),
         ("assume price.import >= 0 EUR/kWh", "", "an assumption"),
         ("safety > tenant > comfort", "safety > comfort > tenant", "the order of priorities"),
         ("ed25519:AAAA", "ed25519:BBBB", "a vendor's grant or key"),
-        ("tenant bakery { classes comfort }", "tenant bakery { classes comfort, tenant }", "a tenant's grant"),
+        (
+            "tenant bakery { classes comfort }",
+            "tenant bakery { classes comfort, tenant }",
+            "a tenant's grant",
+        ),
         ("life_safety on, ", "", "a `life_safety` mark"),
         ("fail_safe 2 kW by watchdog", "fail_safe 1 kW by watchdog", "a fail-safe value"),
     ] {

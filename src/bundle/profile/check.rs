@@ -212,6 +212,16 @@ impl Check<'_> {
             if !case.verb.has_value() && (values != 0 || !case.forms.is_empty()) {
                 self.wrong(&at, format!("`{word}` has no value"));
             }
+            if let Some(band) = &case.dead_band {
+                if case.verb != Verb::Setpoint {
+                    self.wrong(&at, format!("`{word}` has no dead band; a setpoint has"));
+                } else if band.ty != Type::TemperatureDifference || band.value.is_negative() {
+                    self.wrong(
+                        &at,
+                        format!("a dead band is a difference of temperatures such as `1 K`, not `{band}`"),
+                    );
+                }
+            }
         }
         for (index, case) in
             self.profile.commands.iter().enumerate().filter(|(_, c)| c.verb == Verb::Setpoint)
@@ -347,6 +357,27 @@ mod tests {
         }
         assert_eq!(problems("degF", "0.3"), ["0 degC is no whole number of steps of `t`"]);
         assert_eq!(problems("kW", "1"), ["`t` is a setpoint: its unit is `degC` or `degF`"]);
+    }
+
+    #[test]
+    fn a_dead_band_is_a_difference_of_temperatures_around_a_setpoint() {
+        let problems = |verb: &str, band: &str| -> Vec<String> {
+            let unit = if verb == "setpoint" { "degC" } else { "kW" };
+            let text = format!(
+                "profile: a/b\nclass: control\nfunction: thermostat\nidentity: none\npoints:\n  \
+                 t: {{ at: holding 0, type: int16, unit: {unit}, scale: 1, write: true }}\ncommands:\n  \
+                 - {{ do: {verb}, forms: [fixed], dead_band: {band}, set: [t = value] }}\n"
+            );
+            let profile: Profile = serde_yaml::from_str(&text).unwrap();
+            profile.problems().into_iter().map(|p| p.message).collect()
+        };
+        assert_eq!(problems("setpoint", "1 K"), Vec::<String>::new());
+        assert_eq!(problems("setpoint", "0 K"), Vec::<String>::new());
+        let wrong =
+            |band: &str| [format!("a dead band is a difference of temperatures such as `1 K`, not `{band}`")];
+        assert_eq!(problems("setpoint", "1 degC"), wrong("1 degC"));
+        assert_eq!(problems("setpoint", "-1 K"), wrong("-1 K"));
+        assert_eq!(problems("power", "1 K"), ["`power` has no dead band; a setpoint has"]);
     }
 
     #[test]

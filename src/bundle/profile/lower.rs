@@ -195,6 +195,13 @@ impl Profile {
         self.count_value(&point.point, with).ok()
     }
 
+    /// How wide the band around its setpoint is in which it neither heats nor cools, K.
+    #[must_use]
+    pub fn dead_band(&self) -> Option<Rat> {
+        let case = self.commands.iter().find(|case| case.verb == Verb::Setpoint)?;
+        case.dead_band.as_ref().map(|band| band.value.clone())
+    }
+
     /// What the register of `verb` takes, kW (of a setpoint K), in sorted pieces.
     ///
     /// `None`: the profile has no such command, its register takes anything, or a rating is missing.

@@ -368,6 +368,9 @@ pub struct Case {
     /// safe to stay for ever without a lease
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stays: bool,
+    /// of a setpoint: how wide the band is in which it neither heats nor cools, half of it on each side
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_band: Option<Quantity>,
 }
 
 /// A guard: a point that is only ever tightened, before the setpoints it guards.
@@ -544,6 +547,10 @@ impl Profile {
 
 /// The profiles that come with evl: name and YAML text.
 pub const EMBEDDED: &[(&str, &str)] = &[
+    (
+        "generic/changeover-thermostat",
+        include_str!("../../../policies/profiles/generic/changeover-thermostat.yaml"),
+    ),
     ("generic/storage", include_str!("../../../policies/profiles/generic/storage.yaml")),
     ("generic/thermostat", include_str!("../../../policies/profiles/generic/thermostat.yaml")),
     ("heidelberg/energy-control", include_str!("../../../policies/profiles/heidelberg/energy-control.yaml")),

@@ -252,7 +252,8 @@ fn halves(
     eighths: i64,
 ) -> Option<(Change, Change)> {
     let middle = |claim: &Claim| if claim.lo.is_negative() { claim.lo.clone() } else { claim.hi.clone() };
-    let (from, to) = (middle(&whole.step.before), middle(&whole.step.after));
+    let leg = whole.step.legs.first()?;
+    let (from, to) = (middle(&leg.before), middle(&leg.after));
     let share = Rat::ratio(i128::from(eighths), 8)?;
     let between = &from + &(&(&to - &from) * &share);
     let mut settings = asked.settings.clone();
@@ -274,7 +275,8 @@ fn halves(
     there.found = subject.profile.decode(&there.raws, &there.context);
     let known = Known { standing: Vec::new(), originals: BTreeMap::new(), ..asked.known.clone() };
     let second = change(subject, &there, &asked.settings, asked.span, &known).ok()?;
-    (second.writes() && second.step.before == first.step.after).then_some((first, second))
+    let (reached, left) = (first.step.legs.first()?, second.step.legs.first()?);
+    (second.writes() && left.before == reached.after).then_some((first, second))
 }
 
 impl Field {

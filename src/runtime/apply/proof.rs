@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use crate::bundle::profile::{Form, Found, PowerFound, Verb};
 use crate::bundle::{Names, PlanDocument, Quantity};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::ir::{Attr, Device, Role, Site};
+use crate::ir::{Attr, Device, FamilyId, Role, Site, Steered};
 use crate::quantity::Rat;
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers, Verifier, worse};
 use crate::runtime::judge::Judge;
 use crate::runtime::load::Papers;
-use crate::runtime::order::{Move, Way};
+use crate::runtime::order::{Leg, Move, Way};
 use crate::runtime::probe::Subject;
 use crate::runtime::report::Report;
 use crate::runtime::want::{Setting, Wants};
@@ -54,27 +54,30 @@ impl Ends<'_> {
         }
         let (mut found, mut planned, mut likely) = (base.clone(), base.clone(), base);
         for change in self.changes {
-            let device = &change.step.device;
-            found.insert(device.clone(), change.step.before.clone());
-            planned.insert(device.clone(), change.step.after.clone());
-            // what the plan expects, as far as the command still allows it
-            let after = &change.step.after;
-            let claim = match expected.get(device) {
-                Some(power) => Claim::exactly(Rat::max_of(&after.lo, &Rat::min_of(power, &after.hi))),
-                None => after.clone(),
-            };
-            likely.insert(device.clone(), claim);
+            for Leg { device, before, after, .. } in &change.step.legs {
+                found.insert(device.clone(), before.clone());
+                planned.insert(device.clone(), after.clone());
+                // what the plan expects, as far as the command still allows it
+                let claim = match expected.get(device) {
+                    Some(power) => Claim::exactly(Rat::max_of(&after.lo, &Rat::min_of(power, &after.hi))),
+                    None => after.clone(),
+                };
+                likely.insert(device.clone(), claim);
+            }
         }
         let mut nominal = planned.clone();
         for excluded in &report.excluded {
             let Some(subject) = self.subjects.iter().find(|s| s.name == excluded.device) else { continue };
             // what follows its setpoint is then anywhere
-            if let Some((machine, widest)) = follower(site, subject) {
-                let asked = expected.get(&machine).cloned().map(Claim::exactly);
-                for state in [&mut found, &mut planned, &mut likely] {
-                    state.insert(machine.clone(), widest.clone());
+            let followers = followers(site, subject);
+            if !followers.is_empty() {
+                for (machine, widest) in followers {
+                    let asked = expected.get(&machine).cloned().map(Claim::exactly);
+                    for state in [&mut found, &mut planned, &mut likely] {
+                        state.insert(machine.clone(), widest.clone());
+                    }
+                    nominal.insert(machine, asked.unwrap_or(widest));
                 }
-                nominal.insert(machine, asked.unwrap_or(widest));
                 continue;
             }
             let claim = self.stays.get(&excluded.device).cloned().unwrap_or_else(|| subject.widest());
@@ -128,16 +131,20 @@ fn widest(site: &Site, device: Device) -> Claim {
     Claim { lo: -&taken.unwrap_or_default(), hi: given.unwrap_or_default() }
 }
 
-/// The machine that follows the setpoint which a device holds, with everything that it can do.
-fn follower(site: &Site, subject: &Subject) -> Option<(String, Claim)> {
-    let steered = site.steered().into_iter().find(|steered| steered.holder == subject.family.id)?;
-    let most = site.family(steered.machine)?.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
-    let machine = Device { family: steered.machine, index: 1 };
-    Some((site.device_name(machine), Claim { lo: -&most, hi: Rat::ZERO }))
+/// The machines that follow the setpoint which a device holds, each with everything that it can do.
+fn followers(site: &Site, subject: &Subject) -> Vec<(String, Claim)> {
+    let steered = site.steered().into_iter().find(|steered| steered.holder == subject.family.id);
+    let machines: Vec<FamilyId> = steered.iter().flat_map(Steered::machines).collect();
+    let claim = |family: FamilyId| {
+        let most = site.family(family)?.hull(&Attr::Power).map_or(Rat::ZERO, |(_, most)| most);
+        let machine = Device { family, index: 1 };
+        Some((site.device_name(machine), Claim { lo: -&most, hi: Rat::ZERO }))
+    };
+    machines.into_iter().filter_map(claim).collect()
 }
 
-/// A setpoint moves the machine that follows it: until it is written and read back that may do
-/// anything it can, and then it does what the plan expects.
+/// A setpoint moves the machines that follow it: until it is written and read back they may do anything
+/// they can, and then they do what the plan expects.
 pub(super) fn follow(
     papers: &Papers,
     plan: &PlanDocument,
@@ -145,12 +152,18 @@ pub(super) fn follow(
     subject: &Subject,
     change: &mut Change,
 ) {
-    let Some((device, widest)) = follower(&papers.bundle.site, subject) else { return };
-    let after = expected(plan, step, papers).remove(&device).map_or_else(|| widest.clone(), Claim::exactly);
-    let settled = !change.writes();
-    let before = if settled { after.clone() } else { widest.clone() };
-    let under_way = if settled { after.clone() } else { widest };
-    change.step = Move { device, before, after, under_way, ..change.step.clone() };
+    let followers = followers(&papers.bundle.site, subject);
+    if followers.is_empty() {
+        return;
+    }
+    let (mut expected, settled) = (expected(plan, step, papers), !change.writes());
+    let leg = |(device, widest): (String, Claim)| {
+        let after = expected.remove(&device).map_or_else(|| widest.clone(), Claim::exactly);
+        let before = if settled { after.clone() } else { widest.clone() };
+        let under_way = if settled { after.clone() } else { widest };
+        Leg { device, before, after, under_way }
+    };
+    change.step.legs = followers.into_iter().map(leg).collect();
 }
 
 /// A device that is told to keep a meter may do anything it can while it is told so, and then does what the
@@ -165,14 +178,15 @@ pub(super) fn keeps(
     if !settings.iter().any(|setting| setting.verb == Verb::Follow) {
         return;
     }
-    let Some(after) = expected(plan, step, papers).remove(&change.step.device).map(Claim::exactly) else {
-        return;
-    };
-    if !change.writes() {
-        change.step.before = after.clone();
-        change.step.under_way = after.clone();
+    let (mut expected, settled) = (expected(plan, step, papers), !change.writes());
+    for leg in &mut change.step.legs {
+        let Some(after) = expected.remove(&leg.device).map(Claim::exactly) else { continue };
+        if settled {
+            leg.before = after.clone();
+            leg.under_way = after.clone();
+        }
+        leg.after = after;
     }
-    change.step.after = after;
 }
 
 fn asked_claim(subject: &Subject, settings: &[Setting]) -> Claim {
@@ -249,8 +263,9 @@ pub(super) fn order(
 ) -> Result<Ordered, Box<Diagnostic>> {
     let import = site.families.iter().filter_map(|family| family.hull(&Attr::Import)).map(|(_, hi)| hi).max();
     let large = |change: &Change| {
-        let rise = -&change.step.after.lo;
-        let still = !change.step.before.lo.is_negative();
+        let legs = &change.step.legs;
+        let rise: Rat = legs.iter().map(|leg| -&leg.after.lo).sum();
+        let still = legs.iter().all(|leg| !leg.before.lo.is_negative());
         still && import.as_ref().is_some_and(|import| &rise * &Rat::int(LARGE) > *import)
     };
     let moves_of = |changes: &[Change]| -> Vec<Move> {

@@ -167,7 +167,7 @@ impl Run<'_> {
                 }
             };
             for m in &moves {
-                state.insert(m.device.clone(), m.after.clone());
+                state.extend(m.done());
             }
             if failed.is_empty() && result.is_ok() {
                 continue;
@@ -196,7 +196,7 @@ impl Run<'_> {
     /// Where the devices of some gateways stood before anything was written.
     fn befores(&self, group: &BTreeSet<String>) -> BTreeMap<String, Claim> {
         let mine = self.changes.iter().filter(|change| group.contains(&change.gateway));
-        let powered = mine.map(|change| &change.step.device);
+        let powered = mine.flat_map(|change| change.step.legs.iter().map(|leg| &leg.device));
         powered.filter_map(|device| Some((device.clone(), self.found.get(device)?.clone()))).collect()
     }
 
@@ -253,8 +253,9 @@ impl Run<'_> {
         let way = Way::new(self.base.judge, &self.found, &self.planned);
         let (mut during, mut after) = (state.clone(), state.clone());
         for (name, before) in self.befores(group) {
-            let legs = self.changes.iter().filter(|change| change.step.device == name);
-            let passed = legs.fold(before.clone(), |passed, change| passed.or(&change.step.under_way));
+            let legs = self.changes.iter().flat_map(|change| &change.step.legs);
+            let own = legs.filter(|leg| leg.device == name);
+            let passed = own.fold(before.clone(), |passed, leg| passed.or(&leg.under_way));
             during.insert(name.clone(), passed);
             after.insert(name, before);
         }

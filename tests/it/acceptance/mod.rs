@@ -4,6 +4,7 @@
 mod attacks;
 mod bench;
 mod carried;
+mod changeover;
 mod emhass;
 pub(crate) mod examples;
 mod excluded;

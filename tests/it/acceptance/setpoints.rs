@@ -106,18 +106,18 @@ impl House {
 }
 
 /// The setpoints, degC.
-fn setpoints(plan: &PlanDocument) -> Vec<f64> {
+pub(super) fn setpoints(plan: &PlanDocument) -> Vec<f64> {
     let series = plan.command("hall", &Attr::Setpoint).unwrap();
     assert_eq!((series.form, series.unit.as_str()), (CommandForm::Fixed, "degC"));
     (0..plan.steps.len()).map(|step| series.value(step).unwrap().to_f64()).collect()
 }
 
-fn derived(plan: &PlanDocument, of: &str, quantity: Quantity) -> Vec<f64> {
+pub(super) fn derived(plan: &PlanDocument, of: &str, quantity: Quantity) -> Vec<f64> {
     let series = plan.derived.iter().find(|s| s.of == of && s.quantity == quantity).unwrap();
     series.values.iter().map(Rat::to_f64).collect()
 }
 
-fn near(found: &[f64], expected: &[f64]) {
+pub(super) fn near(found: &[f64], expected: &[f64]) {
     let close =
         found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 2e-9);
     assert!(close, "{found:?} is not {expected:?}");
@@ -205,7 +205,7 @@ fn what_no_plan_commands_yet_is_refused_at_its_words() {
     let chiller = "consumer cold : chiller { on main, demand 0 kW .. 5 kW, cools hall, cop 3 }\n";
     let second = "control foyer : thermostat { controls hall, gateway plant, profile \"generic/thermostat\", control command }\n";
     let cases = [
-        (HEAT_PUMP.to_owned(), chiller, "`pump` and `cold` behind the one setpoint of zone `hall`"),
+        (HEAT_PUMP.to_owned(), chiller, "`pump` and `cold` heat and cool zone `hall` by one setpoint"),
         (HEAT_PUMP.replace("pump :", "pump[1..2] :"), "", "`pump` are several behind one setpoint"),
         (
             HEAT_PUMP.replace("0 kW .. 10 kW", "one of { 0 kW, 3 kW .. 10 kW }"),
@@ -288,7 +288,7 @@ fn a_rule_bounds_setpoint_power_and_temperature() {
 }
 
 /// Whether a changed plan, its own figures made to agree by their own hash alone, is refused.
-fn refuses(built: &Built, plan: &PlanDocument, change: impl Fn(&mut PlanDocument)) -> Vec<String> {
+pub(super) fn refuses(built: &Built, plan: &PlanDocument, change: impl Fn(&mut PlanDocument)) -> Vec<String> {
     let mut forged = plan.clone();
     change(&mut forged);
     let forged = forged.seal();

@@ -47,7 +47,16 @@ fn profile(name: &str) -> Profile {
     serde_yaml::from_str(EMBEDDED.iter().find(|(known, _)| *known == name).unwrap().1).unwrap()
 }
 
-fn inventory(cellar: u16, hall: u16) -> String {
+/// A thermostat that cools as well, behind a wider connection.
+fn cooled() -> String {
+    let chiller =
+        "consumer cold : chiller { on main, demand 0 kW .. 10 kW, cools hall, cop 3 }\ncontrol lobby";
+    SITE.replace("control lobby", chiller)
+        .replace("generic/thermostat", "generic/changeover-thermostat")
+        .replace("import up to 12 kW", "import up to 24 kW")
+}
+
+fn inventory(site: &str, cellar: u16, hall: u16) -> String {
     format!(
         r#"
 hosts: {{ pc: {{ gateways: [cellar, hall_box] }} }}
@@ -61,16 +70,25 @@ devices:
     {{ gateway: hall_box, unit: 9, commissioned: {{ serial: none, profile: "{}", on: 2026-03-01 }} }}
 "#,
         profile("sunspec/battery").hash(),
-        profile("generic/thermostat").hash()
+        profile(thermostat(site)).hash()
     )
 }
 
+/// The profile of the thermostat of a site.
+fn thermostat(site: &str) -> &'static str {
+    if site.contains("generic/changeover-thermostat") {
+        "generic/changeover-thermostat"
+    } else {
+        "generic/thermostat"
+    }
+}
+
 /// The house with its plan; its gateways at these ports of this computer.
-fn house(cellar: u16, hall: u16) -> (Papers, PlanDocument) {
+fn house(site: &str, cellar: u16, hall: u16) -> (Papers, PlanDocument) {
     let system = MemorySystem::new()
-        .file("site/site.evl", SITE)
+        .file("site/site.evl", site)
         .file("site/evl.yaml", "site: house\n")
-        .file("site/inventory/plant.yaml", inventory(cellar, hall).as_str())
+        .file("site/inventory/plant.yaml", inventory(site, cellar, hall).as_str())
         .file(
             "site/w.csv",
             "time,t\n2026-03-02T00:00Z,5\n2026-03-02T01:00Z,5\n2026-03-02T02:00Z,5\n2026-03-02T03:00Z,5\n",
@@ -95,9 +113,9 @@ fn house(cellar: u16, hall: u16) -> (Papers, PlanDocument) {
 }
 
 /// Its devices, served.
-async fn served() -> (Plant, u16, u16) {
-    let (papers, _) = house(1, 2);
-    let devices = [("pack", "sunspec/battery"), ("lobby", "generic/thermostat")];
+async fn served(site: &str) -> (Plant, u16, u16) {
+    let (papers, _) = house(site, 1, 2);
+    let devices = [("pack", "sunspec/battery"), ("lobby", thermostat(site))];
     let profiles = devices.map(|(name, of)| (name.to_owned(), profile(of))).into();
     let sim = Plant::new(plant_of(&papers.inventory, &profiles), 1);
     // the pack stands idle
@@ -121,8 +139,8 @@ async fn applied(papers: &Papers, plan: &PlanDocument, folder: &std::path::Path,
 
 #[tokio::test]
 async fn the_plans_setpoint_is_written_and_read_back() {
-    let (sim, cellar, hall) = served().await;
-    let (papers, plan) = house(cellar, hall);
+    let (sim, cellar, hall) = served(SITE).await;
+    let (papers, plan) = house(SITE, cellar, hall);
     let counts = &plan.command("hall", &Attr::Setpoint).unwrap().counts;
     let folder = tempfile::tempdir().unwrap();
     for (step, minute) in [(0, 5), (1, 65)] {
@@ -141,10 +159,10 @@ async fn the_plans_setpoint_is_written_and_read_back() {
 
 #[tokio::test]
 async fn without_its_thermostat_a_machine_may_take_all_it_can() {
-    let (sim, cellar, _) = served().await;
+    let (sim, cellar, _) = served(SITE).await;
     // nobody listens where the thermostat should be
     let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let (papers, plan) = house(cellar, closed);
+    let (papers, plan) = house(SITE, cellar, closed);
     let folder = tempfile::tempdir().unwrap();
     let report = applied(&papers, &plan, folder.path(), 5).await;
     // 10 kW of the pump, 1 kW of the rooms and 5 kW of the pack are more than 12 kW
@@ -155,8 +173,8 @@ async fn without_its_thermostat_a_machine_may_take_all_it_can() {
 
 #[tokio::test]
 async fn a_setpoint_that_is_not_kept_is_a_failure() {
-    let (sim, cellar, hall) = served().await;
-    let (papers, plan) = house(cellar, hall);
+    let (sim, cellar, hall) = served(SITE).await;
+    let (papers, plan) = house(SITE, cellar, hall);
     // its register takes the value and it keeps another one
     sim.inject(serde_json::from_str(r#"{"device":"lobby","point":"setpoint","kind":"stuck"}"#).unwrap());
     sim.poke("lobby", "setpoint", 60);
@@ -166,4 +184,30 @@ async fn a_setpoint_that_is_not_kept_is_a_failure() {
     assert!(report.words().contains("reads 60"), "{}", report.words());
     // the pump may still take all it can, so the pack does not begin
     assert!(sim.log().iter().all(|entry| entry.device == "lobby"), "{:?}", sim.log());
+}
+
+#[tokio::test]
+async fn until_its_setpoint_is_there_all_that_follows_it_may_take_all_it_can() {
+    let site = cooled();
+    let (sim, cellar, hall) = served(&site).await;
+    let (papers, plan) = house(&site, cellar, hall);
+    let folder = tempfile::tempdir().unwrap();
+    let report = applied(&papers, &plan, folder.path(), 5).await;
+    assert_eq!(report.exit_code(), ExitCode::Success, "{}\n{:?}", report.words(), report.findings);
+    // it is kept at 20 degC by a setpoint half a dead band above
+    assert_eq!((sim.peek("lobby", "setpoint"), sim.peek("lobby", "mode")), (Some(41), Some(2)));
+    // 10 + 10 kW of what follows, 1 kW of the rooms and 5 kW of the pack are more than 24 kW
+    let writes: Vec<_> = sim.log().into_iter().map(|entry| entry.device).collect();
+    let first = |name: &str| writes.iter().position(|device| device == name);
+    assert!(first("lobby") < first("pack"), "{writes:?}");
+
+    // and without the thermostat there is no order; with one of the two alone there would be
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let (sim, cellar, _) = served(&site).await;
+    let (papers, plan) = house(&site, cellar, closed);
+    let folder = tempfile::tempdir().unwrap();
+    let report = applied(&papers, &plan, folder.path(), 5).await;
+    let found: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+    assert!(found.contains(&codes::NO_SAFE_ORDER), "{}\n{:?}", report.words(), report.findings);
+    assert_eq!(sim.log(), vec![], "nothing was written");
 }

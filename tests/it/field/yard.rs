@@ -324,6 +324,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
             commands: &document.commands,
             groups: &document.groups,
             following: &document.following,
+            steered: &document.state.steered(site),
         };
         document.derived = simulate(&case).map(|trajectory| trajectory.series(site, &[])).unwrap_or_default();
     }
