@@ -115,7 +115,8 @@ fn decided(
         };
         for (_, pieces) in &mut sets {
             if let Some(rest) = resting {
-                *pieces = at_rest(pieces, &b.scene.physical(device, &Attr::Power), rest, b.mode);
+                let whole = to_register(pieces, step);
+                *pieces = at_rest(pieces, &whole, &b.scene.physical(device, &Attr::Power), (rest, b.mode));
             }
             if consumer.on_off || runs {
                 *pieces = switched(pieces, family);
@@ -160,11 +161,21 @@ fn decided(
     b.put(unit, Attr::On, ons);
 }
 
-/// What a device does that nothing needs: what the rules leave nearest to its default. Where
-/// statements give way, those that move it may do so too, as far as its default.
-fn at_rest(left: &[(f64, f64)], physical: &[(f64, f64)], rest: f64, mode: Mode) -> Vec<(f64, f64)> {
+/// What a device does that nothing needs: its default, or else what the rules leave nearest to it, in
+/// `whole` register steps where there is one. Where statements give way, those that move it may do so too,
+/// as far as its default.
+fn at_rest(
+    left: &[(f64, f64)],
+    whole: &[(f64, f64)],
+    physical: &[(f64, f64)],
+    (rest, mode): (f64, Mode),
+) -> Vec<(f64, f64)> {
     let default = nearest(physical, rest);
-    let moved = if left.is_empty() { default } else { nearest(left, rest) };
+    let moved = match (left.is_empty(), whole.is_empty() || nearest(left, default) == default) {
+        (true, _) => default,
+        (false, true) => nearest(left, rest),
+        (false, false) => nearest(whole, rest),
+    };
     if mode == Mode::Hard {
         return vec![(moved, moved)];
     }

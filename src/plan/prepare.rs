@@ -210,7 +210,8 @@ fn present(known: &Known<'_>, scene: &mut Scene<'_>, findings: &mut Diagnostics)
         note(known.state.temperature(site, zone.id).map(|_| ()));
     }
     for zone in &site.zones {
-        if super::measured::is_moved(site, zone.id) {
+        // nothing moves some, and somebody asks after their band all the same
+        if super::measured::is_moved(site, zone.id) || zone.class.is_some() {
             let found = known.state.temperature(site, zone.id);
             note(found.map(|kelvin| {
                 scene.temperatures.insert(zone.id, kelvin.to_f64());

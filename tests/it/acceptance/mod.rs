@@ -5,6 +5,8 @@ mod attacks;
 mod bench;
 mod carried;
 mod changeover;
+mod coarse;
+mod drifting;
 mod emhass;
 pub(crate) mod examples;
 mod excluded;

@@ -1,0 +1,143 @@
+//! Bounds between two steps of a register: what is commanded is the step inside them.
+
+use evl::bundle::PlanDocument;
+use evl::ir::Attr;
+use evl::system::MemorySystem;
+
+use super::{Built, words};
+
+const SITE: &str = r#"
+edition 2026
+site yard {
+  timezone "UTC", currency EUR, step 60 min, horizon 3 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+gateway plant
+producer utility : grid { on main, import up to 30 kW, export up to 0 kW, tariff flat }
+tariff flat { import 0.20 EUR/kWh }
+"#;
+
+/// Steps of 0.3 kW.
+fn profile(name: &str, class: &str, commands: &str) -> String {
+    format!(
+        "profile: test/{name}\nclass: {class}\nfunction: {name}\nidentity: none\npoints:\n  \
+         power: {{ at: holding 0, type: uint16, unit: kW, scale: 0.3, write: true }}\n  \
+         taken: {{ at: holding 1, type: uint16, unit: kW, scale: 0.3, write: true }}\ncommands:\n{commands}"
+    )
+}
+
+fn built(more: &str) -> Built {
+    let power = "  - { do: power, forms: [fixed], set: [power = value], stays: true }\n";
+    let store = "  - { do: charge, forms: [fixed], set: [taken = value], stays: true }\n  \
+                 - { do: discharge, forms: [fixed], set: [power = value], stays: true }\n  \
+                 - { do: idle, set: [power = 0, taken = 0], stays: true }\n";
+    let text = format!("{SITE}{more}");
+    let rows: String = (0..6).map(|hour| format!("2026-03-02T0{hour}:00Z,5\n")).collect();
+    let system = MemorySystem::new()
+        .file("site/site.evl", text.as_str())
+        .file("site/evl.yaml", "site: yard\n")
+        .file("site/profiles/test/taker.yaml", profile("taker", "consumer", power).as_str())
+        .file("site/profiles/test/giver.yaml", profile("giver", "producer", power).as_str())
+        .file("site/profiles/test/pack.yaml", profile("pack", "storage", store).as_str())
+        .file("site/w.csv", format!("time,t\n{rows}").as_str());
+    let given = |name: &str, text: &str| if more.contains(name) { text.to_owned() } else { String::new() };
+    let state = format!(
+        r#"{{"schema": "evl.state/1", "site": "yard", "at": "2026-03-02T00:00:00Z",
+            "levels": {{{}}}, "temperatures": {{{}}}}}"#,
+        given("storage pack", "\"pack\": \"50 %\""),
+        given("zone hall", "\"hall\": \"20 degC\""),
+    );
+    Built::new(&system, "2026-03-02T00:00:00Z", &state)
+}
+
+fn planned(more: &str) -> PlanDocument {
+    built(more).plan().map_err(|f| words(&f.findings)).unwrap()
+}
+
+fn counts(plan: &PlanDocument, device: &str, attr: &Attr) -> Vec<i64> {
+    plan.command(device, attr).unwrap().counts.clone()
+}
+
+const BEHIND: &str = "gateway plant, control command, fail_safe 0 kW by none";
+const FAN: &str = "consumer fan : fan { on main, demand 0 kW .. 9 kW, profile \"test/taker\", ";
+
+fn fan(more: &str) -> String {
+    format!("{FAN}{BEHIND} }}\n{more}")
+}
+
+#[test]
+fn at_least_goes_up_to_the_next_step() {
+    for bound in ["limit fan to at least 2 kW", "limit fan between 2 kW and 2.3 kW"] {
+        let plan = planned(&fan(&format!("rule least in contract {{ {bound} }}\n")));
+        assert_eq!(counts(&plan, "fan", &Attr::Power), [7; 3], "{bound}");
+        assert!(plan.breaches.is_empty());
+    }
+    // 2.4 kW exactly is a step of its own
+    let plan = planned(&fan("rule least in contract { limit fan to at least 2.4 kW }\n"));
+    assert_eq!(counts(&plan, "fan", &Attr::Power), [8; 3]);
+    // and only while it is asked
+    let early = "rule least in contract { when during daily 00:00..01:00 then limit fan to at least 2 kW }\n";
+    assert_eq!(counts(&planned(&fan(early)), "fan", &Attr::Power), [7, 0, 0]);
+}
+
+#[test]
+fn at_least_of_other_devices_goes_up_as_well() {
+    let engine = format!(
+        "producer engine : generator {{ on main, rated 9 kW, fuel 0.90 EUR/kWh, profile \"test/giver\", {BEHIND} }}\n\
+         consumer rooms : load {{ on main, load 8 kW }}\n\
+         rule least in contract {{ limit engine to at least 2 kW }}\n"
+    );
+    assert_eq!(counts(&planned(&engine), "engine", &Attr::Power), [7; 3]);
+    let pack = format!(
+        "storage pack : battery {{ on main, capacity 40 kWh, charge up to 9 kW, discharge up to 9 kW, \
+         efficiency 90 % / 90 %, end free, profile \"test/pack\", {BEHIND} }}\n\
+         rule least in contract {{ limit pack.charge to at least 2 kW }}\n"
+    );
+    assert_eq!(counts(&planned(&pack), "pack", &Attr::Charge), [7; 3]);
+    let pump = format!(
+        "weather {{ source feed.weather, temperature -40 degC .. 60 degC }}\n\
+         feed weather {{ file \"w.csv\", time utc, stamp start, step 1 h, column temperature \"t\" degC }}\n\
+         zone hall {{ heat_capacity 1 kWh/K, heat_loss 1 kW/K, temperature 10 degC .. 30 degC in comfort }}\n\
+         consumer pump : heat_pump {{ on main, demand 0 kW .. 9 kW, heats hall, cop 3, profile \"test/taker\", {BEHIND} }}\n\
+         rule least in contract {{ limit pump to at least 2 kW }}\n"
+    );
+    assert_eq!(counts(&planned(&pump), "pump", &Attr::Power), [7; 3]);
+}
+
+#[test]
+fn where_something_else_gives_way_it_still_goes_up() {
+    let more = "consumer rooms : load { on main, load 2 kW }\n\
+         rule small in economy { limit utility.import to 3 kW }\n\
+         rule least in contract { limit fan to at least 2 kW }\n";
+    let plan = planned(&fan(more));
+    assert_eq!(counts(&plan, "fan", &Attr::Power), [7; 3]);
+    // a greatest power goes down to a step
+    let heavy = "rule deliver_much in economy { deliver 20 kWh to fan between 00:00 and 03:00 daily }\n\
+         rule most in contract { limit fan to at most 5 kW }\n";
+    let plan = planned(&fan(heavy));
+    assert_eq!(counts(&plan, "fan", &Attr::Power), [16; 3]);
+}
+
+#[test]
+fn a_total_of_several_goes_up_together() {
+    let fans: String = ["left", "right", "top"]
+        .map(|name| FAN.replace("consumer fan", &format!("consumer {name}")) + BEHIND + " }\n")
+        .concat();
+    let plan = planned(&format!(
+        "{fans}group fans = left, right, top\nrule least in contract {{ limit fans to at least 4 kW together }}\n"
+    ));
+    let counts: Vec<Vec<i64>> =
+        ["left", "right", "top"].map(|name| counts(&plan, name, &Attr::Power)).to_vec();
+    for t in 0..3 {
+        // 14 steps of 0.3 kW are the fewest that make 4 kW
+        assert_eq!(counts.iter().map(|device| device[t]).sum::<i64>(), 14, "{counts:?}");
+    }
+}
+
+#[test]
+fn bounds_without_a_step_between_them_are_named() {
+    let found = built(&fan("rule narrow in contract { limit fan between 2.2 kW and 2.3 kW }\n"));
+    let found = words(&found.plan().unwrap_err().findings);
+    assert!(found.contains("narrow"), "{found}");
+}
