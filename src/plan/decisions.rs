@@ -78,7 +78,7 @@ impl Rules<'_> {
         }
         let settled: BTreeMap<Instance, bool> = (self.active.iter())
             .filter(|((_, step), _)| *step == t)
-            .map(|((instance, _), form)| (*instance, form.settled(holds)))
+            .map(|((instance, _), form)| (*instance, form.value(&|_| false, holds)))
             .collect();
         self.evaluator.evaluate_as(env, &settled).without(&self.excluded)
     }

@@ -14,14 +14,15 @@ use super::{breaches, flows, money, reasons};
 use crate::bundle::profile::Identity;
 use crate::bundle::{
     Bundle, CommandSeries, Document, Expectation, ExpectedLevel, FollowingSeries, Gap, GroupSeries, Hash,
-    PlanDocument, Split, Status, Unmanaged, register_step, tool,
+    PlanDocument, Session, Split, Status, Unmanaged, register_step, tool,
 };
 use crate::calendar::Instant;
 use crate::ir::{Attr, Device, Family, Model, Need, Statement};
 use crate::quantity::Rat;
-use crate::verify::{self, Case, Miss, simulate};
+use crate::verify::{self, Case, Miss, Trajectory, simulate};
 
 /// Everything that a document is made from.
+#[derive(Clone, Copy)]
 pub(super) struct Facts<'f, 'k, 's, 'a> {
     pub(super) bundle: &'f Bundle,
     pub(super) known: &'f Known<'k>,
@@ -42,17 +43,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     let (commands, groups) = series(facts);
     let following = following(facts);
     let sessions = stays(known);
-    let trajectory = simulate(&Case {
-        site: known.site,
-        steps: &known.steps,
-        given: &known.on,
-        state: known.state,
-        sessions: &sessions,
-        commands: &commands,
-        groups: &groups,
-        following: &following,
-        steered: &facts.solved.model.scene.steered,
-    })?;
+    let trajectory = follows(facts, (&commands, &groups, &following), &sessions)?;
     let derived = trajectory.series(known.site, &following);
     let mut sums = money::of(known, &trajectory);
     money::close(&mut sums);
@@ -111,6 +102,26 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     if misses.is_empty() { Ok(document) } else { Err(misses) }
 }
 
+/// What the commands come to; `None` where they fit nothing.
+pub(super) fn trajectory(facts: &Facts<'_, '_, '_, '_>) -> Option<Trajectory> {
+    let (commands, groups) = series(facts);
+    follows(facts, (&commands, &groups, &following(facts)), &stays(facts.known)).ok()
+}
+
+/// Commands of single devices and of sets, and who keeps a meter.
+type Series<'t> = (&'t [CommandSeries], &'t [GroupSeries], &'t [FollowingSeries]);
+
+fn follows(
+    facts: &Facts<'_, '_, '_, '_>,
+    (commands, groups, following): Series<'_>,
+    sessions: &[Session],
+) -> Result<Trajectory, Vec<Miss>> {
+    let known = facts.known;
+    let (site, steps, given, state) = (known.site, &known.steps, &known.on, known.state);
+    let steered = &facts.solved.model.scene.steered;
+    simulate(&Case { site, steps, given, state, sessions, commands, groups, following, steered })
+}
+
 /// The document with what the verifier says of it: what it takes for granted and what nobody deciding
 /// costs; where rounding changed them, its breaches and reasons as `measured`.
 fn told(mut document: PlanDocument, told: verify::Told, measured: bool) -> PlanDocument {
@@ -137,8 +148,8 @@ fn model_cost(solved: &Solved<'_, '_>) -> f64 {
 }
 
 /// The vehicles' stays that meet the plan.
-fn stays(known: &Known<'_>) -> Vec<crate::bundle::Session> {
-    let meets = |s: &&crate::bundle::Session| s.arrival < known.until() && s.departure > known.from();
+fn stays(known: &Known<'_>) -> Vec<Session> {
+    let meets = |s: &&Session| s.arrival < known.until() && s.departure > known.from();
     known.inputs.sessions().iter().filter(meets).cloned().collect()
 }
 

@@ -1,19 +1,14 @@
 //! `plan`: from the documents to the document.
 
-use super::decisions::Rules;
-use super::forks::Overlays;
+use super::attempt::Work;
 use super::goals::{Gaps, Kind};
-use super::guard::Settled;
 use super::infeasible::{Conflict, Member};
 use super::model::Part;
 use super::prepare::{self, Known};
 use super::scene::Scene;
-use super::solve::{Failure, Solved, solve};
+use super::solve::{Failure, Solved};
 use super::solver::{SolverOptions, Stop, Watch};
-use super::{
-    bounds, decisions, document, effects, failsafe, forks, form, guard, measured, resting, rounding,
-    setpoint, steps, together, words,
-};
+use super::{bounds, decisions, document, effects, failsafe, form, setpoint, steps, words};
 use crate::bundle::{Bundle, PlanDocument, State};
 use crate::calendar::{Calendar, Instant};
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
@@ -67,14 +62,6 @@ impl From<Diagnostic> for PlanFailure {
 
 /// Seconds beyond which a plan is a study (planner.md 27).
 const STUDY_S: i64 = 7 * 86_400;
-/// How far conditions that the plan decides stay from their thresholds, as a multiple of what rounding moves
-/// them by, where no plan nearer to them survives it.
-const OPEN_MARGINS: [f64; 3] = [0.0, 1.0, 4.0];
-/// How often limits are tightened and the plan made again, where rounding breaks one.
-const TIGHTENINGS: usize = 3;
-/// The share of the target gap that the search among open conditions may leave; what is left of it is
-/// for the plan once they are settled.
-const OPEN_SHARE: f64 = 0.75;
 /// The target gap, currency: at most this may be lost by rounding each device by itself.
 const FINE: f64 = 0.01;
 /// The same as a share of what the fixed needs would cost from the grid.
@@ -167,172 +154,12 @@ pub fn plan_watched(
         expires: options.expires,
     };
     if site.rules.is_empty() {
-        return work.plan(None);
+        return work.bare();
     }
     effects::refuse(site)?;
     form::refuse_bounds(site)?;
     let rules = decisions::read(&known)?;
-    let mut first: Option<PlanFailure> = None;
-    for margin in OPEN_MARGINS {
-        work.scene.open_margin = margin;
-        let settled = match settle(&known, &rules, &work.scene, gaps, &work.solver) {
-            Ok(settled) => settled,
-            Err(failure) => return Err(first.unwrap_or(failure)),
-        };
-        match work.plan(Some((&rules, &settled))) {
-            Err(failure) if !settled.keeps.is_empty() && (failure.infeasible || failure.rounding) => {
-                first.get_or_insert(failure);
-            }
-            made => return made,
-        }
-    }
-    Err(first.unwrap_or_else(|| Diagnostics::new().into()))
-}
-
-/// What every attempt at a plan starts from.
-struct Work<'w, 'k> {
-    watch: &'w dyn Watch,
-    bundle: &'w Bundle,
-    known: &'w Known<'k>,
-    scene: Scene<'k>,
-    gaps: Gaps,
-    fine: f64,
-    study: bool,
-    solver: SolverOptions<'w>,
-    expires: Option<Instant>,
-}
-
-impl Work<'_, '_> {
-    /// One attempt, under the rules as they are settled.
-    fn plan(&self, rules: Option<(&Rules<'_>, &Settled)>) -> Result<PlanDocument, PlanFailure> {
-        let (known, gaps, solver) = (self.known, self.gaps, &self.solver);
-        // what the search among open conditions left of the target gap
-        let left_open = rules.map_or(0.0, |(_, settled)| settled.gap);
-        let searched = (gaps.money - left_open).max((1.0 - OPEN_SHARE) * gaps.money);
-        let mut scene = self.scene.clone();
-        let mut told = effects::Told::default();
-        if let Some((rules, settled)) = rules {
-            let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
-            measured::refuse_lost(known, &decisions)?;
-            told = effects::apply(known, &mut scene, &decisions, &Overlays::default())?;
-            guard::keep(&mut scene, settled);
-        }
-        resting::rest(known, &mut scene);
-        let mut rounds = 0;
-        let mut missed = Vec::new();
-        loop {
-            let mut solved = match solve(&scene, Gaps { money: searched, ..gaps }, solver) {
-                Ok(solved) => solved,
-                // a plan exists: only none as far within its limits as rounding would need
-                Err(Failure::Infeasible(_)) if rounds > 0 => return Err(rounding_failure(known, &missed)),
-                Err(other) => return Err(failure(known, other)),
-            };
-            if let Some(floor) = rules.and_then(|(_, settled)| settled.floor) {
-                bound_by(&mut solved, left_open, floor);
-            }
-            self.watch.doing("rounding to registers and verifying");
-            let commands = rounding::commands(known, &solved);
-            let assemble = |commands: &[rounding::Command]| {
-                document::assemble(&document::Facts {
-                    bundle: self.bundle,
-                    known,
-                    solved: &solved,
-                    commands,
-                    told: &told,
-                    gaps,
-                    study: self.study,
-                    expires: self.expires,
-                })
-            };
-            let made = match assemble(&commands) {
-                Ok(document) if lost(&document) <= self.fine && crossed(&solved, &document).is_none() => {
-                    Ok(document)
-                }
-                alone => {
-                    let paid = alone.as_ref().ok().and_then(|document| crossed(&solved, document));
-                    let gap = paid.map_or(self.fine, |paid| self.fine.min(paid)) / 2.0;
-                    match together::rounded(&solved, &commands, gap, solver)
-                        .map(|commands| assemble(&commands))
-                    {
-                        Some(Ok(together)) => match alone {
-                            Ok(alone) if alone.money.plan_cost <= together.money.plan_cost => Ok(alone),
-                            _ => Ok(together),
-                        },
-                        _ => alone,
-                    }
-                }
-            };
-            match made {
-                Ok(document) => return Ok(document),
-                Err(misses) => {
-                    let margins = document::tighter(&misses, &scene.margins);
-                    drop(solved);
-                    rounds += 1;
-                    let moves = guard::may_move(&scene);
-                    if rounds > TIGHTENINGS || (margins == scene.margins && !moves) {
-                        return Err(rounding_failure(known, &misses));
-                    }
-                    scene.margins = margins;
-                    if moves {
-                        scene.keep_margin = (scene.keep_margin * 4.0).max(1.0);
-                    }
-                    missed = misses;
-                }
-            }
-        }
-    }
-}
-
-/// Which of the conditions that the plan decides hold in the best plan.
-fn settle(
-    known: &Known<'_>,
-    rules: &Rules<'_>,
-    scene: &Scene<'_>,
-    gaps: Gaps,
-    solver: &SolverOptions<'_>,
-) -> Result<Settled, PlanFailure> {
-    if rules.indicators.is_empty() {
-        return Ok(Settled::default());
-    }
-    let overlays = forks::overlays(known, rules)?;
-    let mut open = scene.clone();
-    open.indicators.clone_from(&rules.indicators);
-    open.forks.clone_from(&overlays.forks);
-    effects::apply(known, &mut open, &rules.all(&|_| false), &overlays)?;
-    resting::rest(known, &mut open);
-    let gaps = Gaps { tie_break: false, money: OPEN_SHARE * gaps.money, ..gaps };
-    let solved = solve(&open, gaps, solver).map_err(|f| failure(known, f))?;
-    Ok(guard::settled(&solved))
-}
-
-/// Makes the bound of a plan's money that of all plans, however the open conditions come out: what the
-/// search among them proved, `floor`. The plan that settled them lies at most `left` above it, and this one
-/// at most its own gap above that; where it is nearer than both, it is as near as it is.
-fn bound_by(solved: &mut Solved<'_, '_>, left: f64, floor: f64) {
-    let constant: f64 = solved.model.constant.values().sum();
-    let Some(place) = solved.kinds.iter().position(|kind| *kind == Kind::Money) else { return };
-    let Some(level) = solved.climb.levels.get_mut(place) else { return };
-    level.bound = (level.bound - left).max((floor - constant).min(level.optimum));
-}
-
-/// What rounding costs, currency.
-fn lost(document: &PlanDocument) -> f64 {
-    let model = document.money.model_cost.as_ref().map_or(0.0, Rat::to_f64);
-    document.money.plan_cost.to_f64() - model
-}
-
-/// What rounding pays for demand charges of which the optimum pays nothing: for peaks above those that
-/// are paid for already, currency.
-fn crossed(solved: &Solved<'_, '_>, document: &PlanDocument) -> Option<f64> {
-    let excess = |(part, col, _): &&(Part, super::solver::Col, f64)| {
-        *part == Part::Demand && solved.climb.x.get(col.index()).is_some_and(|kw| *kw > 1e-9)
-    };
-    let charged = solved.model.money.iter().filter(excess).count();
-    let paid = document.money.demand.iter().map(|charge| charge.decided.to_f64()).filter(|paid| *paid > 0.0);
-    let mut paid: Vec<f64> = paid.collect();
-    paid.sort_by(f64::total_cmp);
-    let crossed = paid.len().saturating_sub(charged);
-    (crossed > 0).then(|| paid.iter().take(crossed).sum())
+    work.under(&rules)
 }
 
 fn unhonoured(site: &Site) -> Result<(), PlanFailure> {
@@ -362,7 +189,7 @@ fn gaps(site: &Site, scene: &Scene<'_>, study: bool) -> Gaps {
     Gaps { money: money.max(ratio * document::gross_needs(scene)), tie_break: !study, switched: !study }
 }
 
-fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
+pub(super) fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {
     let site = known.site;
     match failure {
         Failure::Infeasible(conflict) => infeasible(known, &conflict),
@@ -463,20 +290,6 @@ fn infeasible(known: &Known<'_>, conflict: &Conflict) -> PlanFailure {
         finding = finding.help(format!("{what}: {}", words::relax(known, member)));
     }
     PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true, rounding: false }
-}
-
-fn rounding_failure(known: &Known<'_>, misses: &[crate::verify::Miss]) -> PlanFailure {
-    // a draft's own words are made good by the verifier, once what it does holds
-    let does: Vec<&crate::verify::Miss> = misses.iter().filter(|miss| !miss.said).collect();
-    let told = if does.is_empty() { misses.iter().collect() } else { does };
-    let span = told.first().and_then(|m| m.span).unwrap_or(known.site.span);
-    let mut finding =
-        Diagnostic::error(codes::ROUNDING, span, "no plan survives rounding to what registers can hold");
-    for miss in told.into_iter().take(5) {
-        finding = finding.because(miss.finding(&known.steps, |at| known.calendar.show(at)).message);
-    }
-    let finding = finding.help("loosen the limit by a register step, or give the device a finer register");
-    PlanFailure { rounding: true, ..finding.into() }
 }
 
 /// Money of a solution by part, currency.

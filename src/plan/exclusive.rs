@@ -2,6 +2,7 @@
 //! both ways of a link, heat and cool. Binaries are added only for steps in which both sides of a
 //! pair came out above zero.
 
+use super::model::{Aff, Builder};
 use super::solver::{Col, Program};
 
 /// Both sides above this, kW, is a clash. Far below one register step, so that no rounding can make
@@ -15,6 +16,25 @@ pub(super) struct Pair {
     pub(super) a: Col,
     /// The other.
     pub(super) b: Col,
+}
+
+/// Keeps two directions of one thing apart. A direction that is told to run at one power has no column:
+/// it rules the other out.
+pub(super) fn apart(b: &mut Builder<'_, '_>, one: &Aff, other: &Aff) {
+    let sides = [one, other].map(|power| match power.terms.as_slice() {
+        [] => None,
+        [(col, factor)] if power.constant == 0.0 && *factor > 0.0 => Some(*col),
+        _ => super::semicontinuous::as_column(b, power.clone()).column(),
+    });
+    let runs = [one, other].map(|power| power.terms.is_empty() && power.constant > 0.0);
+    match (sides, runs) {
+        ([Some(a), Some(other)], _) => b.pairs.push(Pair { a, b: other }),
+        ([None, Some(idle)], [true, _]) | ([Some(idle), None], [_, true]) => {
+            b.program.narrow(idle, f64::NEG_INFINITY, 0.0);
+        }
+        (_, [true, true]) => b.program.contradict(),
+        _ => {}
+    }
 }
 
 /// Whether both sides of a pair run at `x`.

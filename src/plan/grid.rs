@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::exclusive::Pair;
 use super::families::Asks;
 use super::model::{Aff, Builder, Part};
 use super::scene::{Owner, What};
@@ -53,9 +52,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
         };
         b.emissions.extend(import.terms.iter().map(|(c, v)| (*c, v * hours * kg)));
         b.imported.extend(import.terms.iter().map(|(c, v)| (*c, v * hours)));
-        if let (Some(a), Some(b_col)) = (first(import), first(export)) {
-            b.pairs.push(Pair { a, b: b_col });
-        }
+        super::exclusive::apart(b, import, export);
         imports.push(import.clone());
         exports.push(export.clone());
     }
@@ -88,9 +85,4 @@ fn keep_away(b: &mut Builder<'_, '_>, owner: Owner, power: &Aff, (none, margin):
     if margin > 0.0 && b.range(none).1 <= 0.0 && b.range(power).1 > 2.0 * margin {
         b.hold(owner, power, margin, f64::INFINITY);
     }
-}
-
-/// The column that carries a direction's power.
-pub(super) fn first(aff: &Aff) -> Option<super::solver::Col> {
-    aff.terms.first().map(|(col, _)| *col)
 }

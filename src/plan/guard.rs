@@ -2,15 +2,14 @@
 //! what a rule's condition is worth, and the patterns in which rules that meet can be active.
 //!
 //! The plan is made twice: first with the guards open, to find which of them hold in the best plan;
-//! then with the rules as they are settled, and every comparison kept on its side. All that comes
-//! after - rounding, reasons, the document - then sees ordinary rules.
+//! then with the rules as they are [settled](super::settled).
 
 use super::form::{Atom, Form, Indicator};
 use super::measured::Read;
 use super::model::{Aff, Builder, Mode};
-use super::reach::{is_commanded, reach};
-use super::scene::{Keep, Owner, Pieces, Scene, What};
-use super::solve::Solved;
+use super::reach::reach;
+use super::scene::{Owner, Pieces, Scene, What};
+use super::settled::place;
 use crate::bundle::register_step;
 use crate::ir::{Attr, Cmp, Device, Model};
 
@@ -22,14 +21,14 @@ const STEP: f64 = 1e-3;
 
 /// What a comparison asks of its sum.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Side {
+pub(super) enum Side {
     /// It holds from the first value up; the other is the greatest at which it does not.
     Above(f64, f64),
     /// It holds from the first value down; the other is the least at which it does not.
     Below(f64, f64),
 }
 
-fn side(scene: &Scene<'_>, atom: &Atom) -> Side {
+pub(super) fn side(scene: &Scene<'_>, atom: &Atom) -> Side {
     if let [(_, Read::On(device))] = atom.terms.as_slice() {
         let step = scene.site.family(device.family).map_or(BEYOND, |family| {
             let attr = if matches!(family.model, Model::Store(_)) { Attr::Charge } else { Attr::Power };
@@ -139,8 +138,7 @@ pub(super) fn close(b: &mut Builder<'_, '_>) {
     }
     for keep in &b.scene.keeps {
         let Some(sum) = value(b, &keep.atom) else { continue };
-        let moves = b.scene.keep_margin > 0.0 && place(b.scene, &keep.atom).is_none();
-        let margin = if moves { b.scene.keep_margin * reach(b.scene, &keep.atom) } else { 0.0 };
+        let margin = if keep.margin > 0.0 { keep.margin * reach(b.scene, &keep.atom) } else { 0.0 };
         let (least, most) = b.range(&sum);
         let (lo, hi) = (keep.lo + margin, keep.hi - margin);
         match net(b, &keep.atom, &sum) {
@@ -338,76 +336,6 @@ fn net(b: &Builder<'_, '_>, atom: &Atom, sum: &Aff) -> Option<Aff> {
 
 fn sum_of(a: &Aff, b: &Aff) -> Aff {
     sum([a, b].into_iter())
-}
-
-/// How the open conditions came out.
-#[derive(Debug, Default)]
-pub(super) struct Settled {
-    /// Which conditions hold.
-    pub(super) holds: Vec<bool>,
-    /// The comparisons, each on its side.
-    pub(super) keeps: Vec<Keep>,
-    /// How far the money of the plan that settled them may lie above the best, currency.
-    pub(super) gap: f64,
-    /// The least that the money of any plan can come to, currency; `None` where nothing was open.
-    pub(super) floor: Option<f64>,
-}
-
-/// Reads a plan made with open guards.
-pub(super) fn settled(solved: &Solved<'_, '_>) -> Settled {
-    let x = &solved.climb.x;
-    let model = &solved.model;
-    let truth = |aff: &Aff| aff.value(x) > 0.5;
-    let holds = model.holds.iter().map(|col| truth(&Aff::of(*col))).collect();
-    let keeps = (model.literals.iter())
-        .map(|(owner, atom, literal)| {
-            let (lo, hi) = match (side(model.scene, atom), truth(literal)) {
-                (Side::Above(from, _), true) | (Side::Below(_, from), false) => (from, f64::INFINITY),
-                (Side::Above(_, to), false) | (Side::Below(to, _), true) => (f64::NEG_INFINITY, to),
-            };
-            Keep { owner: *owner, atom: atom.clone(), lo, hi }
-        })
-        .collect();
-    Settled { holds, keeps, gap: super::entry::gap(solved), floor: Some(super::entry::floor(solved)) }
-}
-
-/// Puts what was settled into a scene: the rows that keep it, and the sets that rounding stays in.
-pub(super) fn keep(scene: &mut Scene<'_>, settled: &Settled) {
-    for keep in &settled.keeps {
-        let [(factor, _)] = keep.atom.terms.as_slice() else { continue };
-        let (a, b) = ((keep.lo - keep.atom.constant) / factor, (keep.hi - keep.atom.constant) / factor);
-        let (lo, hi) = (a.min(b), a.max(b));
-        let Some((device, attr, t)) = place(scene, &keep.atom) else { continue };
-        let steps = scene.len();
-        let physical = scene.physical(device, &attr);
-        let series = scene.sets.entry(What::Device(device, attr)).or_insert_with(|| vec![physical; steps]);
-        if let Some(slot) = series.get_mut(t) {
-            let cut: Pieces =
-                (slot.iter()).map(|(l, h)| (l.max(lo), h.min(hi))).filter(|(l, h)| l <= h).collect();
-            if !cut.is_empty() {
-                *slot = cut;
-            }
-        }
-    }
-    scene.keeps.clone_from(&settled.keeps);
-}
-
-/// The attribute and the step whose set keeps a comparison through rounding; `None` where what is
-/// compared follows from several commands.
-fn place(scene: &Scene<'_>, atom: &Atom) -> Option<(Device, Attr, usize)> {
-    let [(_, read)] = atom.terms.as_slice() else { return None };
-    let (device, attr, t) = match read {
-        Read::Level(device) => (*device, Attr::ChargeLevel, atom.at.checked_sub(1)?),
-        Read::Flow(device, attr) => (*device, attr.clone(), atom.at),
-        Read::On(device) => (*device, Attr::Power, atom.at),
-        Read::Temperature(_) => return None,
-    };
-    is_commanded(scene.site, device, &attr).then_some((device, attr, t))
-}
-
-/// Whether rounding may move a comparison that has to stay on its side.
-pub(super) fn may_move(scene: &Scene<'_>) -> bool {
-    scene.keeps.iter().any(|keep| place(scene, &keep.atom).is_none())
 }
 
 impl Builder<'_, '_> {

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod ahead;
+mod attempt;
 mod bounds;
 mod breaches;
 mod budget;
@@ -47,6 +48,7 @@ mod rules;
 mod scene;
 mod semicontinuous;
 mod setpoint;
+mod settled;
 mod solve;
 mod solver;
 mod steps;
@@ -58,6 +60,7 @@ mod thermal;
 mod together;
 mod vehicle;
 mod words;
+mod worth;
 mod zone;
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Links between buses, bus limits and phase limits (planner.md 3, 8).
 
-use super::exclusive::Pair;
-use super::grid::first;
 use super::model::{Aff, Builder, Part};
 use super::scene::Owner;
 use crate::ir::{Attr, Family, Model, Role, Statement};
@@ -26,9 +24,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
                 b.inject(Some(link.from), t, &back.clone().times(eta));
                 b.pay(Part::Wear, &back, hours * link.wear.1.to_f64());
                 b.calm(0, t, &back, 1.0);
-                if let (Some(a), Some(other)) = (first(&there), first(&back)) {
-                    b.pairs.push(Pair { a, b: other });
-                }
+                super::exclusive::apart(b, &there, &back);
                 back
             } else {
                 Aff::fixed(0.0)

@@ -318,10 +318,14 @@ pub(super) struct Keep {
     pub(super) owner: Owner,
     /// What is compared.
     pub(super) atom: Atom,
+    /// Whether it holds.
+    pub(super) truth: bool,
     /// Least value of its sum.
     pub(super) lo: f64,
     /// Greatest value of its sum.
     pub(super) hi: f64,
+    /// How far it stays from its threshold, as a multiple of what rounding moves it by.
+    pub(super) margin: f64,
 }
 
 /// A step in which a device keeps a grid's meter at a target.
@@ -417,10 +421,8 @@ pub(super) struct Scene<'a> {
     pub(super) forked: BTreeMap<What, Forked>,
     /// Comparisons of decided quantities that are settled.
     pub(super) keeps: Vec<Keep>,
-    /// How far those that rounding may move stay from their threshold, as a multiple of what it
-    /// moves them by.
-    pub(super) keep_margin: f64,
-    /// How far they stay from it already while the plan decides their side, likewise.
+    /// How far comparisons that rounding may move stay from their threshold while the plan decides their
+    /// side, as a multiple of what it moves them by.
     pub(super) open_margin: f64,
 }
 
@@ -464,7 +466,6 @@ impl<'a> Scene<'a> {
             forks: Vec::new(),
             forked: BTreeMap::new(),
             keeps: Vec::new(),
-            keep_margin: 0.0,
             open_margin: 0.0,
         }
     }

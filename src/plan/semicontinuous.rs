@@ -37,6 +37,11 @@ pub(super) fn column(b: &mut Builder<'_, '_>, pieces: &[(f64, f64)], count: f64)
 }
 
 /// A sum as one column, so that other directions may exclude it.
+pub(super) fn as_column(b: &mut Builder<'_, '_>, sum: Aff) -> Aff {
+    let (_, most) = b.range(&sum);
+    one(b, sum, most)
+}
+
 fn one(b: &mut Builder<'_, '_>, sum: Aff, most: f64) -> Aff {
     let (least, _) = b.range(&sum);
     let col = b.program.col(least.min(0.0), most);

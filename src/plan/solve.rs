@@ -3,7 +3,7 @@
 
 use super::goals::{self, Gaps, Kind};
 use super::infeasible::{self, Conflict};
-use super::levels::{Climb, Fall, climb};
+use super::levels::{Climb, Fall, Level, climb};
 use super::model::{Builder, Mode, Unit};
 use super::scene::Scene;
 use super::solver::{SolverOptions, Stop};
@@ -21,6 +21,8 @@ pub(super) struct Solved<'s, 'a> {
     pub(super) climb: Climb,
     /// What its levels were.
     pub(super) kinds: Vec<Kind>,
+    /// What they minimised.
+    pub(super) levels: Vec<Level>,
 }
 
 impl Solved<'_, '_> {
@@ -28,6 +30,12 @@ impl Solved<'_, '_> {
     pub(super) fn level(&self, kind: Kind) -> Option<&super::levels::Reached> {
         let place = self.kinds.iter().position(|k| *k == kind)?;
         self.climb.levels.get(place)
+    }
+
+    /// The levels that are breaches, from the top.
+    pub(super) fn breached(&self) -> impl Iterator<Item = (Kind, &Level)> {
+        let breaks = |kind: &Kind| matches!(kind, Kind::Initial(_) | Kind::Class(_) | Kind::Preference(_));
+        self.kinds.iter().copied().zip(&self.levels).filter(move |(kind, _)| breaks(kind))
     }
 }
 
@@ -92,7 +100,7 @@ fn attempt<'s, 'a>(
         _ => None,
     };
     let climb = climb(&model.program, &levels, &pairs, start.as_deref(), options)?;
-    Ok(Solved { model, climb, kinds })
+    Ok(Solved { model, climb, kinds, levels })
 }
 
 /// The first declaration that is on or off by decision.

@@ -1,8 +1,6 @@
 //! Batteries: `level' = level (1 - s)^h + eta_c charge h - discharge h / eta_d` (planner.md 3).
 
-use super::exclusive::Pair;
 use super::families::Asks;
-use super::grid::first;
 use super::model::{Aff, Breach, Builder, Part};
 use super::scene::{Owner, What};
 use crate::ir::{Attr, Family, Model, SAFETY, Statement};
@@ -69,9 +67,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
         b.calm(unit, t, &discharge, 1.0);
         b.pay(Part::Wear, &discharge, hours * store.wear.to_f64());
         b.pay(Part::Wear, &charge, hours * store.wear_charge.to_f64());
-        if let (Some(a), Some(other)) = (first(&charge), first(&discharge)) {
-            b.pairs.push(Pair { a, b: other });
-        }
+        super::exclusive::apart(b, &charge, &discharge);
         before = level.clone();
         charges.push(charge);
         discharges.push(discharge);

@@ -6,7 +6,7 @@ use super::exclusive;
 use super::rounding::Command;
 use super::setpoint::{Aim, Does, Track, Way, columns};
 use super::solve::Solved;
-use super::solver::{Col, Outcome, Program, Session, SolverOptions};
+use super::solver::{Col, Outcome, Program, Session, Solution, SolverOptions};
 use super::thermal::FREEZING;
 use crate::bundle::CommandForm;
 use crate::ir::{Attr, Model, Need};
@@ -20,8 +20,6 @@ const ROOM: f64 = 20.0;
 const MOST: usize = 4_000;
 /// Most nodes of the search: a limit on work that repeats.
 const NODES: i32 = 10;
-/// Currency for each unit of a breach that cannot be avoided.
-const BREACH: f64 = 1e4;
 /// How many register steps a setpoint may move from the optimum's temperature.
 const DEGREES: i64 = 4;
 /// A setpoint of a step.
@@ -50,8 +48,7 @@ pub(super) fn rounded(
     let mut program = model.program.clone();
     program.fix_integers(x);
     exclusive::pin(&mut program, &model.pairs, x);
-    let objective = model.money.iter().map(|(_, col, v)| (*col, *v)).collect();
-    let mut work = Work { solved, program, wholes: Vec::new(), told: Vec::new(), objective };
+    let mut work = Work { solved, program, wholes: Vec::new(), told: Vec::new() };
     work.breaches();
     work.ends(alone);
     let powers = |attr: &Attr| !matches!(attr, Attr::On | Attr::Setpoint);
@@ -66,9 +63,14 @@ pub(super) fn rounded(
         }
     }
     let options = SolverOptions { gap, nodes: NODES, share: 0.0, ..*options };
-    let Outcome::Solved(found) = Session::new(&work.program, &work.objective, &options)?.solve() else {
-        return None;
-    };
+    for (_, level) in solved.breached().filter(|(_, level)| level.value(x) > ZERO) {
+        let tier = SolverOptions { gap: level.gap, ..options };
+        let least = solve(&work.program, &level.objective, &tier)?;
+        let value = level.value(&least.x);
+        work.program.at_most(level.objective.iter().copied(), value + level.gap);
+    }
+    let objective: Vec<(Col, f64)> = model.money.iter().map(|(_, col, v)| (*col, *v)).collect();
+    let found = solve(&work.program, &objective, &options)?;
     let mut commands = alone.to_vec();
     for whole in &work.wholes {
         let slot = commands.get_mut(whole.command).and_then(|c| c.counts.get_mut(whole.step));
@@ -102,22 +104,26 @@ pub(super) fn rounded(
     Some(commands)
 }
 
+fn solve(program: &Program, objective: &[(Col, f64)], options: &SolverOptions<'_>) -> Option<Solution> {
+    match Session::new(program, objective, options)?.solve() {
+        Outcome::Solved(found) => Some(found),
+        _ => None,
+    }
+}
+
 struct Work<'w, 's, 'a> {
     solved: &'w Solved<'s, 'a>,
     program: Program,
     wholes: Vec<Whole>,
     told: Vec<Told>,
-    objective: Vec<(Col, f64)>,
 }
 
 impl Work<'_, '_, '_> {
-    /// Breaches stay at what they are, or as near to it as whole counts allow.
+    /// What the optimum does not break stays whole; the rest is minimised anew, level by level.
     fn breaches(&mut self) {
         for breach in &self.solved.model.breaches {
             let at = self.solved.climb.x.get(breach.col.index()).copied().unwrap_or(0.0);
-            if at > ZERO {
-                self.objective.push((breach.col, BREACH * breach.weight));
-            } else {
+            if at <= ZERO {
                 let (lower, _) = self.program.bounds(breach.col);
                 self.program.set_bounds(breach.col, lower, at.max(lower).max(0.0));
             }

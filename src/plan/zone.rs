@@ -1,7 +1,6 @@
 //! Zones of one resistance and one capacity (planner.md 5), and what a thermostat does not leave open:
 //! machines that run together, and the dead band of its setpoint.
 
-use super::exclusive::Pair;
 use super::families::Asks;
 use super::model::{Aff, Breach, Builder, Mode};
 use super::scene::{Owner, What};
@@ -27,11 +26,10 @@ fn one(b: &mut Builder<'_, '_>, asks: &Asks<'_>, zone: &Zone) {
     for t in 0..b.scene.len() {
         for heat in machines.iter().filter(|m| m.heats) {
             for cool in machines.iter().filter(|m| !m.heats) {
-                let side = |m: &Machine| {
-                    b.attrs.get(&(m.unit, Attr::Power)).and_then(|p| p.get(t)).and_then(Aff::column)
-                };
-                if let (Some(a), Some(other)) = (side(heat), side(cool)) {
-                    b.pairs.push(Pair { a, b: other });
+                let [heat, cool] =
+                    [heat, cool].map(|m| b.attrs.get(&(m.unit, Attr::Power)).and_then(|p| p.get(t)).cloned());
+                if let (Some(heat), Some(cool)) = (heat, cool) {
+                    super::exclusive::apart(b, &heat, &cool);
                 }
             }
         }
@@ -139,7 +137,7 @@ fn between(
             let past = b.program.col(0.0, beyond);
             let row = state.terms.iter().map(|(col, v)| (*col, sign * v)).chain([(past, -1.0)]);
             b.program.at_most(row, sign * (edge - state.constant));
-            b.pairs.push(Pair { a: power, b: past });
+            b.pairs.push(super::exclusive::Pair { a: power, b: past });
         }
     }
 }

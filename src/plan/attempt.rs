@@ -1,0 +1,293 @@
+//! Attempts at a plan: the optimum rounded to registers and verified, its limits tightened by what that
+//! missed, and made again (planner.md 20). Where the plan decides guards, rounding may turn one over:
+//! then it is made with the guards as they came out, and with guards kept further from their thresholds,
+//! until one is worth what the search among the guards promised; else the best of them is taken.
+
+use super::decisions::Rules;
+use super::document::{self, Facts};
+use super::entry::{PlanFailure, failure, floor, gap};
+use super::forks::Overlays;
+use super::goals::{Gaps, Kind};
+use super::model::Part;
+use super::prepare::Known;
+use super::scene::Scene;
+use super::settled::{self, Settled};
+use super::solve::{Failure, Solved, solve};
+use super::solver::{SolverOptions, Watch};
+use super::worth::Worth;
+use super::{effects, forks, measured, resting, rounding, together};
+use crate::bundle::{Bundle, PlanDocument};
+use crate::calendar::Instant;
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::quantity::Rat;
+use crate::verify::Miss;
+
+/// How far conditions that the plan decides stay from their thresholds, as a multiple of what rounding moves
+/// them by, where no plan nearer to them survives it.
+const OPEN_MARGINS: [f64; 3] = [0.0, 1.0, 4.0];
+/// How often a plan is made again with its conditions as they came out.
+const CAME_OUT: usize = 2;
+/// How often limits are tightened and the plan made again, where rounding breaks one.
+const TIGHTENINGS: usize = 3;
+/// The share of the target gap that the search among open conditions may leave; what is left of it is
+/// for the plan once they are settled.
+const OPEN_SHARE: f64 = 0.75;
+
+/// What every attempt at a plan starts from.
+pub(super) struct Work<'w, 'k> {
+    pub(super) watch: &'w dyn Watch,
+    pub(super) bundle: &'w Bundle,
+    pub(super) known: &'w Known<'k>,
+    pub(super) scene: Scene<'k>,
+    pub(super) gaps: Gaps,
+    /// Currency: at most this may be lost by rounding each device by itself.
+    pub(super) fine: f64,
+    pub(super) study: bool,
+    pub(super) solver: SolverOptions<'w>,
+    pub(super) expires: Option<Instant>,
+}
+
+/// The search among open conditions.
+struct Search {
+    settled: Settled,
+    worth: Worth,
+    /// How far the money of its plan may lie above the best, currency.
+    gap: f64,
+    /// The least that the money of any plan can come to, currency.
+    floor: f64,
+}
+
+/// The rules of an attempt.
+#[derive(Clone, Copy)]
+struct Under<'u, 'k> {
+    rules: &'u Rules<'k>,
+    settled: &'u Settled,
+    /// What the search among the conditions proved, and how far from that these may lead.
+    floor: Option<(f64, f64)>,
+}
+
+/// One attempt.
+struct Made {
+    made: Result<(PlanDocument, Worth), PlanFailure>,
+    /// Whether limits had to be tightened.
+    tightened: bool,
+    /// The conditions as they came out at first, where rounding turned one over.
+    turned: Option<Settled>,
+}
+
+impl Work<'_, '_> {
+    /// The plan without rules.
+    pub(super) fn bare(&self) -> Result<PlanDocument, PlanFailure> {
+        self.attempt(None).made.map(|(document, _)| document)
+    }
+
+    /// The plan under rules.
+    pub(super) fn under(&mut self, rules: &Rules<'_>) -> Result<PlanDocument, PlanFailure> {
+        if rules.indicators.is_empty() {
+            let settled = Settled::default();
+            let under = Under { rules, settled: &settled, floor: None };
+            return self.attempt(Some(under)).made.map(|(document, _)| document);
+        }
+        let mut first: Option<PlanFailure> = None;
+        let mut best: Option<(PlanDocument, Worth)> = None;
+        let mut promised: Option<(f64, Worth)> = None;
+        let mut tried: Vec<Settled> = Vec::new();
+        for margin in OPEN_MARGINS {
+            self.scene.open_margin = margin;
+            let search = match self.search(rules) {
+                Ok(search) => search,
+                Err(failure) if best.is_none() => return Err(first.unwrap_or(failure)),
+                Err(_) => break,
+            };
+            self.scene.open_margin = 0.0;
+            // what keeps away from thresholds bounds nothing but itself
+            let (floor, worth) = promised.get_or_insert((search.floor, search.worth));
+            let gap = if margin > 0.0 { f64::INFINITY } else { search.gap };
+            let mut next = Some((search.settled, gap));
+            for _ in 0..=CAME_OUT {
+                let Some((settled, gap)) = next.take().filter(|(settled, _)| !tried.contains(settled)) else {
+                    break;
+                };
+                let under = Under { rules, settled: &settled, floor: Some((*floor, gap)) };
+                let Made { made, tightened, turned } = self.attempt(Some(under));
+                match made {
+                    Ok((document, own)) => {
+                        let near = self.gaps.money + self.fine;
+                        if settled.keeps.is_empty() || !tightened || !own.is_below(worth, near) {
+                            return Ok(document);
+                        }
+                        if best.as_ref().is_none_or(|(_, best)| best.is_below(&own, 0.0)) {
+                            best = Some((document, own));
+                        }
+                    }
+                    Err(failure) if !settled.keeps.is_empty() && (failure.infeasible || failure.rounding) => {
+                        first.get_or_insert(failure);
+                    }
+                    Err(failure) => return Err(failure),
+                }
+                tried.push(settled);
+                next = turned.map(|settled| (settled, f64::INFINITY));
+            }
+        }
+        match best {
+            Some((document, _)) => Ok(document),
+            None => Err(first.unwrap_or_else(|| Diagnostics::new().into())),
+        }
+    }
+
+    /// Which of the conditions that the plan decides hold in the best plan.
+    fn search(&self, rules: &Rules<'_>) -> Result<Search, PlanFailure> {
+        let known = self.known;
+        let overlays = forks::overlays(known, rules)?;
+        let mut open = self.scene.clone();
+        open.indicators.clone_from(&rules.indicators);
+        open.forks.clone_from(&overlays.forks);
+        effects::apply(known, &mut open, &rules.all(&|_| false), &overlays)?;
+        resting::rest(known, &mut open);
+        let gaps = Gaps { tie_break: false, money: OPEN_SHARE * self.gaps.money, ..self.gaps };
+        let solved = solve(&open, gaps, &self.solver).map_err(|f| failure(known, f))?;
+        let settled = settled::settled(&solved);
+        Ok(Search { settled, worth: Worth::of(&solved), gap: gap(&solved), floor: floor(&solved) })
+    }
+
+    /// One attempt, under the rules as they are settled.
+    fn attempt(&self, rules: Option<Under<'_, '_>>) -> Made {
+        let mut tightened = false;
+        let mut turned = None;
+        let made = self.settled(rules, &mut tightened, &mut turned);
+        Made { made, tightened, turned }
+    }
+
+    fn settled(
+        &self,
+        rules: Option<Under<'_, '_>>,
+        tightened: &mut bool,
+        turned: &mut Option<Settled>,
+    ) -> Result<(PlanDocument, Worth), PlanFailure> {
+        let (known, gaps, solver) = (self.known, self.gaps, &self.solver);
+        // what the search among open conditions left of the target gap
+        let proven = rules.and_then(|under| under.floor);
+        let left_open = proven.map_or(0.0, |(_, left)| left);
+        let searched = (gaps.money - left_open).max((1.0 - OPEN_SHARE) * gaps.money);
+        let mut scene = self.scene.clone();
+        let mut told = effects::Told::default();
+        if let Some(Under { rules, settled, .. }) = rules {
+            let decisions = rules.all(&|condition| settled.holds.get(condition).copied().unwrap_or(false));
+            measured::refuse_lost(known, &decisions)?;
+            told = effects::apply(known, &mut scene, &decisions, &Overlays::default())?;
+            settled::keep(&mut scene, settled);
+        }
+        resting::rest(known, &mut scene);
+        let mut rounds = 0;
+        let mut missed = Vec::new();
+        loop {
+            let mut solved = match solve(&scene, Gaps { money: searched, ..gaps }, solver) {
+                Ok(solved) => solved,
+                // a plan exists: only none as far within its limits as rounding would need
+                Err(Failure::Infeasible(_)) if rounds > 0 => return Err(rounding_failure(known, &missed)),
+                Err(other) => return Err(failure(known, other)),
+            };
+            if let Some((floor, left)) = proven {
+                bound_by(&mut solved, left, floor);
+            }
+            self.watch.doing("rounding to registers and verifying");
+            let commands = rounding::commands(known, &solved);
+            let facts = Facts {
+                bundle: self.bundle,
+                known,
+                solved: &solved,
+                commands: &commands,
+                told: &told,
+                gaps,
+                study: self.study,
+                expires: self.expires,
+            };
+            let assemble = |commands: &[rounding::Command]| document::assemble(&Facts { commands, ..facts });
+            let made = match assemble(&commands) {
+                Ok(document) if lost(&document) <= self.fine && crossed(&solved, &document).is_none() => {
+                    Ok(document)
+                }
+                alone => {
+                    let paid = alone.as_ref().ok().and_then(|document| crossed(&solved, document));
+                    let gap = paid.map_or(self.fine, |paid| self.fine.min(paid)) / 2.0;
+                    match together::rounded(&solved, &commands, gap, solver)
+                        .map(|commands| assemble(&commands))
+                    {
+                        Some(Ok(together)) => match alone {
+                            Ok(alone) if alone.money.plan_cost <= together.money.plan_cost => Ok(alone),
+                            _ => Ok(together),
+                        },
+                        _ => alone,
+                    }
+                }
+            };
+            match made {
+                Ok(document) => return Ok((document, Worth::of(&solved))),
+                Err(misses) => {
+                    let margins = document::tighter(&misses, &scene.margins);
+                    let follows = if scene.keeps.is_empty() { None } else { document::trajectory(&facts) };
+                    if let (Some(under), Some(follows)) = (rules, &follows)
+                        && rounds == 0
+                    {
+                        let came_out =
+                            settled::came_out(&scene, &under.rules.indicators, follows, under.settled);
+                        *turned = (came_out != *under.settled).then_some(came_out);
+                    }
+                    drop(solved);
+                    rounds += 1;
+                    *tightened = true;
+                    let moves = follows.is_some_and(|follows| settled::widen(&mut scene, &follows));
+                    if rounds > TIGHTENINGS || (margins == scene.margins && !moves) {
+                        return Err(rounding_failure(known, &misses));
+                    }
+                    scene.margins = margins;
+                    missed = misses;
+                }
+            }
+        }
+    }
+}
+
+/// Makes the bound of a plan's money that of all plans, however the open conditions come out: what the
+/// search among them proved, `floor`. The plan that settled them lies at most `left` above it, and this one
+/// at most its own gap above that; where it is nearer than both, it is as near as it is.
+fn bound_by(solved: &mut Solved<'_, '_>, left: f64, floor: f64) {
+    let constant: f64 = solved.model.constant.values().sum();
+    let Some(place) = solved.kinds.iter().position(|kind| *kind == Kind::Money) else { return };
+    let Some(level) = solved.climb.levels.get_mut(place) else { return };
+    level.bound = (level.bound - left).max((floor - constant).min(level.optimum));
+}
+
+/// What rounding costs, currency.
+fn lost(document: &PlanDocument) -> f64 {
+    let model = document.money.model_cost.as_ref().map_or(0.0, Rat::to_f64);
+    document.money.plan_cost.to_f64() - model
+}
+
+/// What rounding pays for demand charges of which the optimum pays nothing: for peaks above those that
+/// are paid for already, currency.
+fn crossed(solved: &Solved<'_, '_>, document: &PlanDocument) -> Option<f64> {
+    let excess = |(part, col, _): &&(Part, super::solver::Col, f64)| {
+        *part == Part::Demand && solved.climb.x.get(col.index()).is_some_and(|kw| *kw > 1e-9)
+    };
+    let charged = solved.model.money.iter().filter(excess).count();
+    let paid = document.money.demand.iter().map(|charge| charge.decided.to_f64()).filter(|paid| *paid > 0.0);
+    let mut paid: Vec<f64> = paid.collect();
+    paid.sort_by(f64::total_cmp);
+    let crossed = paid.len().saturating_sub(charged);
+    (crossed > 0).then(|| paid.iter().take(crossed).sum())
+}
+
+fn rounding_failure(known: &Known<'_>, misses: &[Miss]) -> PlanFailure {
+    // a draft's own words are made good by the verifier, once what it does holds
+    let does: Vec<&Miss> = misses.iter().filter(|miss| !miss.said).collect();
+    let told = if does.is_empty() { misses.iter().collect() } else { does };
+    let span = told.first().and_then(|m| m.span).unwrap_or(known.site.span);
+    let mut finding =
+        Diagnostic::error(codes::ROUNDING, span, "no plan survives rounding to what registers can hold");
+    for miss in told.into_iter().take(5) {
+        finding = finding.because(miss.finding(&known.steps, |at| known.calendar.show(at)).message);
+    }
+    let finding = finding.help("loosen the limit by a register step, or give the device a finer register");
+    PlanFailure { rounding: true, ..finding.into() }
+}
