@@ -11,8 +11,8 @@ use super::profile::Quantity;
 use crate::calendar::Instant;
 use crate::diag::{Code, Diagnostic, Diagnostics, Severity, codes};
 use crate::ir::{
-    Attr, Budget, BudgetQuantity, Device, Domain, FamilyId, SigRef, Signal, SignalSource, Site, Steered,
-    Value, ZoneId,
+    Attr, Budget, BudgetQuantity, Control, Device, Domain, FamilyId, SigRef, Signal, SignalSource, Site,
+    Steered, Value, ZoneId,
 };
 use crate::quantity::{Rat, Type, Unit};
 
@@ -549,6 +549,33 @@ impl State {
                 format!("add `\"commands\": {{\"{name}\": {{\"power\": \"0 kW\"}}}}`, or that it is off"),
             )
         })
+    }
+
+    /// What a `life_safety` device does now, kW: what it is commanded, all that it can where it is only said
+    /// to be on; `None` where nothing is said of one that is only observed.
+    ///
+    /// # Errors
+    /// EVL1003 where the state says nothing of one that evl advises or commands.
+    pub fn now(&self, site: &Site, device: Device) -> Result<Option<Rat>, Diagnostic> {
+        let name = site.device_name(device);
+        let family = site.family(device.family);
+        let switched = self.on.get(&name).map(|switched| switched.on);
+        if switched == Some(false) {
+            return Ok(Some(Rat::ZERO));
+        }
+        if let Some(power) = self.command(site, device, &Attr::Power) {
+            return Ok(Some(power));
+        }
+        if switched == Some(true) {
+            return Ok(family.and_then(|family| family.hull(&Attr::Power)).map(|(_, most)| most));
+        }
+        if family.is_none_or(|family| family.control == Control::Observe) {
+            return Ok(None);
+        }
+        Err(missing(
+            format!("the state does not say what `{name}` does, which is declared `life_safety`"),
+            format!("add `\"commands\": {{\"{name}\": {{\"power\": \"0 kW\"}}}}`, or whether it is on"),
+        ))
     }
 
     /// This month's peak so far under a demand charge, kW.

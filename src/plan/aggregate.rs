@@ -11,6 +11,7 @@ use crate::ir::{Attr, Device, Family, Model, Need};
 pub(super) fn units(scene: &Scene<'_>) -> Vec<Unit> {
     let mut named: BTreeSet<Device> = BTreeSet::new();
     named.extend(scene.excluded.iter().copied());
+    named.extend(scene.now.keys().copied());
     named.extend(scene.dues.iter().map(|d| d.device));
     named.extend(scene.follows.iter().map(|follow| follow.device));
     named.extend(scene.origins.iter().map(|o| o.device));

@@ -55,6 +55,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
             b.pay(Part::Fuel, start, start_cost.to_f64());
         }
     }
+    super::safe_state::keep(b, family, device, &powers);
     if let Some(ramp) = ramp {
         let ramp = ramp.to_f64() * count;
         let mut before = b.scene.powers.get(&device).map(|p| Aff::fixed(*p));

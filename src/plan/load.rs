@@ -3,6 +3,7 @@
 use super::families::Asks;
 use super::model::{Aff, Breach, Builder, Mode, Part};
 use super::renewable::hull;
+use super::safe_state::Standing;
 use super::scene::{DueKind, Owner, What};
 use super::semicontinuous;
 use crate::ir::{Attr, Consumer, Device, Family, Need, Statement};
@@ -48,8 +49,7 @@ fn served(
     for (t, one) in need.iter().enumerate() {
         let hours = b.scene.hours(t);
         let mut power = Aff::fixed(one * count);
-        let may_shed = (consumer.shed_class.is_some() || consumer.shed_price.is_some())
-            && !b.scene.excluded.contains(&device);
+        let may_shed = super::safe_state::may_be_shed(family) && !b.scene.excluded.contains(&device);
         if may_shed || b.mode == Mode::Bare {
             let shed = b.program.col(0.0, (one * count).max(0.0));
             power.terms.push((shed, -1.0));
@@ -102,6 +102,7 @@ fn decided(
     count: f64,
 ) {
     let resting = b.scene.resting.get(&device).copied();
+    let mut standing = resting.and_then(|rest| Standing::of(b.scene, family, device, rest));
     let runs = b.scene.dues.iter().any(|d| d.device == device && matches!(d.kind, DueKind::Run { .. }));
     let dwells = consumer.min_up_s > 0 || consumer.min_down_s > 0;
     let (mut powers, mut ons, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
@@ -113,8 +114,11 @@ fn decided(
             Some(_) => b.left(device, &Attr::Power, t),
             None => b.alternatives(device, &Attr::Power, t),
         };
+        if let Some(standing) = &mut standing {
+            standing.step(&mut sets, &b.scene.physical(device, &Attr::Power), b.mode);
+        }
         for (_, pieces) in &mut sets {
-            if let Some(rest) = resting {
+            if let Some(rest) = resting.filter(|_| standing.is_none()) {
                 let whole = to_register(pieces, step);
                 *pieces = at_rest(pieces, &whole, &b.scene.physical(device, &Attr::Power), (rest, b.mode));
             }
@@ -148,6 +152,7 @@ fn decided(
         powers.push(power);
         ons.push(on);
     }
+    super::safe_state::keep(b, family, device, &powers);
     if consumer.sessions.is_some() {
         super::vehicle::rooms(b, family, device, &powers);
     }

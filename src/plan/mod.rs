@@ -45,6 +45,7 @@ mod resting;
 mod room;
 mod rounding;
 mod rules;
+mod safe_state;
 mod scene;
 mod semicontinuous;
 mod setpoint;

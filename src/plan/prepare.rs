@@ -55,6 +55,7 @@ pub(super) fn scene<'a>(known: &Known<'a>) -> Result<Scene<'a>, Diagnostics> {
     series(known, &mut scene);
     prices(known, &mut scene);
     present(known, &mut scene, &mut findings);
+    super::safe_state::present(known, &mut scene, &mut findings);
     bands(known, &mut scene);
     stays(known, &mut scene, &mut findings);
     charges(known, &mut scene, &mut findings);

@@ -127,7 +127,7 @@ fn sentence(
 ) -> String {
     let model = &facts.solved.model;
     if model.scene.resting.contains_key(&device) {
-        return because::RESTS.to_owned();
+        return because::rests(family).to_owned();
     }
     if let Model::Renewable { .. } = &family.model {
         let column = model.attr(device, attr, t).and_then(|a| a.column());

@@ -155,7 +155,9 @@ impl Round<'_, '_, '_> {
             }
             _ => vec![u32::try_from(self.members()).unwrap_or(u32::MAX); counts.len()],
         };
-        Command { unit: self.unit, attr, form, step, counts, running }
+        let mut command = Command { unit: self.unit, attr, form, step, counts, running };
+        super::safe_state::rounded(self.solved.model.scene, self.family, self.device, &mut command);
+        command
     }
 
     /// A producer that may be curtailed: at its rating where it is not. On the island of a store that
@@ -258,9 +260,7 @@ impl Round<'_, '_, '_> {
     fn consumer(&self, consumer: &Consumer) -> Option<Command> {
         match consumer.need {
             Need::None => {}
-            _ if consumer.shed_class.is_some() || consumer.shed_price.is_some() => {
-                return Some(self.shed());
-            }
+            _ if super::safe_state::may_be_shed(self.family) => return Some(self.shed()),
             _ => return None,
         }
         let due = self.solved.model.scene.dues.iter().any(|d| d.device == self.device);

@@ -406,6 +406,8 @@ pub(super) struct Scene<'a> {
     pub(super) follows: Vec<Follow>,
     /// Devices that stay at this power, kW, because nothing asks anything of them.
     pub(super) resting: BTreeMap<Device, f64>,
+    /// What `life_safety` devices do now, kW.
+    pub(super) now: BTreeMap<Device, f64>,
     /// Devices that nobody commands, because the state excludes them.
     pub(super) excluded: BTreeSet<Device>,
     /// The commanded devices of each host, which all limits must bear at their fail-safe values.
@@ -459,6 +461,7 @@ impl<'a> Scene<'a> {
             origins: Vec::new(),
             follows: Vec::new(),
             resting: BTreeMap::new(),
+            now: BTreeMap::new(),
             excluded: BTreeSet::new(),
             hosts: Vec::new(),
             margins: BTreeMap::new(),

@@ -139,6 +139,8 @@ fn examine(
     let units = units(case, &commands);
     let balancing = balancing(case, &commands, &units);
     let roots: Vec<_> = balancing.iter().map(|(_, bus)| *bus).collect();
+    let places: Vec<usize> = balancing.iter().map(|(place, _)| *place).collect();
+    super::safe_state::check(case, &commands, &trajectory, &places, &mut out);
     for unit in balancing.iter().filter_map(|(place, _)| units.get(*place)) {
         if super::excluded::is(case, unit.first()) {
             let name = case.site.device_name(unit.first());
@@ -152,7 +154,6 @@ fn examine(
         Err(misses) => misses.into_iter().for_each(|miss| out.push("network", miss)),
         Ok(network) => {
             let limits = Limits::new(case.site, network, by_family).visited(case.sessions);
-            let places: Vec<usize> = balancing.iter().map(|(place, _)| *place).collect();
             if limits_hold(case, &limits, &trajectory, &places, &mut out).is_err()
                 || failsafe::check(bundle, case, &limits, &trajectory, &places, &mut out).is_err()
             {

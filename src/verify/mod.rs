@@ -31,6 +31,7 @@ mod paths;
 mod physical;
 pub mod prefix;
 mod rules;
+mod safe_state;
 mod simulate;
 mod state;
 mod stated;

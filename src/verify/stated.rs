@@ -38,10 +38,15 @@ pub(super) fn assumptions(facts: &Facts<'_, '_>, study: bool) -> Vec<String> {
     found.extend(super::excluded::words(facts.case));
     found.extend(carried::roomless(facts.case).into_iter().map(carried::words));
     for (family, default, _) in facts.resting.iter().filter(|(family, ..)| takes(family)) {
-        found.push(format!(
-            "nothing needs `{}`: it stays at {default} kW unless a rule moves it",
-            family.name
-        ));
+        found.push(match family.life_safety {
+            None => {
+                format!("nothing needs `{}`: it stays at {default} kW unless a rule moves it", family.name)
+            }
+            Some(_) => format!(
+                "nothing needs `{}`: it stays where it is, or at {default} kW if that is nearer to its safe state, unless a rule moves it towards that",
+                family.name
+            ),
+        });
     }
     for family in &site.families {
         if let Model::Store(store) = &family.model
@@ -412,11 +417,11 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
     /// What may be said of a value that no statement decides; the first of it says most.
     fn plain(&self, devices: &[Device], attr: &Attr, step: usize) -> Vec<String> {
         let device = devices.first().copied();
-        if device.is_some_and(|device| self.resting.contains(&device)) {
-            return vec![because::RESTS.to_owned()];
-        }
         let mut found = Vec::new();
         let family = device.and_then(|d| self.facts.case.site.family(d.family));
+        if let Some(family) = family.filter(|_| device.is_some_and(|device| self.resting.contains(&device))) {
+            return vec![because::rests(family).to_owned()];
+        }
         if let Some(Family { model: Model::Renewable { .. }, .. }) = family {
             if self.spares(device, step) != Some(true) {
                 found.push(because::USED.to_owned());

@@ -13,7 +13,7 @@ use super::obligations::{greatest, steps_in};
 use super::simulate::{Trajectory, UNITS};
 use super::state::table;
 use super::stated::Resting;
-use super::{Case, excluded};
+use super::{Case, excluded, safe_state};
 use crate::bundle::{DemandMoney, MinimumMoney, Money, Names, Unmanaged, thermal_decay};
 use crate::calendar::Calendar;
 use crate::ir::{Attr, Device, Family, Model, Need, SigRef, TariffId, Zone};
@@ -160,8 +160,13 @@ impl Net {
             }
         }
         for (family, default, members) in resting {
-            let members = Rat::ratio(i128::try_from(members.len()).unwrap_or(i128::MAX), 1);
-            let power = Interval::of(&(default * &members.unwrap_or_default()))?.negated();
+            let power = if family.life_safety.is_some() {
+                members.iter().map(|device| safe_state::at_rest(case, family, *device, default)).sum()
+            } else {
+                let members = Rat::ratio(i128::try_from(members.len()).unwrap_or(i128::MAX), 1);
+                default * &members.unwrap_or_default()
+            };
+            let power = Interval::of(&power)?.negated();
             for step in 0..case.steps.len() {
                 self.add(family, step, power)?;
             }

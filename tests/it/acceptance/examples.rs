@@ -53,10 +53,15 @@ pub(crate) fn harbor() -> Built {
 
 /// The example site as it was at midnight, ready to be planned from a later instant on.
 pub(crate) fn harbor_from(from: &str) -> Built {
+    harbor_with(from, "")
+}
+
+/// The same, with more in its state.
+pub(crate) fn harbor_with(from: &str, more: &str) -> Built {
     let used = r#""done": {"commute": {"charger[3]": {"energy": "0 kWh"}}, "firing": {"lab_kiln": {"ran": "0 min"}}},
         "used": {"acme_daily": "0 kWh", "blue_daily": "0 kWh", "#;
     let charged = (1..=8).map(|n| format!(r#""charger[{n}]": "0 kWh""#)).collect::<Vec<_>>().join(", ");
-    let state = STATE.replace(r#""used": {"#, &format!(r#""charged": {{{charged}}}, {used}"#));
+    let state = STATE.replace(r#""used": {"#, &format!(r#"{more}"charged": {{{charged}}}, {used}"#));
     Built::new(&folder(), from, &state)
 }
 

@@ -16,6 +16,7 @@ mod guards;
 mod haeo;
 mod infeasible;
 mod laws;
+mod life_safety;
 mod minimum;
 mod open_gaps;
 mod origins;
