@@ -21,7 +21,10 @@ impl<'a> Compiler<'a> {
         let node = owned.node;
         let who = self.permitted(&node.principal);
         let verbs: Vec<Option<Verb>> = node.verbs.iter().map(|verb| self.permit_verb(verb)).collect();
-        let subject = self.permit_subject(&node.subject);
+        // `limit pump between ..` bounds what `limit pump to ..` does
+        let values = node.bound.is_some()
+            && verbs.iter().all(|verb| matches!(verb, Some(Verb::Limit | Verb::Set) | None));
+        let subject = self.permit_subject(&node.subject, values);
         let during = self.sched_or_always(node.during.as_ref());
         let emergency = match &node.when {
             None => Some(false),
@@ -153,7 +156,8 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn permit_subject(&mut self, subject: &Subject) -> Option<(PermitTarget, Option<Attr>)> {
+    /// What is permitted; where `values` are, of the attribute that an effect without one is about.
+    fn permit_subject(&mut self, subject: &Subject, values: bool) -> Option<(PermitTarget, Option<Attr>)> {
         match subject {
             Subject::Any(word) if matches!(word.text.as_str(), "device" | "devices") => {
                 Some((PermitTarget::AnyDevice, None))
@@ -184,7 +188,7 @@ impl<'a> Compiler<'a> {
                     span: name.span,
                 };
                 let found = self.subject(&whole)?;
-                if star || whole.parts.len() == found.parts {
+                if star || (whole.parts.len() == found.parts && !values) {
                     return Some((PermitTarget::Target(found.target), None));
                 }
                 let goal = self.goal(&whole)?;

@@ -8,8 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::open;
-use crate::diag::{Diagnostic, Span, codes};
+use crate::diag::{Diagnostic, Severity, Span, codes};
 use crate::ir::{Attr, Bus, BusId, Domain, FailSafeBy, Family, Link, Model, Need, Role, Site, Steering};
 use crate::quantity::{Rat, Type, show};
 
@@ -123,9 +122,15 @@ fn mesh(site: &Site, part: &Part<'_, '_>, findings: &mut Vec<Diagnostic>) {
         taken = taken.checked_div(&link.efficiency).unwrap_or(taken);
     }
     let flow = Rat::max_of(&taken, &given);
+    let among = if links.len() < buses.len() { "several grids" } else { "links that form a ring" };
     let mut doubt = |span: Span, name: &str, limit: &Rat| {
         if flow > *limit {
-            findings.push(open(span, &format!("whether `{name}` can carry what flows when evl is gone")));
+            let what = format!("nothing decides whether `{name}` can carry what flows when evl is gone");
+            findings.push(
+                Diagnostic::new(codes::OPEN_QUESTION, Severity::Warning, span, what)
+                    .because(format!("nothing says how power divides among {among}"))
+                    .help("leave one way to each bus, or let each of them carry all that flows"),
+            );
         }
     };
     for link in links {

@@ -21,7 +21,8 @@ codes! {
     /// price that the tariff does not have at that instant, a latch that cannot be set, or something
     /// that an assumption excludes. Every expectation about it would hold, so it proves nothing.
     IMPOSSIBLE_GIVEN = 804, Finding, "a test is given an impossible situation";
-    /// The solver gave up on a question within its fixed effort, twice. The statement is neither proven
-    /// nor refuted. Splitting its guard, or narrowing the ranges of its signals, usually helps.
-    OPEN_QUESTION = 899, Open, "the solver gave up on a question";
+    /// The statement is neither proven nor refuted. Either the solver gave up on the question within its fixed
+    /// effort, twice: splitting its guard, or narrowing the ranges of its signals, usually helps. Or nothing
+    /// in the policy decides it, such as how power divides among links that form a ring.
+    OPEN_QUESTION = 899, Open, "a question stays open";
 }
