@@ -1,7 +1,7 @@
 //! Attempts at a plan: the optimum rounded to registers and verified, its limits tightened by what that
 //! missed, and made again (planner.md 20). Where the plan decides guards, rounding may turn one over:
-//! then it is made with the guards as they came out, and with guards kept further from their thresholds,
-//! until one is worth what the search among the guards promised; else the best of them is taken.
+//! then they are searched anew with that one on the side where it came out, and with all further from their
+//! thresholds, until a plan is worth what the first search promised; else the best of them is taken.
 
 use super::decisions::Rules;
 use super::document::{self, Facts};
@@ -10,7 +10,7 @@ use super::forks::Overlays;
 use super::goals::{Gaps, Kind};
 use super::model::Part;
 use super::prepare::Known;
-use super::scene::Scene;
+use super::scene::{Scene, Side};
 use super::settled::{self, Settled};
 use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Watch};
@@ -23,10 +23,8 @@ use crate::quantity::Rat;
 use crate::verify::Miss;
 
 /// How far conditions that the plan decides stay from their thresholds, as a multiple of what rounding moves
-/// them by, where no plan nearer to them survives it.
-const OPEN_MARGINS: [f64; 3] = [0.0, 1.0, 4.0];
-/// How often a plan is made again with its conditions as they came out.
-const CAME_OUT: usize = 2;
+/// them by, and how often what rounding turned over is looked for on the side where it came out.
+const SEARCHES: [(f64, usize); 3] = [(0.0, 2), (1.0, 1), (4.0, 0)];
 /// How often limits are tightened and the plan made again, where rounding breaks one.
 const TIGHTENINGS: usize = 3;
 /// The share of the target gap that the search among open conditions may leave; what is left of it is
@@ -71,8 +69,8 @@ struct Made {
     made: Result<(PlanDocument, Worth), PlanFailure>,
     /// Whether limits had to be tightened.
     tightened: bool,
-    /// The conditions as they came out at first, where rounding turned one over.
-    turned: Option<Settled>,
+    /// The comparisons that rounding turned over at first, as they came out.
+    turned: Vec<Side>,
 }
 
 impl Work<'_, '_> {
@@ -82,7 +80,7 @@ impl Work<'_, '_> {
     }
 
     /// The plan under rules.
-    pub(super) fn under(&mut self, rules: &Rules<'_>) -> Result<PlanDocument, PlanFailure> {
+    pub(super) fn under(&self, rules: &Rules<'_>) -> Result<PlanDocument, PlanFailure> {
         if rules.indicators.is_empty() {
             let settled = Settled::default();
             let under = Under { rules, settled: &settled, floor: None };
@@ -92,22 +90,22 @@ impl Work<'_, '_> {
         let mut best: Option<(PlanDocument, Worth)> = None;
         let mut promised: Option<(f64, Worth)> = None;
         let mut tried: Vec<Settled> = Vec::new();
-        for margin in OPEN_MARGINS {
-            self.scene.open_margin = margin;
-            let search = match self.search(rules) {
-                Ok(search) => search,
-                Err(failure) if best.is_none() => return Err(first.unwrap_or(failure)),
-                Err(_) => break,
-            };
-            self.scene.open_margin = 0.0;
-            // what keeps away from thresholds bounds nothing but itself
-            let (floor, worth) = promised.get_or_insert((search.floor, search.worth));
-            let gap = if margin > 0.0 { f64::INFINITY } else { search.gap };
-            let mut next = Some((search.settled, gap));
-            for _ in 0..=CAME_OUT {
-                let Some((settled, gap)) = next.take().filter(|(settled, _)| !tried.contains(settled)) else {
-                    break;
+        for (margin, turns) in SEARCHES {
+            let mut sides = Vec::new();
+            for _ in 0..=turns {
+                let search = match self.search(rules, margin, &sides) {
+                    Ok(search) => search,
+                    Err(failure) if promised.is_none() => return Err(failure),
+                    Err(_) => break,
                 };
+                // what keeps away from thresholds or to one side bounds nothing but itself
+                let open = margin <= 0.0 && sides.is_empty();
+                let gap = if open { search.gap } else { f64::INFINITY };
+                let (floor, worth) = promised.get_or_insert((search.floor, search.worth));
+                let settled = search.settled;
+                if tried.contains(&settled) {
+                    break;
+                }
                 let under = Under { rules, settled: &settled, floor: Some((*floor, gap)) };
                 let Made { made, tightened, turned } = self.attempt(Some(under));
                 match made {
@@ -123,10 +121,16 @@ impl Work<'_, '_> {
                     Err(failure) if !settled.keeps.is_empty() && (failure.infeasible || failure.rounding) => {
                         first.get_or_insert(failure);
                     }
-                    Err(failure) => return Err(failure),
+                    Err(failure) if best.is_none() => return Err(failure),
+                    Err(_) => break,
                 }
                 tried.push(settled);
-                next = turned.map(|settled| (settled, f64::INFINITY));
+                if turned.is_empty()
+                    || turned.iter().any(|(atom, _)| sides.iter().any(|(known, _)| known == atom))
+                {
+                    break;
+                }
+                sides.extend(turned);
             }
         }
         match best {
@@ -136,10 +140,12 @@ impl Work<'_, '_> {
     }
 
     /// Which of the conditions that the plan decides hold in the best plan.
-    fn search(&self, rules: &Rules<'_>) -> Result<Search, PlanFailure> {
+    fn search(&self, rules: &Rules<'_>, margin: f64, sides: &[Side]) -> Result<Search, PlanFailure> {
         let known = self.known;
         let overlays = forks::overlays(known, rules)?;
         let mut open = self.scene.clone();
+        open.open_margin = margin;
+        open.sides = sides.to_vec();
         open.indicators.clone_from(&rules.indicators);
         open.forks.clone_from(&overlays.forks);
         effects::apply(known, &mut open, &rules.all(&|_| false), &overlays)?;
@@ -153,7 +159,7 @@ impl Work<'_, '_> {
     /// One attempt, under the rules as they are settled.
     fn attempt(&self, rules: Option<Under<'_, '_>>) -> Made {
         let mut tightened = false;
-        let mut turned = None;
+        let mut turned = Vec::new();
         let made = self.settled(rules, &mut tightened, &mut turned);
         Made { made, tightened, turned }
     }
@@ -162,7 +168,7 @@ impl Work<'_, '_> {
         &self,
         rules: Option<Under<'_, '_>>,
         tightened: &mut bool,
-        turned: &mut Option<Settled>,
+        turned: &mut Vec<Side>,
     ) -> Result<(PlanDocument, Worth), PlanFailure> {
         let (known, gaps, solver) = (self.known, self.gaps, &self.solver);
         // what the search among open conditions left of the target gap
@@ -226,12 +232,8 @@ impl Work<'_, '_> {
                 Err(misses) => {
                     let margins = document::tighter(&misses, &scene.margins);
                     let follows = if scene.keeps.is_empty() { None } else { document::trajectory(&facts) };
-                    if let (Some(under), Some(follows)) = (rules, &follows)
-                        && rounds == 0
-                    {
-                        let came_out =
-                            settled::came_out(&scene, &under.rules.indicators, follows, under.settled);
-                        *turned = (came_out != *under.settled).then_some(came_out);
+                    if let Some(follows) = follows.as_ref().filter(|_| rounds == 0) {
+                        *turned = settled::turned(&scene, follows);
                     }
                     drop(solved);
                     rounds += 1;

@@ -54,6 +54,9 @@ pub(super) fn read<'k>(known: &Known<'k>) -> Result<Rules<'k>, Diagnostics> {
                 since.remove(id);
             }
         }
+        for (id, long) in evaluator.held_by_clock(step.start) {
+            let _ = if long { env.held.insert(id) } else { env.held.remove(&id) };
+        }
         latches = evaluator.step_latches(&env, &BTreeSet::new());
         envs.push(env);
     }
@@ -78,7 +81,7 @@ impl Rules<'_> {
         }
         let settled: BTreeMap<Instance, bool> = (self.active.iter())
             .filter(|((_, step), _)| *step == t)
-            .map(|((instance, _), form)| (*instance, form.value(&|_| false, holds)))
+            .map(|((instance, _), form)| (*instance, form.settled(holds)))
             .collect();
         self.evaluator.evaluate_as(env, &settled).without(&self.excluded)
     }

@@ -138,7 +138,7 @@ pub fn plan_watched(
     let gaps = gaps(site, &scene, study);
     // a manifest that lets the optimiser stop early says nothing of rounding
     let fine = gaps.money.min(FINE.max(FINE_SHARE * document::gross_needs(&scene)));
-    let mut work = Work {
+    let work = Work {
         bundle,
         known: &known,
         scene,

@@ -88,31 +88,13 @@ impl Form {
         }
     }
 
-    /// Its value, where comparisons hold as `atom` says and conditions of their own as `holds` says.
-    pub(super) fn value(&self, atom: &dyn Fn(&Atom) -> bool, holds: &dyn Fn(usize) -> bool) -> bool {
+    /// Its value, where conditions of their own hold as `holds` says and nothing else is open.
+    pub(super) fn settled(&self, holds: &dyn Fn(usize) -> bool) -> bool {
         match self {
             Self::Const(value) => *value,
-            Self::Atom(compared, positive) => atom(compared) == *positive,
             Self::Holds(at, positive) => holds(*at) == *positive,
-            Self::All(parts) => parts.iter().all(|part| part.value(atom, holds)),
-            Self::Any(parts) => parts.iter().any(|part| part.value(atom, holds)),
-            Self::Count(parts, op, n) => {
-                let count = parts.iter().filter(|part| part.value(atom, holds)).count();
-                compares(i64::try_from(count).unwrap_or(i64::MAX), *op, *n)
-            }
+            _ => false,
         }
-    }
-}
-
-fn compares(count: i64, op: Cmp, n: i64) -> bool {
-    let order = count.cmp(&n);
-    match op {
-        Cmp::Lt => order.is_lt(),
-        Cmp::Le => order.is_le(),
-        Cmp::Gt => order.is_gt(),
-        Cmp::Ge => order.is_ge(),
-        Cmp::Eq => order.is_eq(),
-        Cmp::Ne => order.is_ne(),
     }
 }
 
@@ -520,7 +502,15 @@ fn counted(parts: Vec<Form>, op: Cmp, n: i64) -> Form {
         }
     }
     if open.is_empty() {
-        return Form::Const(compares(0, op, left));
+        let order = 0.cmp(&left);
+        return Form::Const(match op {
+            Cmp::Lt => order.is_lt(),
+            Cmp::Le => order.is_le(),
+            Cmp::Gt => order.is_gt(),
+            Cmp::Ge => order.is_ge(),
+            Cmp::Eq => order.is_eq(),
+            Cmp::Ne => order.is_ne(),
+        });
     }
     Form::Count(open, op, left)
 }

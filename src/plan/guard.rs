@@ -8,8 +8,8 @@ use super::form::{Atom, Form, Indicator};
 use super::measured::Read;
 use super::model::{Aff, Builder, Mode};
 use super::reach::reach;
-use super::scene::{Owner, Pieces, Scene, What};
-use super::settled::place;
+use super::scene::{Keep, Owner, Pieces, Scene, What};
+use super::settled::{kept, place};
 use crate::bundle::register_step;
 use crate::ir::{Attr, Cmp, Device, Model};
 
@@ -137,15 +137,20 @@ pub(super) fn close(b: &mut Builder<'_, '_>) {
         }
     }
     for keep in &b.scene.keeps {
-        let Some(sum) = value(b, &keep.atom) else { continue };
-        let margin = if keep.margin > 0.0 { keep.margin * reach(b.scene, &keep.atom) } else { 0.0 };
-        let (least, most) = b.range(&sum);
-        let (lo, hi) = (keep.lo + margin, keep.hi - margin);
-        match net(b, &keep.atom, &sum) {
-            Some(net) if hi < least || lo > most => b.hold(keep.owner, &net, lo, hi),
-            // there is no room between the threshold and what is possible at all
-            _ => b.hold(keep.owner, &sum, lo.min(most.max(keep.lo)), hi.max(least.min(keep.hi))),
-        }
+        hold(b, keep);
+    }
+}
+
+/// The row of a comparison that stays on its side.
+fn hold(b: &mut Builder<'_, '_>, keep: &Keep) {
+    let Some(sum) = value(b, &keep.atom) else { return };
+    let margin = if keep.margin > 0.0 { keep.margin * reach(b.scene, &keep.atom) } else { 0.0 };
+    let (least, most) = b.range(&sum);
+    let (lo, hi) = (keep.lo + margin, keep.hi - margin);
+    match net(b, &keep.atom, &sum) {
+        Some(net) if hi < least || lo > most => b.hold(keep.owner, &net, lo, hi),
+        // there is no room between the threshold and what is possible at all
+        _ => b.hold(keep.owner, &sum, lo.min(most.max(keep.lo)), hi.max(least.min(keep.hi))),
     }
 }
 
@@ -257,6 +262,12 @@ fn compared(b: &mut Builder<'_, '_>, atom: &Atom, owner: Owner) -> Aff {
     let (least, most) = b.range(&sum);
     if let Some(holds) = settled_by((least, most), atom) {
         return Aff::fixed(f64::from(u8::from(holds)));
+    }
+    if let Some((_, holds)) = b.scene.sides.iter().find(|(side, _)| side == atom) {
+        hold(b, &kept(b.scene, owner, atom, *holds));
+        let truth = Aff::fixed(f64::from(u8::from(*holds)));
+        b.literals.push((owner, atom.clone(), truth.clone()));
+        return truth;
     }
     let truth = Aff::of(b.program.integer(0.0, 1.0));
     let (holds, fails) = (truth.clone(), other(&truth));

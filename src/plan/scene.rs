@@ -311,6 +311,9 @@ pub(super) struct Origins {
 /// What is left of an attribute by step: the fork on which that depends, and the set by pattern.
 pub(super) type Forked = BTreeMap<usize, (usize, Vec<Pieces>)>;
 
+/// A comparison, and whether it holds.
+pub(super) type Side = (Atom, bool);
+
 /// A comparison that has to stay as it was settled.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Keep {
@@ -423,6 +426,8 @@ pub(super) struct Scene<'a> {
     pub(super) forked: BTreeMap<What, Forked>,
     /// Comparisons of decided quantities that are settled.
     pub(super) keeps: Vec<Keep>,
+    /// Comparisons that the search among the conditions finds on one side.
+    pub(super) sides: Vec<Side>,
     /// How far comparisons that rounding may move stay from their threshold while the plan decides their
     /// side, as a multiple of what it moves them by.
     pub(super) open_margin: f64,
@@ -469,6 +474,7 @@ impl<'a> Scene<'a> {
             forks: Vec::new(),
             forked: BTreeMap::new(),
             keeps: Vec::new(),
+            sides: Vec::new(),
             open_margin: 0.0,
         }
     }

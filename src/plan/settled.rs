@@ -1,12 +1,12 @@
 //! How the conditions that the plan decides came out: the rules as they are settled, and every comparison
 //! kept on its side. All that comes after - rounding, reasons, the document - then sees ordinary rules.
 
-use super::form::{Atom, Indicator};
+use super::form::Atom;
 use super::guard::{Side, side};
 use super::measured::Read;
 use super::model::Aff;
 use super::reach::is_commanded;
-use super::scene::{Keep, Owner, Pieces, Scene, What};
+use super::scene::{self, Keep, Owner, Pieces, Scene, What};
 use super::solve::Solved;
 use crate::ir::{Attr, Cmp, Device, Model};
 use crate::verify::Trajectory;
@@ -33,7 +33,7 @@ pub(super) fn settled(solved: &Solved<'_, '_>) -> Settled {
 }
 
 /// A comparison on the side on which it is `true` or not.
-fn kept(scene: &Scene<'_>, owner: Owner, atom: &Atom, truth: bool) -> Keep {
+pub(super) fn kept(scene: &Scene<'_>, owner: Owner, atom: &Atom, truth: bool) -> Keep {
     let (lo, hi) = match (side(scene, atom), truth) {
         (Side::Above(from, _), true) | (Side::Below(_, from), false) => (from, f64::INFINITY),
         (Side::Above(_, to), false) | (Side::Below(to, _), true) => (f64::NEG_INFINITY, to),
@@ -41,23 +41,16 @@ fn kept(scene: &Scene<'_>, owner: Owner, atom: &Atom, truth: bool) -> Keep {
     Keep { owner, atom: atom.clone(), truth, lo, hi, margin: 0.0 }
 }
 
-/// The conditions as they come out of what a plan's commands do.
-pub(super) fn came_out(
-    scene: &Scene<'_>,
-    indicators: &[Indicator],
-    trajectory: &Trajectory,
-    settled: &Settled,
-) -> Settled {
-    let mut holds: Vec<bool> = Vec::with_capacity(indicators.len());
-    for indicator in indicators {
-        // a condition refers only to those before it
-        let known = |at: usize| holds.get(at).copied().unwrap_or(false);
-        holds.push(indicator.form.value(&|atom| is_true(scene, trajectory, atom), &known));
-    }
-    let keeps = (settled.keeps.iter())
-        .map(|keep| kept(scene, keep.owner, &keep.atom, is_true(scene, trajectory, &keep.atom)))
-        .collect();
-    Settled { holds, keeps }
+/// The comparisons that come out of a plan's commands otherwise than they are kept, as they come out: the
+/// first of them, for later ones may follow from it.
+pub(super) fn turned(scene: &Scene<'_>, trajectory: &Trajectory) -> Vec<scene::Side> {
+    let turned: Vec<&Keep> =
+        (scene.keeps.iter()).filter(|keep| is_true(scene, trajectory, &keep.atom) != keep.truth).collect();
+    let first = turned.iter().map(|keep| keep.atom.at).min();
+    (turned.into_iter())
+        .filter(|keep| Some(keep.atom.at) == first)
+        .map(|keep| (keep.atom.clone(), !keep.truth))
+        .collect()
 }
 
 /// Keeps what came out otherwise than settled further from its threshold; whether there is any such.

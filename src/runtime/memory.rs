@@ -37,14 +37,17 @@ impl Memory {
         }
     }
 
-    /// Puts into the environment what is remembered. `now` is the environment's instant.
-    pub fn recall(&self, site: &Site, env: &mut Environment) {
+    /// Puts into the environment what is remembered, and of guards of time alone what the clock knows.
+    pub fn recall(&self, site: &Site, evaluator: &Evaluator<'_>, env: &mut Environment) {
         let latched = site.latches.iter().filter(|latch| self.latches.contains(&latch.name));
         env.latches = latched.map(|latch| latch.id).collect();
         let long = |held: &&crate::ir::Held| {
             self.held.get(&held.name).is_some_and(|since| env.at.since(*since) >= held.for_s)
         };
         env.held = site.held.iter().filter(long).map(|held| held.id).collect();
+        for (id, long) in evaluator.held_by_clock(env.at) {
+            let _ = if long { env.held.insert(id) } else { env.held.remove(&id) };
+        }
         env.last_known.clear();
         for (rule, instance, name) in holding(site) {
             let OnLoss::Hold(for_s) = rule.on_loss else { continue };

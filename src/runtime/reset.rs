@@ -72,8 +72,8 @@ async fn run(
     let probed = probe(&subjects, &endpoints, &Admission::of(&papers.bundle)).await;
     let sources = Sources { site, subjects: &subjects, probed: &probed, given: None };
     let (mut env, lost) = sources.environment(&reads, now);
-    memory.recall(site, &mut env);
     let evaluator = Evaluator::new(site, &calendar);
+    memory.recall(site, &evaluator, &mut env);
     let after: Memory = memory.after(site, &evaluator, &env, &BTreeSet::from([latch.id]));
     if after.latches.contains(&latch.name) {
         let message = format!("`{}` cannot be reset: what it guards against is not over", latch.name);

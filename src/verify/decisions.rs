@@ -78,6 +78,9 @@ pub(super) fn decide<'a>(case: &Case<'a>, calendar: &'a Calendar, trajectory: &T
                 since.remove(id);
             }
         }
+        for (id, long) in evaluator.held_by_clock(step.start) {
+            let _ = if long { env.held.insert(id) } else { env.held.remove(&id) };
+        }
         latches = evaluator.step_latches(&env, &BTreeSet::new());
         steps.push(evaluator.evaluate(&env).without(&excluded));
         if place == 0 {

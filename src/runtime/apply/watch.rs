@@ -163,8 +163,8 @@ impl<'a> Watch<'a> {
         let (mut env, lost) = sources.environment(&reads, at);
         let from_plan = || accepted.map(|accepted| Memory::of_state(&accepted.plan.state));
         let memory = past.memory.clone().or_else(from_plan).unwrap_or_default();
-        memory.recall(site, &mut env);
         let evaluator = Evaluator::new(site, &calendar);
+        memory.recall(site, &evaluator, &mut env);
         let decision = evaluator.evaluate(&env);
         let after = memory.after(site, &evaluator, &env, &BTreeSet::new());
         self.tell_lost(&lost, &safety, &decision);

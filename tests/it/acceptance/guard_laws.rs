@@ -770,6 +770,27 @@ fn found_before() {
                 Rule { held: 1, ..one(test(Of::Charge, "<=", 9), Act::NoCar) },
             ],
         },
+        // a level that no register step meets, for which the rest was bought in vain
+        Case {
+            import: 12,
+            prices: [8, 39, 15],
+            export: 24,
+            level: 4,
+            warmth: 4,
+            outside: 18,
+            whole: true,
+            switched: true,
+            trip: 24,
+            wish: 7,
+            coarse: false,
+            rules: vec![
+                one(test(Of::Level, "<", 12), Act::NoCar),
+                Rule {
+                    until: Some(test(Of::Import, "<", 3)),
+                    ..one(test(Of::Heater, "<=", 10), Act::Discharge(1))
+                },
+            ],
+        },
         // no export at all, which only an import keeps through rounding
         Case {
             import: 10,

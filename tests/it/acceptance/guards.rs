@@ -155,6 +155,25 @@ fn a_level_that_has_stood_long_enough_counts() {
     assert_eq!(fan.iter().sum::<f64>(), 0.0, "{fan:?} {level:?}");
 }
 
+/// The clock knows since when a guard of time alone has held: at midnight for an hour here.
+#[test]
+fn a_guard_of_time_alone_has_held_since_it_began() {
+    for (guard, blown) in [
+        ("during daily 23:00..04:00 for 2 h", [0.0, 2.0, 2.0, 2.0, 0.0, 0.0]),
+        ("during daily 21:00..04:00 for 2 h", [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]),
+        (
+            "during daily 21:00..04:00 and not during daily 22:00..23:00 for 2 h",
+            [0.0, 2.0, 2.0, 2.0, 0.0, 0.0],
+        ),
+        // what also reads something else is known to hold from the plan's beginning on
+        ("during daily 21:00..04:00 and pack.charge_level <= 100 % for 2 h", [0.0, 0.0, 2.0, 2.0, 0.0, 0.0]),
+    ] {
+        let plan =
+            plan(&format!("rule blow in contract {{ when {guard} then limit fan at least 2 kW }}"), "0");
+        assert_eq!(power(&plan, "fan", &Attr::Power), blown, "{guard}");
+    }
+}
+
 #[test]
 fn a_guard_on_a_temperature_and_one_on_many_members() {
     let rules = "rule cold in contract { when hall.temperature < 19.5 degC then limit fan to 0 kW }\n\
