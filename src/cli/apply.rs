@@ -7,6 +7,7 @@ use super::{documents, output};
 use crate::calendar::Instant;
 use crate::diag::ExitCode;
 use crate::runtime::apply::{AGAIN, Options, apply, apply_without_plan};
+use crate::runtime::load::Papers;
 use crate::runtime::stop::Stop;
 use crate::system::System;
 
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let plan = documents::plan(system, &args.plan);
     let place = &args.place;
     let bundle = documents::bundle_beside(&args.plan, place.bundle.as_deref());
-    let papers = match place.papers(system, &bundle) {
+    let papers = match place.papers(system, &bundle, Papers::new) {
         Ok(papers) => papers,
         Err((findings, sources)) => {
             let unknown = "without bundle and inventory no rule can be evaluated: nothing was written, \
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
         }
     };
     let options = Options {
-        state_dir: place.state_dir.clone(),
+        state_dir: place.state_dir().to_owned(),
         host: place.host.clone(),
         dry_run: args.dry_run,
         yes: args.yes,

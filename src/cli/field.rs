@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use super::{documents, guard, output};
+use crate::bundle::Bundle;
+use crate::bundle::inventory::Inventory;
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, SourceMap, codes};
 use crate::runtime::load::Papers;
 use crate::runtime::report::Report;
-use crate::runtime::stop::Stop;
-use crate::system::System;
+use crate::runtime::stop::{Stop, nothing_written};
+use crate::system::{FileError, FileFault, System};
 
 /// Where this host's documents and records are, and how its report is written.
 #[derive(Debug, clap::Args)]
@@ -20,9 +22,9 @@ pub(super) struct Place {
     /// The folder of the inventory: where each device is
     #[arg(long, value_name = "FOLDER", default_value = "inventory")]
     inventory: PathBuf,
-    /// The folder of this host's lock, journal and sequence
-    #[arg(long, value_name = "FOLDER", default_value = ".evl-state")]
-    pub(super) state_dir: PathBuf,
+    /// The folder of this host's lock, journal and sequence; by default `.evl-state`
+    #[arg(long, value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
     /// Which of the inventory's hosts this is, where it has several
     #[arg(long, value_name = "NAME")]
     pub(super) host: Option<String>,
@@ -34,13 +36,41 @@ pub(super) struct Place {
 /// Findings, and the texts that they point into.
 type Faults = (Diagnostics, SourceMap);
 
+fn one(finding: Box<Diagnostic>) -> Faults {
+    (std::iter::once(*finding).collect(), SourceMap::new())
+}
+
+/// How bundle and inventory are put together.
+type Together = fn(Bundle, Inventory) -> Result<Papers, Box<Diagnostic>>;
+
 impl Place {
+    /// The folder of this host's records.
+    pub(super) fn state_dir(&self) -> &Path {
+        self.state_dir.as_deref().unwrap_or(Path::new(STATE))
+    }
+
+    /// A folder of records that was named must be there for whoever only reads it: a slip in its name
+    /// would look as if nothing had ever been applied.
+    pub(super) fn recorded(&self, system: &dyn System) -> Result<(), Box<Diagnostic>> {
+        match &self.state_dir {
+            Some(folder) if !system.exists(folder) => {
+                let help = "`--state-dir` names the folder that `evl apply` was given";
+                Err(Box::new(FileError::new(folder, FileFault::Missing).reading().help(help)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the bundle and the inventory.
-    pub(super) fn papers(&self, system: &dyn System, bundle: &Path) -> Result<Papers, Faults> {
-        let one = |finding: Box<Diagnostic>| (std::iter::once(*finding).collect(), SourceMap::new());
+    pub(super) fn papers(
+        &self,
+        system: &dyn System,
+        bundle: &Path,
+        together: Together,
+    ) -> Result<Papers, Faults> {
         let bundle = documents::bundle(system, bundle).map_err(one)?;
         let inventory = documents::inventory(system, &self.inventory)?;
-        Papers::new(bundle, inventory).map_err(one)
+        together(bundle, inventory).map_err(one)
     }
 
     /// Reads the papers, does what speaks to the field, prints its report and ends with its exit code.
@@ -49,13 +79,13 @@ impl Place {
         &self,
         system: &dyn System,
         lost: ExitCode,
-        work: impl AsyncFnOnce(&Papers) -> Report,
+        together: Together,
+        work: impl AsyncFnOnce(&Papers, &Stop) -> Report,
     ) -> ExitCode {
-        // these verbs are done within seconds, or may be broken off at any moment
         let stop = Stop::default();
         let bundle = self.bundle.clone().unwrap_or_else(|| PathBuf::from(BUNDLE));
-        match self.papers(system, &bundle) {
-            Ok(papers) => self.go(system, lost, &bundle, &stop, work(&papers)),
+        match self.papers(system, &bundle, together) {
+            Ok(papers) => self.go(system, lost, &bundle, &stop, work(&papers, &stop)),
             Err((findings, sources)) => output::complain(system, findings, &sources),
         }
     }
@@ -75,8 +105,9 @@ impl Place {
                 let words = "the sessions with the field cannot be started on this computer";
                 return output::fail(system, Diagnostic::nowhere(codes::UNREADABLE, Severity::Error, words));
             };
-            let Some(report) = runtime.block_on(unless_ended(system, lost, stop, work)) else {
-                return lost;
+            let report = match runtime.block_on(unless_ended(system, lost, stop, work)) {
+                Ok(report) => report,
+                Err(exit) => return exit,
             };
             let report = self.located(report, bundle);
             if !report.findings.is_empty() {
@@ -97,7 +128,7 @@ impl Place {
             let named = [
                 ("--bundle", bundle, BUNDLE),
                 ("--inventory", self.inventory.as_path(), "inventory"),
-                ("--state-dir", self.state_dir.as_path(), ".evl-state"),
+                ("--state-dir", self.state_dir(), STATE),
             ];
             for (option, path, _) in named.iter().filter(|(_, path, usual)| *path != Path::new(usual)) {
                 command.push_str(&format!(" {option} {}", typed(path)));
@@ -133,24 +164,27 @@ async fn signal() {
 }
 
 /// Does the work to its end. Asked to end, work that writes finishes what is under way; asked again,
-/// or where nothing is written, it is broken off, and there is no report.
+/// or where nothing is written, it is broken off, and there is no report but the exit code.
 async fn unless_ended(
     system: &dyn System,
     lost: ExitCode,
     stop: &Stop,
     work: impl Future<Output = Report>,
-) -> Option<Report> {
+) -> Result<Report, ExitCode> {
     let mut work = std::pin::pin!(work);
     tokio::select! {
-        report = &mut work => return Some(report),
+        report = &mut work => return Ok(report),
         () = signal() => {}
     }
     if lost == ExitCode::Unknown {
         stop.ask();
         system.say("asked to end: what is under way is finished first; once more ends it at once\n");
         tokio::select! {
-            report = &mut work => return Some(report),
+            report = &mut work => return Ok(report),
             () = signal() => {}
+        }
+        if !stop.wrote() {
+            return Err(output::fail(system, nothing_written()));
         }
     }
     let words = match lost {
@@ -160,11 +194,13 @@ async fn unless_ended(
         _ => "ended: nothing was written",
     };
     system.say(&format!("{words}\n"));
-    None
+    Err(lost)
 }
 
 /// The bundle of a folder.
 const BUNDLE: &str = "site.bundle";
+/// The folder of this host's records where none is named.
+const STATE: &str = ".evl-state";
 
 /// A path as it is typed.
 pub(super) fn typed(path: &Path) -> String {

@@ -2,7 +2,8 @@
 
 use super::field::Place;
 use crate::diag::ExitCode;
-use crate::runtime::release::release;
+use crate::runtime::load::Papers;
+use crate::runtime::release::{Wish, release};
 use crate::system::System;
 
 /// Hand devices to their declared local state; needs no plan, planner or network
@@ -22,7 +23,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let place = &args.place;
     // clap demands devices or `--all`; without devices all are meant
-    place.run(system, ExitCode::Unknown, async |papers| {
-        release(system, papers, &place.state_dir, place.host.as_deref(), &args.devices).await
+    place.run(system, ExitCode::Unknown, Papers::as_they_stand, async |papers, stop| {
+        let wish = Wish {
+            state_dir: place.state_dir(),
+            host: place.host.as_deref(),
+            devices: &args.devices,
+            stop: stop.clone(),
+        };
+        release(system, papers, &wish).await
     })
 }

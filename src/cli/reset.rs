@@ -1,8 +1,10 @@
 //! `evl reset`: end a latch that waits for a person.
 
 use super::field::{Place, instant};
+use super::output;
 use crate::calendar::Instant;
 use crate::diag::ExitCode;
+use crate::runtime::load::Papers;
 use crate::runtime::reset::{Wish, reset};
 use crate::system::System;
 
@@ -23,12 +25,15 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let place = &args.place;
+    if let Err(finding) = place.recorded(system) {
+        return output::fail(system, *finding);
+    }
     let wish = Wish {
-        state_dir: &place.state_dir,
+        state_dir: place.state_dir(),
         host: place.host.as_deref(),
         latch: &args.latch,
         role: &args.role,
         now: args.now,
     };
-    place.run(system, ExitCode::Failure, async |papers| reset(system, papers, &wish).await)
+    place.run(system, ExitCode::Failure, Papers::new, async |papers, _| reset(system, papers, &wish).await)
 }

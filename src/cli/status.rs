@@ -1,8 +1,10 @@
 //! `evl status`: is the field as the accepted plan says?
 
 use super::field::{Place, instant};
+use super::output;
 use crate::calendar::Instant;
 use crate::diag::ExitCode;
+use crate::runtime::load::Papers;
 use crate::runtime::status::status;
 use crate::system::System;
 
@@ -18,7 +20,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let place = &args.place;
-    place.run(system, ExitCode::Failure, async |papers| {
-        status(system, papers, &place.state_dir, place.host.as_deref(), args.now).await
+    if let Err(finding) = place.recorded(system) {
+        return output::fail(system, *finding);
+    }
+    place.run(system, ExitCode::Failure, Papers::as_they_stand, async |papers, _| {
+        status(system, papers, place.state_dir(), place.host.as_deref(), args.now).await
     })
 }

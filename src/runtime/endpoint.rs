@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::patience::{FIRST, Patience};
 use super::session::{Fault, Function, MOST_READ, MOST_WRITE, Session, Table};
+use super::stop::Stop;
 
 /// How often a request that may pass is asked again.
 const AGAIN: u32 = 3;
@@ -58,6 +59,8 @@ pub struct Endpoint {
     line: mpsc::Sender<Ask>,
     place: String,
     loopback: bool,
+    /// learns of the first frame that can change a device
+    stop: Stop,
 }
 
 impl Endpoint {
@@ -69,7 +72,14 @@ impl Endpoint {
         let (line, ordinary_line) = mpsc::channel(LINE);
         let actor = Actor::new(host, port, limit, units);
         tokio::spawn(actor.run(urgent_line, ordinary_line));
-        Self { urgent, line, place: format!("{host}:{port}"), loopback: is_loopback(host) }
+        let place = format!("{host}:{port}");
+        Self { urgent, line, place, loopback: is_loopback(host), stop: Stop::default() }
+    }
+
+    /// The same endpoint, which tells `stop` before it first writes.
+    #[must_use]
+    pub(super) fn telling(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
     }
 
     /// `host:port`, for messages.
@@ -121,6 +131,7 @@ impl Endpoint {
         if words.is_empty() || words.len() > usize::from(MOST_WRITE) {
             return Err(Fault::Unreachable(format!("{} registers do not fit one request", words.len())));
         }
+        self.stop.writes();
         let (reply, answer) = oneshot::channel();
         let line = if priority == Priority::Safety { &self.urgent } else { &self.line };
         deliver(line, Ask::Write { unit, at, words, function, reply }, answer).await

@@ -4,7 +4,7 @@
 //! crash at the very end is dropped; damage anywhere else is refused. `apply`, `status` and
 //! `release` learn from it what this host last did, also after it was killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +26,8 @@ pub(super) const UNDOABLE: &str =
 const MAIN: &str = "journal.jsonl";
 /// How the names of records begin that were made beside it.
 const BESIDE: &str = "beside-";
+/// What to do where a journal cannot be used any more.
+const ANEW: &str = "hand everything back with `evl release --all`, keep the file for the auditor, and begin anew with another `--state-dir`";
 /// For how long writes are counted, s.
 const DAY: i64 = 86_400;
 
@@ -272,9 +274,39 @@ impl std::fmt::Debug for Journal<'_> {
 
 fn damaged(file: &Path, why: String) -> Diagnostic {
     let message = format!("the journal `{}` cannot be used", file.display());
-    Diagnostic::nowhere(codes::JOURNAL, Severity::Error, message).because(why).help(
-        "keep the file for the auditor, then begin anew with another `--state-dir` after `evl release --all`",
-    )
+    Diagnostic::nowhere(codes::JOURNAL, Severity::Error, message).because(why).help(ANEW)
+}
+
+/// A line was changed after it was written. A new state folder would know no sequence and accept again
+/// whatever was overtaken, so what is still known of it is told.
+fn changed(file: &Path, number: usize, before: &[Line], behind: &[u8]) -> Diagnostic {
+    let begun = |record: &Record| match record {
+        Record::Begin { sequence, .. } => Some(*sequence),
+        _ => None,
+    };
+    let certain = before.iter().rev().find_map(|line| begun(&line.record));
+    let said = behind.split(|byte| *byte == b'\n').filter_map(|piece| {
+        let line: serde_json::Value = serde_json::from_slice(piece).ok()?;
+        line.get("record")?.get("sequence")?.as_u64()
+    });
+    let said = said.max().filter(|said| Some(*said) > certain);
+    let mut finding = damaged(file, format!("line {number} was changed after it was written"));
+    if let Some(certain) = certain {
+        finding = finding.because(format!("the last plan accepted before that line has sequence {certain}"));
+    }
+    if let Some(said) = said {
+        finding = finding.because(format!(
+            "from that line on, where nothing is certain, a plan of sequence {said} is named"
+        ));
+    }
+    let sequence = match said.max(certain) {
+        Some(sequence) => {
+            format!("put at least `\"sequence\": {sequence}` into the state from which the next plan is made")
+        }
+        None => "put the sequence of the last plan that was made into the state from which the next is made"
+            .to_owned(),
+    };
+    finding.help(format!("{ANEW}. A new folder knows of no plan and would take one that is overtaken: {sequence}, and apply that plan first"))
 }
 
 /// Why nothing can be recorded, and what to do about it.
@@ -312,7 +344,10 @@ fn lines(system: &dyn System, file: &Path) -> Result<(Vec<Line>, Option<Vec<u8>>
             }
             // only the very last line can have been torn
             _ if !ended => torn = true,
-            _ => return Err(damaged(file, format!("line {} was changed after it was written", index + 1))),
+            _ => {
+                let behind = bytes.get(whole..).unwrap_or_default();
+                return Err(changed(file, index + 1, &lines, behind));
+            }
         }
     }
     let kept = if torn { bytes.get(..whole).map(<[u8]>::to_vec) } else { None };
@@ -594,6 +629,20 @@ impl Past {
         }
     }
 
+    /// Whether something that evl wrote to this device stands, or may stand.
+    #[must_use]
+    pub fn concerns(&self, device: &str) -> bool {
+        self.concerned().any(|name| name == device)
+    }
+
+    /// The devices on which something that evl wrote stands, or may stand.
+    pub fn concerned(&self) -> impl Iterator<Item = &String> {
+        let standing = self.standing.iter().filter(|(_, commands)| !commands.is_empty());
+        let open = self.unfinished.iter().flat_map(|left| &left.open).flat_map(|(_, devices)| devices);
+        let all = standing.map(|(name, _)| name).chain(self.unknown.keys());
+        all.chain(open.map(|change| &change.device)).collect::<BTreeSet<_>>().into_iter()
+    }
+
     /// How often each point of a device was written in the day before `now`.
     #[must_use]
     pub fn writes(&self, device: &str, now: Instant) -> BTreeMap<String, u32> {
@@ -717,6 +766,45 @@ mod tests {
             let edited = MemorySystem::new().file("state/journal.jsonl", whole.replace(from, to));
             assert_eq!(Journal::open(&edited, folder, "harbor").unwrap_err().code, codes::JOURNAL, "{to}");
         }
+    }
+
+    /// A new state folder would accept again what was overtaken: what is known of the sequence is told.
+    #[test]
+    fn a_damaged_journal_names_the_sequence_that_is_still_known() {
+        let system = MemorySystem::new();
+        let folder = Path::new("state");
+        let journal = Journal::open(&system, folder, "harbor").unwrap();
+        for sequence in [3, 4] {
+            journal.append(Instant(5), vec![begin(sequence), Record::End { exit: 0 }]).unwrap();
+        }
+        let whole = text(&system);
+        let of = |text: String| {
+            let system = MemorySystem::new().file("state/journal.jsonl", text);
+            let error = Journal::open(&system, folder, "harbor").unwrap_err();
+            assert_eq!(error.code, codes::JOURNAL);
+            (error.notes.clone(), error.help.unwrap())
+        };
+        let (notes, help) = of(whole.replacen("\"exit\":0", "\"exit\":4", 1));
+        assert_eq!(
+            notes,
+            [
+                "line 2 was changed after it was written",
+                "the last plan accepted before that line has sequence 3",
+                "from that line on, where nothing is certain, a plan of sequence 4 is named"
+            ]
+        );
+        assert!(help.contains("put at least `\"sequence\": 4` into the state"), "{help}");
+        let (notes, help) = of(whole.replace("\"sequence\":3", "\"sequence\":2"));
+        assert_eq!(notes[1], "from that line on, where nothing is certain, a plan of sequence 4 is named");
+        assert!(help.contains("\"sequence\": 4"), "{help}");
+        let last = whole.rfind("\"exit\":0").unwrap();
+        let (notes, help) = of(format!("{}\"exit\":4{}", &whole[..last], &whole[last + 8..]));
+        assert_eq!(notes[1], "the last plan accepted before that line has sequence 4");
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(help.contains("\"sequence\": 4") && help.contains("--state-dir"), "{help}");
+        let (notes, help) = of("{}\n".to_owned());
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(help.contains("the sequence of the last plan that was made"), "{help}");
     }
 
     #[test]

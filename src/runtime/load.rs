@@ -24,6 +24,8 @@ pub struct Papers {
     pub bundle: Bundle,
     /// where everything is
     pub inventory: Inventory,
+    /// the inventory is not the one that the bundle was built for
+    pub edited: bool,
 }
 
 pub(super) fn error(code: Code, message: impl Into<String>) -> Box<Diagnostic> {
@@ -71,13 +73,27 @@ impl Papers {
     /// # Errors
     /// They do not belong together, the inventory contradicts itself, or the site needs signatures.
     pub fn new(bundle: Bundle, inventory: Inventory) -> Result<Self, Box<Diagnostic>> {
+        Self::together(bundle, inventory, false)
+    }
+
+    /// As [`Papers::new`], for what commands nothing: an inventory that was edited since the bundle was
+    /// built is taken as it stands.
+    ///
+    /// # Errors
+    /// The inventory contradicts itself, or the site needs signatures.
+    pub fn as_they_stand(bundle: Bundle, inventory: Inventory) -> Result<Self, Box<Diagnostic>> {
+        Self::together(bundle, inventory, true)
+    }
+
+    fn together(bundle: Bundle, inventory: Inventory, edited_too: bool) -> Result<Self, Box<Diagnostic>> {
         if let Some(first) = inventory.problems().first() {
             return Err(error(
                 codes::INVENTORY,
                 format!("{} (`{}` in the inventory)", first.message, first.at),
             ));
         }
-        if inventory.hash() != bundle.inventory.as_str() {
+        let edited = inventory.hash() != bundle.inventory.as_str();
+        if edited && !edited_too {
             return Err(Box::new(
                 Diagnostic::nowhere(
                     codes::FOREIGN,
@@ -98,7 +114,16 @@ impl Papers {
                 .help("declare `signatures none` in the site only where nobody else can place a bundle"),
             ));
         }
-        Ok(Self { bundle, inventory })
+        Ok(Self { bundle, inventory, edited })
+    }
+
+    /// The warning that the inventory is another than the bundle's, and what follows from it.
+    #[must_use]
+    pub(super) fn edited_since(&self, therefore: &str) -> Diagnostic {
+        let words = "the inventory was edited since the bundle was built";
+        Diagnostic::nowhere(codes::FOREIGN, Severity::Warning, words)
+            .because(therefore)
+            .help("build the bundle again with `evl build`: until then no plan can be applied")
     }
 
     /// The gateways that this host alone writes. Without `name` the inventory must have one host, or

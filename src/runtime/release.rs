@@ -15,23 +15,34 @@ use super::execute::{Done, Work, write};
 use super::journal::{Cell, DeviceChange, Journal, Outcome, Past, Record, Standing};
 use super::load::{Papers, unknown};
 use super::probe::{Excluded, Ready, Subject};
-use super::report::{DeviceReport, Register, Report};
+use super::report::{DeviceReport, ExcludedReport, Register, Report};
+use super::stop::{Stop, nothing_written};
 use crate::bundle::profile::{Form, LowerError, Lowered, Verb};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::ir::Site;
 use crate::system::System;
 
+/// What is released, and where.
+#[derive(Debug, Clone)]
+pub struct Wish<'a> {
+    /// folder of lock, journal and sequence
+    pub state_dir: &'a Path,
+    /// which of the inventory's hosts this is, where it has several
+    pub host: Option<&'a str>,
+    /// the devices; none: all that this host commands
+    pub devices: &'a [String],
+    /// asks the run to end
+    pub stop: Stop,
+}
+
 /// Releases the named devices, or all that this host commands where none is named.
-pub async fn release(
-    system: &dyn System,
-    papers: &Papers,
-    state_dir: &Path,
-    host: Option<&str>,
-    devices: &[String],
-) -> Report {
+///
+/// An inventory that was edited since the bundle was built is no obstacle: its addresses count as they
+/// stand, and a device must show the serial number that it names.
+pub async fn release(system: &dyn System, papers: &Papers, wish: &Wish<'_>) -> Report {
     let mut report = Report::new("evl.release/1", &papers.bundle.site.name, &papers.bundle.site.timezone);
-    match run(system, papers, state_dir, host, devices, &mut report).await {
+    match run(system, papers, wish, &mut report).await {
         Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
     }
@@ -40,23 +51,32 @@ pub async fn release(
 async fn run(
     system: &dyn System,
     papers: &Papers,
-    state_dir: &Path,
-    host: Option<&str>,
-    devices: &[String],
+    wish: &Wish<'_>,
     report: &mut Report,
 ) -> Result<(), Box<Diagnostic>> {
+    let Wish { state_dir, host, devices, stop } = wish;
     let site = &papers.bundle.site;
-    let gateways = papers.gateways(host)?;
+    let gateways = papers.gateways(*host)?;
     let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
     if let Some(other) = devices.iter().find(|name| !subjects.iter().any(|s| s.name == **name)) {
         let names = subjects.iter().map(|subject| subject.name.as_str());
         return Err(unknown(format!("this host has no device `{other}`"), other, names));
     }
+    let reached: BTreeSet<String> = subjects.iter().map(|subject| subject.name.clone()).collect();
     let chosen: Vec<Subject> = subjects
         .into_iter()
         .filter(|subject| subject.profile.commandable())
         .filter(|subject| devices.is_empty() || devices.contains(&subject.name))
         .collect();
+    if papers.edited {
+        report.findings.push(papers.edited_since("addresses are taken as it stands now, and a device that shows another serial number than it names is left alone"));
+    }
+    if system.kind(state_dir).is_none() {
+        report.note(format!(
+            "there was no state folder `{}`: what evl wrote before is not known, and devices are handed back as they are found",
+            state_dir.display()
+        ));
+    }
     // what hands control back is never kept from it by its own records: a damaged journal, a full disk
     let held = match lock(system, papers, state_dir, "release") {
         Err(fault) if fault.code == codes::LOCKED => return Err(fault),
@@ -67,7 +87,11 @@ async fn run(
     let past = journal.as_ref().map(Journal::past).unwrap_or_default();
     let now = Instant(system.now().as_second()).max(past.last.unwrap_or(Instant(i64::MIN)));
     report.now = Some(now);
-    let field = Field::new(papers, gateways);
+    if devices.is_empty() {
+        let what = "was not released, and what evl wrote to it stands";
+        out_of_reach(papers, &reached, &gateways, &past, what, report);
+    }
+    let field = Field::new(papers, gateways, stop);
     let journalled = journal.clone();
     let start =
         Start { system, papers, field: &field, journal: journalled, past: &past, at: now, dry_run: false };
@@ -75,9 +99,12 @@ async fn run(
     let mut watch = Watch::begin(start, None).await;
     let (live, told) = watch.so_far();
     report.absorb(told);
+    if stop.asked() && !stop.wrote() {
+        return Err(Box::new(nothing_written()));
+    }
     let over = Notify::new();
     let rest = async {
-        let records = Records { journal: journal.as_ref(), past: &past, now };
+        let records = Records { journal: journal.as_ref(), past: &past, now, edited: papers.edited };
         let again = match devices.is_empty() {
             true => "evl release --all".to_owned(),
             false => format!("evl release {}", devices.join(" ")),
@@ -106,6 +133,8 @@ struct Records<'a> {
     journal: Option<&'a Journal<'a>>,
     past: &'a Past,
     now: Instant,
+    /// the inventory is another than the one by which it was written
+    edited: bool,
 }
 
 /// Releases the devices that no rule of the safety class commands. `again` is the command that tries
@@ -119,7 +148,7 @@ async fn hand_back(
     report: &mut Report,
     again: String,
 ) {
-    let Records { journal, past, now } = *records;
+    let Records { journal, past, now, edited } = *records;
     let (kept, chosen): (Vec<&Subject>, Vec<&Subject>) =
         chosen.iter().partition(|subject| live.demanded.contains_key(&subject.name));
     for subject in kept {
@@ -134,11 +163,12 @@ async fn hand_back(
 
     let mut works: BTreeMap<String, Vec<Work>> = BTreeMap::new();
     for subject in &chosen {
-        match probed.remove(&subject.name).map(|result| result.and_then(Ready::commandable)) {
-            Some(Ok(ready)) => match change(subject, &ready, past.standing.get(&subject.name)) {
+        let result = probed.remove(&subject.name);
+        match result.map(|result| result.and_then(|ready| handable(subject, ready, past, edited))) {
+            Some(Ok((ready, lapsed))) => match change(subject, &ready, past.standing.get(&subject.name)) {
                 Ok((change, asked, notes)) => {
                     let mut entry = entry(subject, &ready, change.as_ref(), asked);
-                    entry.notes = notes;
+                    entry.notes = lapsed.into_iter().chain(notes).collect();
                     report.devices.push(entry);
                     if let Some(change) = change {
                         let work =
@@ -189,6 +219,72 @@ async fn hand_back(
         (false, true) => ExitCode::Success,
     };
     report.exit = exit.number();
+}
+
+/// Whether a device may be handed back, with a remark where it is no longer admitted: one that evl has
+/// written goes back to its own control all the same, as long as it shows that it is the same.
+fn handable(
+    subject: &Subject,
+    ready: Ready,
+    past: &Past,
+    edited: bool,
+) -> Result<(Ready, Option<String>), Excluded> {
+    // what shows no serial number is known by its place alone, and that may be edited
+    if edited && ready.serial.is_none() {
+        let written = past.standing.get(&subject.name).into_iter().flatten();
+        let mut cells = written.flat_map(|command| &command.cells);
+        if let Some((point, raw)) = cells.find(|(point, raw)| ready.raws.get(point) != Some(raw)) {
+            let reason = format!(
+                "it shows no identity, the inventory was edited, and `{point}` does not hold the {raw} that evl wrote: it may be another device"
+            );
+            return Err(Excluded { code: codes::WRONG_DEVICE, reason });
+        }
+    }
+    let named = |serial: &String| {
+        let record = subject.entry.commissioned.as_ref();
+        subject.entry.serial.as_ref() == Some(serial) || record.is_some_and(|r| r.serial == *serial)
+    };
+    match &ready.barred {
+        Some(barred)
+            if matches!(barred.code, codes::NOT_ADMITTED | codes::SIGNATURE)
+                && past.concerns(&subject.name)
+                && ready.serial.as_ref().is_none_or(named) =>
+        {
+            let lapsed =
+                format!("it may not be commanded any more ({}), so it is handed back", barred.reason);
+            Ok((Ready { barred: None, ..ready }, Some(lapsed)))
+        }
+        _ => ready.commandable().map(|ready| (ready, None)),
+    }
+}
+
+/// Devices on which something of evl stands and that it has no way to, as the inventory is now.
+pub(super) fn out_of_reach(
+    papers: &Papers,
+    reached: &BTreeSet<String>,
+    gateways: &BTreeSet<String>,
+    past: &Past,
+    what: &str,
+    report: &mut Report,
+) {
+    for name in past.concerned().filter(|name| !reached.contains(*name)) {
+        let (reason, help) = match papers.inventory.devices.get(name) {
+            Some(entry) if !gateways.contains(&entry.gateway) => (
+                format!("this host does not write its gateway `{}`", entry.gateway),
+                "turn to the host that does",
+            ),
+            Some(_) => {
+                ("the bundle knows no such device".to_owned(), "name the bundle that does with `--bundle`")
+            }
+            None => (
+                "it is not in the inventory any more".to_owned(),
+                "put it into the inventory again, or hand it back at the device itself",
+            ),
+        };
+        let message = format!("`{name}` {what}: {reason}");
+        report.findings.push(Diagnostic::nowhere(codes::INVENTORY, Severity::Error, message).help(help));
+        report.excluded.push(ExcludedReport { device: name.clone(), code: codes::INVENTORY, reason });
+    }
 }
 
 /// Records where it can be recorded; what cannot is told.

@@ -1,5 +1,6 @@
 //! `evl status`: is the field as the last apply left it?
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::admission::Admission;
@@ -7,6 +8,7 @@ use super::change::{amount, setting_words, words};
 use super::journal::{Journal, Outcome, Standing};
 use super::load::Papers;
 use super::probe::{Ready, Subject, endpoints, probe};
+use super::release::out_of_reach;
 use super::report::{DeviceReport, Report};
 use crate::bundle::profile::{Form, LeaseKind, PowerFound, Verb};
 use crate::calendar::Instant;
@@ -55,9 +57,14 @@ async fn look(
             report.plan = Some(plan.to_string());
             report.sequence = Some(*sequence);
         }
-        None => report.note("no plan was ever applied from this state folder"),
+        None => {
+            report.note(format!("no plan was ever applied with the state folder `{}`", state_dir.display()))
+        }
     }
-    let mut troubled = false;
+    let mut troubled = papers.edited;
+    if papers.edited {
+        report.findings.push(papers.edited_since("devices are read where it says now"));
+    }
     if let Some(left) = &past.unfinished {
         troubled = true;
         report.find(
@@ -89,10 +96,13 @@ async fn look(
     let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
     let commanded: Vec<Subject> = subjects
         .into_iter()
-        .filter(|subject| {
-            subject.family.control == Control::Command || past.standing.contains_key(&subject.name)
-        })
+        .filter(|subject| subject.family.control == Control::Command || past.concerns(&subject.name))
         .collect();
+    let reached: BTreeSet<String> = commanded.iter().map(|subject| subject.name.clone()).collect();
+    let before = report.excluded.len();
+    let what = "cannot be read, and what evl wrote to it may stand";
+    out_of_reach(papers, &reached, &gateways, &past, what, report);
+    troubled |= report.excluded.len() > before;
     let endpoints = endpoints(&papers.inventory, &gateways);
     let mut probed = probe(&commanded, &endpoints, &Admission::of(&papers.bundle)).await;
     let none = Vec::new();

@@ -31,7 +31,9 @@ codes! {
     /// Writing changes hardware and needs consent: answer on the terminal, or give `--yes`.
     NEEDS_CONSENT = 1211, Finding, "writing needs `--yes`";
     /// The journal in the state folder is damaged beyond its torn last line, or belongs to another
-    /// site.
+    /// site. A new state folder begins without it, and so without the sequence of the last accepted plan:
+    /// until a plan with a higher one is applied there, an overtaken plan that has not expired would be
+    /// accepted again. The finding names the sequence that is still known.
     JOURNAL = 1212, Finding, "the journal cannot be used";
     /// The device shows another value than the plan that was applied says: it lapsed, was overridden,
     /// or somebody else wrote it.

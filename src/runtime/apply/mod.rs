@@ -169,7 +169,7 @@ async fn run(
     });
 
     let journal = journal.ok();
-    let field = Field::new(papers, gateways);
+    let field = Field::new(papers, gateways, &options.stop);
     let start = Start {
         system,
         papers,
@@ -275,10 +275,16 @@ pub(in crate::runtime) struct Field {
 }
 
 impl Field {
-    pub(in crate::runtime) fn new(papers: &Papers, gateways: std::collections::BTreeSet<String>) -> Self {
+    /// `stop` learns of the first frame that can change a device.
+    pub(in crate::runtime) fn new(
+        papers: &Papers,
+        gateways: std::collections::BTreeSet<String>,
+        stop: &Stop,
+    ) -> Self {
+        let endpoints = super::probe::endpoints(&papers.inventory, &gateways);
         Self {
             subjects: Subject::all(&papers.bundle, &papers.inventory, &gateways),
-            endpoints: super::probe::endpoints(&papers.inventory, &gateways),
+            endpoints: endpoints.into_iter().map(|(name, one)| (name, one.telling(stop))).collect(),
             admission: super::admission::Admission::of(&papers.bundle),
             gateways,
         }

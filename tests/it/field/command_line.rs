@@ -46,6 +46,51 @@ fn a_slip_on_the_command_line_ends_in_2_with_the_nearest_name() {
     }
 }
 
+/// A slip in the folder's name would look as if nothing had ever been applied.
+#[test]
+fn a_named_folder_of_records_that_is_not_there_is_no_empty_one() {
+    let text = inventory_text(1, 1);
+    let papers = papers(yard(), &text);
+    let plan = plan(&papers, 1, &usual());
+    for verb in ["status", "reset co --as admin"] {
+        let system = desk(&papers, &plan, &text);
+        let exit = run(&system, &format!("evl {verb} --state-dir .evl-stat"));
+        assert_eq!(exit, ExitCode::Failure, "{verb}: {}", system.said());
+        let begins = "error[EVL0002]: `.evl-stat` cannot be read: there is no such file or folder";
+        assert!(system.said().starts_with(begins), "{verb}: {}", system.said());
+        assert!(system.said().contains("`--state-dir` names the folder that `evl apply` was given"));
+    }
+    // where none was named there may be none yet
+    let system = desk(&papers, &plan, &text);
+    assert_eq!(run(&system, "evl status"), ExitCode::Findings, "{}", system.said());
+    let note = "no plan was ever applied with the state folder `.evl-state`";
+    assert!(system.printed().contains(note), "{}", system.printed());
+    // and handing back asks for none, but says that there is none
+    let system = desk(&papers, &plan, &text);
+    assert_eq!(run(&system, "evl release --all --state-dir .evl-stat"), ExitCode::Partial);
+    assert!(system.printed().contains("there was no state folder `.evl-stat`"), "{}", system.printed());
+}
+
+/// From the command line too an edited inventory is a warning to whoever hands back, and an error to
+/// whoever commands.
+#[test]
+fn an_edited_inventory_is_a_warning_for_release_alone() {
+    let text = inventory_text(1, 1);
+    let papers = papers(yard(), &text);
+    let plan = plan(&papers, 1, &usual());
+    let edited = text.replace("timeout: 300 ms", "timeout: 301 ms");
+    for (line, exit, words) in [
+        ("evl release --all", ExitCode::Partial, "warning[EVL1103]: the inventory was edited since"),
+        ("evl status", ExitCode::Findings, "warning[EVL1103]: the inventory was edited since"),
+        ("evl apply plan.json --yes", ExitCode::Findings, "error[EVL1103]: the bundle was built for another"),
+        ("evl reset co --as admin", ExitCode::Findings, "error[EVL1103]: the bundle was built for another"),
+    ] {
+        let system = desk(&papers, &plan, &edited);
+        assert_eq!(run(&system, line), exit, "{line}: {}", system.said());
+        assert!(system.said().contains(words), "{line}: {}", system.said());
+    }
+}
+
 /// What a link in the inventory's folder shows of this computer's other files is nobody's business.
 #[cfg(unix)]
 #[test]

@@ -336,12 +336,12 @@ fn forward(mut from: TcpStream, mut to: TcpStream, tell: &Sender<()>) -> Option<
 }
 
 /// A folder with the papers of a host, and the binary that runs in it.
-struct Desk {
+pub(super) struct Desk {
     folder: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new(papers: &Papers, inventory: &str) -> Self {
+    pub(super) fn new(papers: &Papers, inventory: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("site.bundle"), papers.bundle.bytes()).unwrap();
         std::fs::write(folder.path().join("plan.json"), plan(papers, 1, &usual()).bytes()).unwrap();
@@ -350,7 +350,7 @@ impl Desk {
         Self { folder }
     }
 
-    fn evl(&self, arguments: &str) -> Process {
+    pub(super) fn evl(&self, arguments: &str) -> Process {
         let mut process = Process::new(env!("CARGO_BIN_EXE_evl"));
         process.args(arguments.split(' ')).current_dir(self.folder.path());
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -358,13 +358,13 @@ impl Desk {
     }
 
     /// Exit code, standard output, standard error.
-    fn see(&self, arguments: &str) -> (Option<i32>, String, String) {
+    pub(super) fn see(&self, arguments: &str) -> (Option<i32>, String, String) {
         let seen = self.evl(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (seen.status.code(), text(seen.stdout), text(seen.stderr))
     }
 
-    fn journal(&self) -> String {
+    pub(super) fn journal(&self) -> String {
         std::fs::read_to_string(self.folder.path().join(".evl-state/journal.jsonl")).unwrap_or_default()
     }
 }

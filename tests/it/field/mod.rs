@@ -3,12 +3,15 @@
 
 mod apply;
 mod command_line;
+mod edited;
 mod faults;
 mod fixture;
 mod following;
 mod guards;
 #[cfg(feature = "solver")]
 mod harbor;
+#[cfg(unix)]
+mod interrupted;
 mod safety;
 #[cfg(feature = "solver")]
 mod setpoints;

@@ -18,7 +18,9 @@ use evl::ir::testkit::{rat, site, span};
 use evl::ir::*;
 use evl::runtime::apply::{Options, apply};
 use evl::runtime::load::Papers;
+use evl::runtime::release::{Wish, release};
 use evl::runtime::report::Report;
+use evl::runtime::stop::Stop;
 use evl::system::{Access, Entry, FileError, Kind, Lock, RealSystem, Stream, System};
 use evl::verify::{Case, draft, simulate};
 
@@ -470,7 +472,14 @@ impl Host {
     }
 
     pub(super) async fn release(&self, papers: &Papers) -> Report {
-        evl::runtime::release::release(self, papers, &self.state_dir(), None, &[]).await
+        self.release_of(papers, &[]).await
+    }
+
+    /// Releases these devices alone.
+    pub(super) async fn release_of(&self, papers: &Papers, devices: &[String]) -> Report {
+        let state_dir = self.state_dir();
+        let wish = Wish { state_dir: &state_dir, host: None, devices, stop: Stop::default() };
+        release(self, papers, &wish).await
     }
 
     pub(super) fn journal(&self) -> String {
