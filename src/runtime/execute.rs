@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::change::{Change, Commanded, amount, forward, towards_safety};
 use super::endpoint::Priority;
 use super::frames::Frame;
-use super::journal::{Cell, DeviceChange, Outcome};
+use super::journal::{Cell, DeviceChange, Outcome, Standing};
 use super::probe::{Ready, Subject, in_effect_points, still_there};
 use super::session::Fault;
 use crate::bundle::profile::{Class, Direction, Form, Verb};
@@ -36,6 +36,8 @@ pub struct Done {
     pub registers: u32,
     /// what is to blame
     pub cause: Cause,
+    /// raw values that the device made of what was written, by point
+    pub held: BTreeMap<String, i64>,
 }
 
 /// What is to blame for an outcome.
@@ -55,7 +57,17 @@ impl Done {
     /// By the device itself.
     #[must_use]
     pub fn new(outcome: Outcome, words: impl Into<String>) -> Self {
-        Self { outcome, words: words.into(), registers: 0, cause: Cause::Own }
+        let held = BTreeMap::new();
+        Self { outcome, words: words.into(), registers: 0, cause: Cause::Own, held }
+    }
+
+    /// Commands that stand, with what the device made of their values.
+    pub(super) fn stands(&self, standing: &mut [Standing]) {
+        for (point, raw) in standing.iter_mut().flat_map(|command| &mut command.cells) {
+            if let Some(held) = self.held.get(point) {
+                *raw = *held;
+            }
+        }
     }
 
     fn silence(fault: &Fault) -> Self {
@@ -175,7 +187,7 @@ async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done
     for (work, registers) in written {
         let mut result = confirm(work, patience).await;
         if result.outcome == Outcome::Done {
-            result = prove(work).await;
+            result = Done { held: result.held, ..prove(work).await };
         }
         result.registers = registers;
         done.insert(work.subject.name.clone(), result);
@@ -278,13 +290,20 @@ async fn confirm(work: &Work, patience: Duration) -> Done {
     let mut first = None;
     let start = Instant::now();
     loop {
-        match mismatch(work).await {
-            Ok(None) => return Done::new(Outcome::Done, "verified"),
-            Ok(Some(words)) if first.is_some() => return Done::new(Outcome::Failed, words),
-            Ok(Some(words)) => {
-                first = Some(words);
-                sleep(work.settle()).await;
-            }
+        let mut seen = BTreeMap::new();
+        match mismatch(work, &mut seen).await {
+            Ok(None) => return Done { held: seen, ..Done::new(Outcome::Done, "verified") },
+            Ok(Some(words)) => match first {
+                Some(before) => {
+                    // what came and went is nobody's limit
+                    seen.retain(|point, raw| BTreeMap::get(&before, point) == Some(raw));
+                    return Done { held: seen, ..Done::new(Outcome::Failed, words) };
+                }
+                None => {
+                    first = Some(seen);
+                    sleep(work.settle()).await;
+                }
+            },
             Err(fault) if start.elapsed() > patience || matches!(fault, Fault::GivenUp(_)) => {
                 return Done::silence(&fault);
             }
@@ -293,14 +312,16 @@ async fn confirm(work: &Work, patience: Duration) -> Done {
     }
 }
 
-/// What is not as written, if anything: the value in effect first, then the registers.
-async fn mismatch(work: &Work) -> Result<Option<String>, Fault> {
+/// What is not as written, if anything: the value in effect first, then the registers. `seen` becomes
+/// what the device made of values that it took.
+async fn mismatch(work: &Work, seen: &mut BTreeMap<String, i64>) -> Result<Option<String>, Fault> {
     let (profile, context) = (&work.subject.profile, &work.ready.context);
     let mut raws = work.ready.map.read(&in_effect_points(profile)).await?;
     let cells: BTreeSet<&str> = work.change.cells.iter().map(|cell| cell.point.as_str()).collect();
     let guards = profile.arm.iter().map(|guard| guard.point.as_str());
     let rest: BTreeSet<&str> = cells.iter().copied().chain(guards).collect();
     raws.extend(work.ready.map.read(&rest).await?);
+    let mut wrong = None;
     for cell in &work.change.cells {
         let now = raws.get(&cell.point).copied();
         let timer = profile.lease.timer.as_deref() == Some(cell.point.as_str());
@@ -319,10 +340,27 @@ async fn mismatch(work: &Work) -> Result<Option<String>, Fault> {
             Some((counts, _)) => Rat::int((now - cell.new).abs()) <= *counts,
             None => now == cell.new,
         };
-        if !counts_down && !now.is_some_and(near) {
-            let now = now.map_or_else(|| "nothing".to_owned(), |now| now.to_string());
-            return Ok(Some(format!("`{}` reads {now} after {} was written", cell.point, cell.new)));
+        if counts_down {
+            continue;
         }
+        let close = now.is_some_and(near);
+        let limited = now.filter(|now| made_of(cell, work.ready.raws.get(&cell.point), *now));
+        let made = now.filter(|now| limited.is_some() || (close && *now != cell.new));
+        seen.extend(made.map(|now| (cell.point.clone(), now)));
+        if !close {
+            let words = match (limited, now) {
+                (Some(now), _) => format!(
+                    "the device keeps `{}` at {now} after {} was written, by a limit of its own",
+                    cell.point, cell.new
+                ),
+                (None, Some(now)) => format!("`{}` reads {now} after {} was written", cell.point, cell.new),
+                (None, None) => format!("`{}` reads nothing after {} was written", cell.point, cell.new),
+            };
+            wrong = wrong.or(Some(words));
+        }
+    }
+    if wrong.is_some() {
+        return Ok(wrong);
     }
     if let Some(commanded) = &work.commanded
         && !work.dead
@@ -337,6 +375,14 @@ async fn mismatch(work: &Work) -> Result<Option<String>, Fault> {
         )));
     }
     Ok(None)
+}
+
+/// Whether a value that is read back is what the device itself made of the one that was written. A device
+/// that was within its limits before brings the new value towards the old one; whatever lies elsewhere
+/// another has written.
+fn made_of(cell: &Cell, found: Option<&i64>, now: i64) -> bool {
+    let old = *found.unwrap_or(&cell.old);
+    now != cell.new && now != old && (old.min(cell.new)..=old.max(cell.new)).contains(&now)
 }
 
 /// Waits until the measured power follows.
@@ -509,7 +555,7 @@ pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Do
         }
         Outcome::Done => Done {
             outcome: Outcome::Left,
-            words: format!("`{}` was changed by another and is left as found", foreign.join("`, `")),
+            words: format!("`{}` holds what evl did not write, and is left as found", foreign.join("`, `")),
             ..done
         },
         _ => Done { outcome: Outcome::Unknown, ..done },

@@ -47,7 +47,10 @@ pub(super) async fn undo_leftovers(
             report.registers_written += done.registers;
             outcomes.insert(device.device.clone(), done.outcome);
         }
-        journal.append(now, vec![Record::Result { gateway: gateway.clone(), devices: outcomes }])?;
+        journal.append(
+            now,
+            vec![Record::Result { gateway: gateway.clone(), devices: outcomes, held: BTreeMap::new() }],
+        )?;
     }
     journal.append(now, vec![Record::End { exit: ExitCode::Undone.number() }])?;
     Ok(left.open.iter().any(|(_, devices)| !devices.is_empty()).then_some(lost))

@@ -139,6 +139,9 @@ impl Run<'_> {
                 indices.iter().filter_map(|index| self.changes.get(*index)).cloned().collect();
             let works = self.works(&changes.iter().collect::<Vec<_>>());
             let result = self.write_wave(works, report).await;
+            for all in result.iter().flat_map(BTreeMap::values) {
+                indices.iter().for_each(|index| self.hold(*index, all));
+            }
             let failed: BTreeSet<String> = match &result {
                 Ok(all) => {
                     let good = |change: &Change| {
@@ -191,6 +194,17 @@ impl Run<'_> {
                 return;
             }
         }
+    }
+
+    /// What a device made of what was written is known as ours: an undo brings it back, and it is what
+    /// stands where it is near enough.
+    fn hold(&mut self, index: usize, all: &BTreeMap<String, Done>) {
+        let Some(change) = self.changes.get_mut(index) else { return };
+        let Some(done) = all.get(&change.device) else { return };
+        for cell in change.writing.iter_mut().flat_map(|part| &mut part.cells) {
+            cell.via.extend(done.held.get(&cell.point));
+        }
+        done.stands(&mut change.standing);
     }
 
     /// Where the devices of some gateways stood before anything was written.
@@ -405,7 +419,9 @@ fn interrupted(begun: bool) -> Diagnostic {
 
 fn result_record(gateway: &str, done: &BTreeMap<String, Done>) -> Record {
     let devices = done.iter().map(|(name, done)| (name.clone(), done.outcome)).collect();
-    Record::Result { gateway: gateway.to_owned(), devices }
+    let held = done.iter().filter(|(_, done)| !done.held.is_empty());
+    let held = held.map(|(name, done)| (name.clone(), done.held.clone())).collect();
+    Record::Result { gateway: gateway.to_owned(), devices, held }
 }
 
 fn tell(done: &BTreeMap<String, Done>, report: &mut Report) {

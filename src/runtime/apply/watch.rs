@@ -516,7 +516,9 @@ impl Watch<'_> {
             let words = done.map_or("the session ended unexpectedly", |done| done.words.as_str());
             outcomes.insert(change.device.clone(), outcome);
             if outcome == Outcome::Done {
-                standing.insert(change.device.clone(), change.standing.clone());
+                let mut stands = change.standing.clone();
+                done.into_iter().for_each(|done| done.stands(&mut stands));
+                standing.insert(change.device.clone(), stands);
             } else {
                 self.live.failed = true;
                 let message =

@@ -10,7 +10,7 @@ use evl::runtime::load::Papers;
 use evl::sim::{Fault, GatewaySpec, Plant, small_plant};
 use evl::verify::verify;
 
-use super::yard::{Host, co_rule, ends, inventory_text, papers, plan, profile, usual, yard};
+use super::yard::{Host, co_rule, ends, inventory_text, papers, papers_with, plan, profile, usual, yard};
 
 /// The small plant behind two gateways: the inverter on the roof, the rest in the plant room.
 pub(super) async fn field(speed: u32) -> (Plant, Papers) {
@@ -514,14 +514,74 @@ async fn gateways_declared_together_are_undone_together() {
 #[tokio::test]
 async fn a_value_that_another_wrote_meanwhile_is_left_alone_by_the_undo() {
     let (sim, papers) = field(1).await;
-    // the limit is clamped to a value that is neither old nor ours
-    sim.inject(fault(r#"{"device":"solar","point":"limit","kind":"clamp","min":700,"max":700,"count":1}"#));
+    // the limit becomes a value that is neither old nor ours, nor on the way from the one to the other
+    sim.inject(fault(r#"{"device":"solar","point":"limit","kind":"clamp","min":300,"max":300,"count":1}"#));
     let commands = [("solar", Attr::Power, CommandForm::AtMost, 450)];
     let report = Host::new().apply(&papers, &plan(&papers, 1, &commands)).await;
     assert_eq!(report.exit_code(), ExitCode::Undone, "{}", report.words());
     assert_eq!(report.devices[0].outcome, Some(Outcome::Left));
-    assert_eq!(sim.peek("solar", "limit"), Some(700));
+    assert_eq!(sim.peek("solar", "limit"), Some(300));
     assert_eq!(sim.peek("solar", "limit_enabled"), Some(0), "what is ours is brought back");
+}
+
+/// The device takes no less than 70 %: what it made of our 45 % is ours, and no other master's.
+#[tokio::test]
+async fn what_the_device_itself_made_of_our_value_is_brought_back() {
+    let clamp = r#"{"device":"solar","point":"limit","kind":"clamp","min":700,"max":1000}"#;
+    let commands = [("solar", Attr::Power, CommandForm::AtMost, 450)];
+    let (sim, papers) = field(1).await;
+    sim.inject(fault(clamp));
+    let host = Host::new();
+    let report = host.apply(&papers, &plan(&papers, 1, &commands)).await;
+    assert_eq!(ends(&report), (ExitCode::Undone, vec![codes::NOT_IN_EFFECT]), "{}", report.words());
+    let words = "keeps `limit` at 700 after 450 was written, by a limit of its own";
+    assert!(report.findings[0].message.contains(words), "{:?}", report.findings);
+    assert_eq!(report.devices[0].outcome, Some(Outcome::Undone), "{}", report.words());
+    assert_eq!((sim.peek("solar", "limit"), sim.peek("solar", "limit_enabled")), (Some(1000), Some(0)));
+
+    // killed before the undo: whoever brings it back later knows it too
+    let (sim, papers) = field(1).await;
+    let papers: &'static Papers = Box::leak(Box::new(papers));
+    let host: &'static Host = Box::leak(Box::new(Host::new()));
+    let one: &'static _ = Box::leak(Box::new(plan(papers, 1, &commands)));
+    sim.inject(fault(clamp));
+    // begin, intent and result are durable
+    host.dies_at(3, false);
+    assert!(tokio::spawn(host.apply(papers, one)).await.is_err());
+    host.dies_at(-1, false);
+    assert_eq!(sim.peek("solar", "limit"), Some(700));
+    let others = [("charger", Attr::Power, CommandForm::Fixed, 160)];
+    let report = host.apply(papers, &plan(papers, 2, &others)).await;
+    assert!(report.words().contains("solar: brought back"), "{}", report.words());
+    assert_eq!((sim.peek("solar", "limit"), sim.peek("solar", "limit_enabled")), (Some(1000), Some(0)));
+}
+
+/// What is near enough to count as written is not another master's afterwards.
+#[tokio::test]
+async fn a_value_within_tolerance_is_as_planned() {
+    for (least, most) in [(455, 1000), (0, 445)] {
+        let (sim, alive) = field(1).await;
+        sim.poke("solar", "limit", 900);
+        let mut inverter = profile("sunspec/inverter");
+        inverter.points.get_mut("limit").unwrap().tolerance = Some(evl::ir::testkit::rat("1"));
+        let (roof, plant_port) =
+            (alive.inventory.gateways["roof"].port, alive.inventory.gateways["plant"].port);
+        let papers = papers_with(yard(), &inventory_text(roof, plant_port), &[inverter]);
+        let clamp =
+            format!(r#"{{"device":"solar","point":"limit","kind":"clamp","min":{least},"max":{most}}}"#);
+        sim.inject(fault(&clamp));
+        let host = Host::new();
+        let commands = [("solar", Attr::Power, CommandForm::AtMost, 450)];
+        let report = host.apply(&papers, &plan(&papers, 1, &commands)).await;
+        assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{clamp}: {}", report.words());
+        assert_ne!(sim.peek("solar", "limit"), Some(450), "{clamp}");
+        let status = host.status(&papers).await;
+        assert_eq!(ends(&status), (ExitCode::Success, vec![]), "{clamp}: {}", status.words());
+        // another master's value near it is told all the same
+        sim.poke("solar", "limit", 451);
+        let status = host.status(&papers).await;
+        assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::DRIFTED]), "{clamp}: {}", status.words());
+    }
 }
 
 #[tokio::test]

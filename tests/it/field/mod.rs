@@ -12,6 +12,7 @@ mod guards;
 mod harbor;
 #[cfg(unix)]
 mod interrupted;
+mod long;
 mod safety;
 #[cfg(feature = "solver")]
 mod setpoints;

@@ -21,13 +21,13 @@ const AIR: (u8, u16) = (3, 40081);
 /// The inverter's connection: unit, register.
 const CONNECTION: (u64, u64) = (1, 40126);
 
-struct Yard {
-    fixture: Fixture,
-    papers: Papers,
+pub(super) struct Yard {
+    pub(super) fixture: Fixture,
+    pub(super) papers: Papers,
 }
 
 impl Yard {
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let fixture = Fixture::start(&[])?;
         let papers = garage_papers(garage(), fixture.port, fixture.port, AIR.0, AIR.1);
         let mut yard = Self { fixture, papers };
@@ -35,12 +35,12 @@ impl Yard {
         Some(yard)
     }
 
-    fn air(&mut self, ppm: i64) {
+    pub(super) fn air(&mut self, ppm: i64) {
         self.fixture.ask(&json!({ "op": "poke", "unit": AIR.0, "point": "203.PPV", "value": ppm }));
     }
 
     /// Everything as it was, with an empty log.
-    fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         for (unit, point, value) in [
             (1, "123.Conn", 1),
             (1, "123.WMaxLim_Ena", 0),

@@ -387,6 +387,9 @@ pub(super) struct Host {
     left: AtomicI64,
     durable: AtomicBool,
     full: AtomicBool,
+    /// files that are replaced until death, or until one that finds the disk full; negative: none
+    writes_left: AtomicI64,
+    write_fails: AtomicBool,
     /// nothing can be appended any more, reserve or not
     broken: AtomicBool,
     /// whether a person sits at its terminal, who says yes
@@ -406,6 +409,8 @@ impl Host {
             left: AtomicI64::new(-1),
             durable: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            writes_left: AtomicI64::new(-1),
+            write_fails: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             person: AtomicBool::new(false),
             synchronised: AtomicBool::new(false),
@@ -428,6 +433,19 @@ impl Host {
     pub(super) fn dies_at(&self, append: i64, durable: bool) {
         self.left.store(append, Ordering::Relaxed);
         self.durable.store(durable, Ordering::Relaxed);
+    }
+
+    /// Dies at a replacement of a whole file, before or after the new one is durable.
+    pub(super) fn dies_replacing(&self, file: i64, durable: bool) {
+        self.writes_left.store(file, Ordering::Relaxed);
+        self.durable.store(durable, Ordering::Relaxed);
+        self.write_fails.store(false, Ordering::Relaxed);
+    }
+
+    /// Finds the disk full at one replacement of a whole file.
+    pub(super) fn full_at_replacing(&self, file: i64) {
+        self.writes_left.store(file, Ordering::Relaxed);
+        self.write_fails.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn disk_full(&self, full: bool) {
@@ -500,7 +518,15 @@ impl System for Host {
         self.real.read(path, cap)
     }
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-        self.real.write(path, bytes, access)
+        let left = self.writes_left.fetch_sub(1, Ordering::Relaxed);
+        if left == 0 && self.write_fails.load(Ordering::Relaxed) {
+            return Err(FileError::new(path, evl::system::FileFault::Full));
+        }
+        if left != 0 || self.durable.load(Ordering::Relaxed) {
+            self.real.write(path, bytes, access)?;
+        }
+        assert!(left != 0, "killed");
+        Ok(())
     }
     fn append(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
         let text = String::from_utf8_lossy(bytes).into_owned();
