@@ -141,25 +141,43 @@ impl Place {
     }
 }
 
-/// Ctrl-C, or the system's wish that the process ends.
+/// Ctrl-C, or the system's wish that the process ends: listened for from the beginning on, so that none
+/// is lost between two waits.
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let mut all: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
-    // `poll_recv` of each in turn: the first that comes ends the wait
-    std::future::poll_fn(|context| {
-        let comes = all.iter_mut().any(|one| one.poll_recv(context).is_ready());
-        if comes { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    async fn next(&mut self) {
+        // `poll_recv` of each in turn: the first that comes ends the wait
+        std::future::poll_fn(|context| {
+            let comes = self.0.iter_mut().any(|one| one.poll_recv(context).is_ready());
+            if comes { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
 }
 
 /// Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -171,17 +189,18 @@ async fn unless_ended(
     stop: &Stop,
     work: impl Future<Output = Report>,
 ) -> Result<Report, ExitCode> {
+    let mut signals = Signals::new();
     let mut work = std::pin::pin!(work);
     tokio::select! {
         report = &mut work => return Ok(report),
-        () = signal() => {}
+        () = signals.next() => {}
     }
     if lost == ExitCode::Unknown {
         stop.ask();
         system.say("asked to end: what is under way is finished first; once more ends it at once\n");
         tokio::select! {
             report = &mut work => return Ok(report),
-            () = signal() => {}
+            () = signals.next() => {}
         }
         if !stop.wrote() {
             return Err(output::fail(system, nothing_written()));

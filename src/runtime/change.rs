@@ -230,7 +230,12 @@ pub fn change(
             asked.extend(lowered.writes.iter().cloned());
         }
         let kept_until = if same && !renewed {
-            standing.iter().find(|old| old.words == words).map_or(until, |old| old.until)
+            match standing.iter().find(|old| old.words == words).map(|old| old.until) {
+                // what is in effect although its time was over is kept by whatever speaks to the device
+                Some(Some(kept)) if kept > span.now => Some(kept),
+                Some(None) => None,
+                _ => until,
+            }
         } else {
             until
         };

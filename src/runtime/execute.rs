@@ -25,6 +25,11 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// How often one frame is sent at most.
 const SENDS: u32 = 3;
 
+/// To a device that is behind one that failed nothing was sent.
+pub(super) const NOT_BEGUN: &str = "nothing was sent to it, because another device of its gateway failed";
+/// A device was written, and one behind the same gateway failed.
+pub(super) const GAVE_WAY: &str = "written, but another device of its gateway failed";
+
 /// What came of one device, with words for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
@@ -146,8 +151,7 @@ async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done
     for work in works {
         let name = work.subject.name.clone();
         if failed && priority != Priority::Safety {
-            let words = "not begun, because another device failed";
-            done.insert(name, Done { cause: Cause::NotBegun, ..Done::new(Outcome::Failed, words) });
+            done.insert(name, Done { cause: Cause::NotBegun, ..Done::new(Outcome::Failed, NOT_BEGUN) });
             continue;
         }
         let frames = match work.ready.map.frames(&work.subject.profile, &forward(&work.change.cells)) {
@@ -174,8 +178,7 @@ async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done
     }
     if failed && priority != Priority::Safety {
         for (work, registers) in written {
-            let words = "written, but another device of its gateway failed";
-            let other = Done { registers, cause: Cause::Other, ..Done::new(Outcome::Failed, words) };
+            let other = Done { registers, cause: Cause::Other, ..Done::new(Outcome::Failed, GAVE_WAY) };
             done.insert(work.subject.name.clone(), other);
         }
         return done;
@@ -242,8 +245,10 @@ async fn send(work: &Work, frame: &Frame, priority: Priority, patience: Duration
             Some(Seen::New) => return Ok(()),
             Some(Seen::Old) if again && !over => {}
             Some(Seen::Old) => {
-                return Err(Done::new(Outcome::Failed, format!("{fault}, and the old value still stands")));
+                let words = format!("it does not take the value, and the old one still stands ({fault})");
+                return Err(Done::new(Outcome::Failed, words));
             }
+            Some(Seen::Made(held, words)) => return Err(Done { held, ..Done::new(Outcome::Failed, words) }),
             Some(Seen::Other(words)) => return Err(Done::new(Outcome::Failed, words)),
         }
     }
@@ -252,6 +257,8 @@ async fn send(work: &Work, frame: &Frame, priority: Priority, patience: Duration
 enum Seen {
     New,
     Old,
+    /// what the device made of our values, by point
+    Made(BTreeMap<String, i64>, String),
     Other(String),
 }
 
@@ -265,17 +272,26 @@ async fn look(work: &Work, frame: &Frame, start: Instant, patience: Duration) ->
         if let Ok(raws) = read {
             let new = frame.writes().iter().all(|write| raws.get(&write.point) == Some(&write.raw));
             let cell = |point: &str| work.change.cells.iter().find(|cell| cell.point == point);
-            let strange = frame.writes().iter().find_map(|write| {
-                let now = raws.get(&write.point)?;
-                let known = *now == write.raw
-                    || cell(&write.point).is_some_and(|cell| cell.old == *now)
-                    || work.ready.raws.get(&write.point) == Some(now);
-                (!known).then(|| format!("`{}` holds {now}, which evl did not write", write.point))
-            });
-            return Some(match (new, strange) {
-                (true, _) => Seen::New,
-                (false, Some(words)) => Seen::Other(words),
-                (false, None) => Seen::Old,
+            let mut made = BTreeMap::new();
+            let mut strange = None;
+            for write in frame.writes() {
+                let Some(now) = raws.get(&write.point) else { continue };
+                let (cell, found) = (cell(&write.point), work.ready.raws.get(&write.point));
+                if *now == write.raw || cell.is_some_and(|cell| cell.old == *now) || found == Some(now) {
+                    continue;
+                }
+                if let Some(cell) = cell.filter(|cell| made_of(cell, found, *now)) {
+                    made.insert(cell.point.clone(), *now);
+                } else {
+                    strange = Some(format!("`{}` holds {now}, which evl did not write", write.point));
+                }
+            }
+            let limited = made.iter().next().and_then(|(point, now)| Some(limited_to(cell(point)?, *now)));
+            return Some(match (new, strange, limited) {
+                (true, ..) => Seen::New,
+                (false, Some(words), _) => Seen::Other(words),
+                (false, None, Some(words)) => Seen::Made(made, words),
+                (false, None, None) => Seen::Old,
             });
         }
         if start.elapsed() > patience {
@@ -349,10 +365,7 @@ async fn mismatch(work: &Work, seen: &mut BTreeMap<String, i64>) -> Result<Optio
         seen.extend(made.map(|now| (cell.point.clone(), now)));
         if !close {
             let words = match (limited, now) {
-                (Some(now), _) => format!(
-                    "the device keeps `{}` at {now} after {} was written, by a limit of its own",
-                    cell.point, cell.new
-                ),
+                (Some(now), _) => limited_to(cell, now),
                 (None, Some(now)) => format!("`{}` reads {now} after {} was written", cell.point, cell.new),
                 (None, None) => format!("`{}` reads nothing after {} was written", cell.point, cell.new),
             };
@@ -383,6 +396,11 @@ async fn mismatch(work: &Work, seen: &mut BTreeMap<String, i64>) -> Result<Optio
 fn made_of(cell: &Cell, found: Option<&i64>, now: i64) -> bool {
     let old = *found.unwrap_or(&cell.old);
     now != cell.new && now != old && (old.min(cell.new)..=old.max(cell.new)).contains(&now)
+}
+
+fn limited_to(cell: &Cell, now: i64) -> String {
+    let Cell { point, new, .. } = cell;
+    format!("the device keeps `{point}` at {now} after {new} was written, by a limit of its own")
 }
 
 /// Waits until the measured power follows.

@@ -176,9 +176,9 @@ async fn hand_back(
                         works.entry(subject.gateway.clone()).or_default().push(work);
                     }
                 }
-                Err(excluded) => report.exclude(subject, excluded, "was not released", None),
+                Err(excluded) => left(subject, excluded, past, report),
             },
-            Some(Err(excluded)) => report.exclude(subject, excluded, "was not released", None),
+            Some(Err(excluded)) => left(subject, excluded, past, report),
             None => {}
         }
     }
@@ -210,7 +210,8 @@ async fn hand_back(
         }
     }
     record(journal, now, Record::Released { devices: outcomes }, report);
-    if unknown {
+    let stands = report.excluded.iter().any(|excluded| past.concerns(&excluded.device));
+    if unknown || stands {
         report.safe_command = Some(again);
     }
     let exit = match (unknown, report.excluded.is_empty()) {
@@ -255,6 +256,14 @@ fn handable(
             Ok((Ready { barred: None, ..ready }, Some(lapsed)))
         }
         _ => ready.commandable().map(|ready| (ready, None)),
+    }
+}
+
+/// A device is not released; if something of evl stands on it, that is said.
+fn left(subject: &Subject, excluded: Excluded, past: &Past, report: &mut Report) {
+    report.exclude(subject, excluded, "was not released", None);
+    if past.concerns(&subject.name) {
+        report.note(format!("{}: what evl wrote to it may still stand", subject.name));
     }
 }
 

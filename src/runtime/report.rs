@@ -127,6 +127,9 @@ pub struct Report {
     pub exit: u8,
 }
 
+/// The schema of a status.
+pub(super) const STATUS: &str = "evl.status/1";
+
 /// How the line of the safe command begins.
 pub const SAFE: &str = "to make things safe: ";
 
@@ -405,13 +408,17 @@ impl Report {
                 gateway = &device.gateway;
                 writeln!(out, "  {gateway}")?;
             }
-            let change = if device.before == device.after || device.after.is_empty() {
+            // whoever only looks changes nothing, and what does not stand has no end
+            let looks = self.schema == STATUS;
+            let idle = device.registers.is_empty() && device.outcome.is_none();
+            let same = device.before == device.after || device.after.is_empty();
+            let change = if same || looks || idle {
                 device.before.clone()
             } else {
                 format!("{} -> {}", device.before, device.after)
             };
             write!(out, "    {:width$}  {change}", device.device)?;
-            if let Some(until) = device.until {
+            if let Some(until) = device.until.filter(|_| !looks || device.outcome.is_none()) {
                 let stands = if self.now.is_some_and(|now| until <= now) { "stood" } else { "stands" };
                 write!(out, ", {stands} until {}", self.show(until))?;
             }
@@ -423,6 +430,7 @@ impl Report {
                 None if self.dry_run => "would be written",
                 None => "not written",
                 Some(Outcome::Done) => "done",
+                Some(Outcome::Failed) if looks => "NOT AS PLANNED",
                 Some(Outcome::Failed) => "FAILED",
                 Some(Outcome::Unknown) => "UNKNOWN",
                 Some(Outcome::Undone) => "undone",

@@ -96,7 +96,8 @@ impl Silence {
         let mut finding =
             Diagnostic::nowhere(code, Severity::Error, format!("the gateway `{gateway}` {why}"));
         if !unknown.is_empty() {
-            finding = finding.because(format!("what {} hold now is not known", names(&unknown)));
+            let hold = if unknown.len() == 1 { "holds" } else { "hold" };
+            finding = finding.because(format!("what {} {hold} now is not known", names(&unknown)));
         }
         if !absent.is_empty() {
             let take = if absent.len() == 1 { "takes" } else { "take" };
@@ -141,5 +142,20 @@ mod tests {
         );
         let obey = "`co` commands `a`, `b`, which are not known to obey";
         assert_eq!(findings[0].notes, ["`a`, `b` take no part", obey]);
+    }
+
+    #[test]
+    fn one_device_holds_and_several_hold() {
+        let mut silences = Silences::default();
+        silences.unknown("roof", "at 127.0.0.1:1 does not answer any more", "a");
+        for device in ["b", "c"] {
+            silences.unknown("plant", "at 127.0.0.1:2 does not answer any more", device);
+        }
+        let notes: Vec<Vec<String>> = silences.findings().map(|finding| finding.notes).collect();
+        assert_eq!(
+            notes,
+            [["what `b`, `c` hold now is not known"], ["what `a` holds now is not known"]]
+                .map(|n| n.map(str::to_owned).to_vec())
+        );
     }
 }

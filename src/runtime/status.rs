@@ -9,10 +9,10 @@ use super::journal::{Journal, Outcome, Standing};
 use super::load::Papers;
 use super::probe::{Ready, Subject, endpoints, probe};
 use super::release::out_of_reach;
-use super::report::{DeviceReport, Report};
+use super::report::{DeviceReport, Report, STATUS};
 use crate::bundle::profile::{Form, LeaseKind, PowerFound, Verb};
 use crate::calendar::Instant;
-use crate::diag::{Diagnostic, ExitCode, codes};
+use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::ir::Control;
 use crate::system::System;
 
@@ -28,7 +28,7 @@ pub async fn status(
     host: Option<&str>,
     now: Option<Instant>,
 ) -> Report {
-    let mut report = Report::new("evl.status/1", &papers.bundle.site.name, &papers.bundle.site.timezone);
+    let mut report = Report::new(STATUS, &papers.bundle.site.name, &papers.bundle.site.timezone);
     match look(system, papers, state_dir, host, now, &mut report).await {
         Ok(()) => report.closed(),
         Err(finding) => report.refused(*finding),
@@ -67,14 +67,11 @@ async fn look(
     }
     if let Some(left) = &past.unfinished {
         troubled = true;
-        report.find(
-            codes::STATE_UNKNOWN,
-            format!(
-                "an apply of plan {} that began at {} did not end",
-                left.plan.short(),
-                papers.show(left.since)
-            ),
-        );
+        let (plan, since) = (left.plan.short(), papers.show(left.since));
+        let words = format!("an apply of plan {plan} that began at {since} did not end");
+        report.findings.push(Diagnostic::nowhere(codes::STATE_UNKNOWN, Severity::Error, words).help(
+            "apply a plan, which resumes or undoes it, or hand everything back with `evl release --all`",
+        ));
         for (gateway, devices) in &left.open {
             for device in devices {
                 report.note(format!("open on `{gateway}`: {} ({})", device.device, device.words));
@@ -132,12 +129,26 @@ async fn look(
                     let words = format!("what the plan asks of it was undone at {at} and does not stand");
                     report.find(codes::DRIFTED, format!("`{}`: {words}", subject.name));
                     entry.detail = words;
+                } else if drifted.is_empty() && past.is_open(&subject.name) {
+                    entry.outcome = Some(Outcome::Unknown);
+                    entry.detail = "the apply that was to write it did not end".to_owned();
                 }
                 report.devices.push(entry);
             }
             Some(Err(excluded)) => {
                 troubled = true;
-                report.exclude(subject, excluded, "does not take part", None);
+                report.exclude(subject, excluded, "cannot be compared with what was written", None);
+                let asked: Vec<String> =
+                    standing.iter().map(|command| format!("`{}`", command.words)).collect();
+                if let Some(since) = past.unknown.get(&subject.name) {
+                    let since = papers.show(*since);
+                    let words =
+                        format!("what was written at {since} is not known to be in effect or brought back");
+                    report.note(format!("{}: {words}", subject.name));
+                } else if !asked.is_empty() {
+                    let words = "was written before, and whether it stands cannot be seen";
+                    report.note(format!("{}: {} {words}", subject.name, asked.join(", ")));
+                }
             }
             None => {}
         }

@@ -138,6 +138,17 @@ impl<'a> Compiler<'a> {
             }
         }
         if let Some(mut args) = self.take(props, "fallback") {
+            if !live {
+                let finding = Diagnostic::error(
+                    codes::OUT_OF_RANGE,
+                    args.span(),
+                    format!("the feed `{name}` is a file, which has no `fallback`"),
+                );
+                let finding = finding.because("a file does not grow old: what it says of a step counts");
+                self.push(finding.help(
+                    "write `normal` for the value where the file covers nothing, or declare the feed `live`",
+                ));
+            }
             match args.next().map(|a| &a.kind) {
                 Some(ArgKind::Value(expr)) => pending.fallback = Some(expr.clone()),
                 Some(ArgKind::Word(word)) => pending.fallback = Some(word_expr(word)),

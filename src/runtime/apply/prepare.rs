@@ -138,6 +138,10 @@ pub(super) async fn prepare<'a>(
                 ready_ones.insert(subject.name.clone(), ready);
             }
             Err(excluded) => {
+                if past.is_open(&subject.name) {
+                    let words = "what the interrupted apply did to it is not known";
+                    report.note(format!("{}: {words}", subject.name));
+                }
                 let again = "plan again from a fresh snapshot of the state";
                 let help = (excluded.code == codes::LIVE_RULE).then_some(again);
                 report.exclude(subject, excluded, "is excluded", help);

@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers};
 use crate::runtime::endpoint::{Endpoint, Priority};
-use crate::runtime::execute::{Cause, Done, Work, undo, write};
+use crate::runtime::execute::{Cause, Done, GAVE_WAY, NOT_BEGUN, Work, undo, write};
 use crate::runtime::journal::{DeviceChange, Outcome, Record, Standing};
 use crate::runtime::order::{Move, Way};
 use crate::runtime::probe::{Ready, Subject};
@@ -103,7 +103,10 @@ impl Run<'_> {
         let exit = tally.exit(!report.excluded.is_empty() || live.unmet);
         report.exit = exit.number();
         if !writes {
-            report.note("nothing to write: every device already holds its command");
+            report.note(match report.excluded.is_empty() {
+                true => "nothing to write: every device already holds its command",
+                false => "nothing to write: every device that takes part already holds its command",
+            });
         }
         if matches!(exit, ExitCode::Undone | ExitCode::Partial | ExitCode::Unknown)
             && (tally.unknown || !tally.undone.is_empty())
@@ -239,7 +242,8 @@ impl Run<'_> {
 
     fn silent(&self, gateway: &str, device: &str, done: &Done, report: &mut Report) {
         let place = self.base.field.endpoints.get(gateway).map_or("", Endpoint::place);
-        let why = format!("at {place} does not answer any more: {}", done.words);
+        let how = done.words.strip_prefix("no answer: ").unwrap_or(&done.words);
+        let why = format!("at {place} does not answer any more: {how}");
         report.silences.unknown(gateway, &why, device);
     }
 
@@ -438,8 +442,12 @@ fn tell_undone(done: &BTreeMap<String, Done>, report: &mut Report) {
     for (name, done) in done {
         if let Some(device) = report.device(name) {
             let why = std::mem::take(&mut device.detail);
-            device.outcome = Some(done.outcome);
+            let stood = device.outcome.replace(done.outcome) == Some(Outcome::Done);
             device.detail = match (why.is_empty() || why == done.words, done.outcome) {
+                (false, Outcome::Undone) if why == NOT_BEGUN => why,
+                (false, Outcome::Undone) if stood || why == GAVE_WAY => {
+                    "because another device of its gateway failed".to_owned()
+                }
                 (false, Outcome::Undone) => format!("because {why}"),
                 (false, _) => format!("{why}; {}", done.words),
                 (true, _) => done.words.clone(),

@@ -220,6 +220,13 @@ impl Past {
         all.chain(open.map(|change| &change.device)).collect::<BTreeSet<_>>().into_iter()
     }
 
+    /// Whether an apply that did not end was about to change this device.
+    #[must_use]
+    pub fn is_open(&self, device: &str) -> bool {
+        let open = self.unfinished.iter().flat_map(|left| &left.open).flat_map(|(_, devices)| devices);
+        open.into_iter().any(|change| change.device == device)
+    }
+
     /// How often each point of a device was written in the day before `now`.
     #[must_use]
     pub fn writes(&self, device: &str, now: Instant) -> BTreeMap<String, u32> {

@@ -292,6 +292,25 @@ async fn every_fault_leaves_a_known_state() {
     }
 }
 
+/// The echo shows the device's own limit, so it is seen before anything is read back.
+#[tokio::test]
+async fn what_an_echo_shows_of_a_device_of_its_own_limit_is_brought_back() {
+    let Some(mut fixture) = Fixture::start(&[]) else { return };
+    let papers = fixture.papers();
+    fixture.fault(json!({ "unit": 1, "kind": "clamp", "addr": 40127, "min": 600, "max": 1000 }));
+    let report = Host::new().apply(&papers, &limit(&papers, 1)).await;
+    assert_eq!(ends(&report), (ExitCode::Undone, vec![codes::NOT_IN_EFFECT]), "{}", report.words());
+    let words = "keeps `limit` at 600 after 450 was written, by a limit of its own";
+    assert!(report.findings[0].message.contains(words), "{:?}", report.findings);
+    assert_eq!(report.devices[0].outcome, Some(evl::runtime::journal::Outcome::Undone), "{}", report.words());
+    assert_eq!(fixture.peek(1, "123.WMaxLimPct"), 1000);
+    assert_eq!(fixture.peek(1, "123.WMaxLim_Ena"), 0);
+    // and that it was never enabled at more than the plan allows
+    assert!(
+        !fixture.writes().iter().any(|(unit, at, values, _)| (*unit, *at) == (1, 40131) && values == &[1])
+    );
+}
+
 #[tokio::test]
 async fn a_slow_serial_bus_and_a_single_session_are_no_trouble() {
     // both gateways of the inventory are one place here, which takes one session

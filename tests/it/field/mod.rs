@@ -21,4 +21,5 @@ mod strange;
 #[cfg(feature = "solver")]
 mod text;
 mod truth;
+mod words;
 mod yard;

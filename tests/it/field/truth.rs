@@ -42,6 +42,21 @@ async fn what_a_watchdog_has_cut_is_written_again_although_its_register_reads_ri
     fixture.follows(4, "in.I1", 160);
 }
 
+/// Its watchdog was last told of at 12:00:25, and still it does what it was told: something keeps it.
+#[tokio::test]
+async fn what_is_in_effect_after_its_time_does_not_end_in_the_past() {
+    let (_sim, papers) = field(1).await;
+    let host = Host::new();
+    let plan = plan(&papers, 1, &charger(160));
+    assert_eq!(host.apply(&papers, &plan).await.exit_code(), ExitCode::Success);
+    host.at(60);
+    let again = host.apply(&papers, &plan).await;
+    assert_eq!(ends(&again), (ExitCode::Success, vec![]), "{}", again.words());
+    let until = again.devices[0].until.unwrap();
+    assert_eq!(until, host.now().plus(15), "{}", again.words());
+    assert_eq!(host.status(&papers).await.devices[0].until, Some(until));
+}
+
 /// At 6 A the charger obeys a rule of the safety class, but somebody set the current that it falls back
 /// to within 15 s of silence to 16 A.
 #[tokio::test]
