@@ -1,14 +1,11 @@
 //! `evl sim`: the embedded gateway simulator.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{documents, output, usage};
-use crate::bundle::Names;
-use crate::bundle::profile::Profile;
 use crate::diag::{Diagnostic, Diagnostics, ExitCode, Severity, SourceMap, codes};
 use crate::sim::{Fault, GatewaySpec, Plant, plant_of, small_plant};
 use crate::system::System;
@@ -71,17 +68,7 @@ fn gateways(args: &Args, system: &dyn System) -> Result<Vec<GatewaySpec>, (Diagn
     let bundle = documents::bundle(system, bundle)
         .map_err(|finding| (std::iter::once(*finding).collect(), SourceMap::new()))?;
     let inventory = documents::inventory(system, inventory)?;
-    let names = Names::new(&bundle.site);
-    let profiles: BTreeMap<String, Profile> = inventory
-        .devices
-        .keys()
-        .filter_map(|device| {
-            let stem = device.split('[').next().unwrap_or(device);
-            let profile = names.family(stem)?.profile.as_ref()?;
-            Some((device.clone(), bundle.profiles.get(profile)?.clone()))
-        })
-        .collect();
-    Ok(plant_of(&inventory, &profiles))
+    Ok(plant_of(&bundle, &inventory))
 }
 
 async fn serve(args: &Args, gateways: Vec<GatewaySpec>, system: &dyn System) -> ExitCode {

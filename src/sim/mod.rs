@@ -25,6 +25,7 @@ pub use unit::DeviceSpec;
 
 use crate::bundle::inventory::Inventory;
 use crate::bundle::profile::{EMBEDDED, Profile};
+use crate::bundle::{Bundle, Names, ratings};
 use crate::quantity::Rat;
 use fault::Asked;
 use unit::Unit;
@@ -373,17 +374,18 @@ pub fn small_plant() -> Vec<GatewaySpec> {
     vec![GatewaySpec { name: "plant".to_owned(), devices: devices.into_iter().flatten().collect() }]
 }
 
-/// The plant of an inventory: each of its gateways with the devices behind it. Devices without a
-/// profile are left out.
+/// The plant of an inventory: each of its gateways with the devices behind it, whose nameplates are as
+/// `apply` knows them. Devices without a profile are left out.
 #[must_use]
-pub fn plant_of(inventory: &Inventory, profiles: &BTreeMap<String, Profile>) -> Vec<GatewaySpec> {
+pub fn plant_of(bundle: &Bundle, inventory: &Inventory) -> Vec<GatewaySpec> {
+    let names = Names::new(&bundle.site);
     let devices = |gateway: &str| {
         let behind = inventory.devices.iter().filter(|(_, device)| device.gateway == gateway);
         behind
             .filter_map(|(name, device)| {
-                let profile = profiles.get(name)?.clone();
-                let own = profile.ratings.iter().chain(&device.ratings);
-                let ratings = own.map(|(name, rating)| (name.clone(), rating.value.clone())).collect();
+                let family = bundle.site.family(names.device(name)?.family)?;
+                let profile = bundle.profiles.get(family.profile.as_ref()?)?.clone();
+                let ratings = ratings(family, &profile, Some(device));
                 let serial = device.serial.clone().unwrap_or_default();
                 Some(DeviceSpec { name: name.clone(), unit: device.unit, profile, serial, ratings })
             })

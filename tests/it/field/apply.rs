@@ -7,7 +7,7 @@ use evl::ir::Attr;
 use evl::runtime::apply::{Options, apply};
 use evl::runtime::journal::Outcome;
 use evl::runtime::load::Papers;
-use evl::sim::{Fault, GatewaySpec, Plant, small_plant};
+use evl::sim::{Fault, GatewaySpec, Plant, plant_of, small_plant};
 use evl::verify::verify;
 
 use super::yard::{Host, co_rule, ends, inventory_text, papers, papers_with, plan, profile, usual, yard};
@@ -46,6 +46,19 @@ async fn the_present_step_is_written_and_read_back() {
     assert!(report.devices.iter().all(|device| device.outcome == Some(Outcome::Done)));
     let status = host.status(&papers).await;
     assert_eq!(ends(&status), (ExitCode::Success, vec![]), "{}", status.words());
+}
+
+/// The inverter's rated power stands in the policy alone, and its limit is a share of that.
+#[tokio::test]
+async fn the_simulator_knows_the_nameplates_that_apply_knows() {
+    let unplaced = papers(yard(), &inventory_text(1, 2));
+    assert!(unplaced.inventory.devices["solar"].ratings.is_empty());
+    let sim = Plant::new(plant_of(&unplaced.bundle, &unplaced.inventory), 1);
+    let ports = sim.serve(0).await.unwrap();
+    let papers = papers(yard(), &inventory_text(ports["roof"], ports["plant"]));
+    let report = Host::new().apply(&papers, &plan(&papers, 1, &usual())).await;
+    assert_eq!(ends(&report), (ExitCode::Success, vec![]), "{}", report.words());
+    assert_eq!((power(&sim, "solar"), power(&sim, "pack")), ("4.5".to_owned(), "-2".to_owned()));
 }
 
 #[tokio::test]

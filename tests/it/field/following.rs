@@ -97,9 +97,7 @@ fn house(cellar: u16, more: &str) -> Result<(Papers, PlanDocument), String> {
 /// Its devices, served.
 async fn served() -> (Plant, u16) {
     let (papers, _) = house(1, "").unwrap();
-    let devices = [("solar", "sunspec/inverter"), ("pack", "generic/storage")];
-    let profiles = devices.map(|(name, of)| (name.to_owned(), profile(of))).into();
-    let sim = Plant::new(plant_of(&papers.inventory, &profiles), 1);
+    let sim = Plant::new(plant_of(&papers.bundle, &papers.inventory), 1);
     let ports = sim.serve(0).await.unwrap();
     (sim, ports["cellar"])
 }

@@ -1,9 +1,5 @@
 //! The example site from text to registers: what is written is what was planned, to the last count.
 
-use std::collections::BTreeMap;
-
-use evl::bundle::Names;
-use evl::bundle::profile::Profile;
 use evl::diag::ExitCode;
 use evl::ir::Attr;
 use evl::runtime::apply::{Options, apply};
@@ -16,17 +12,10 @@ use crate::acceptance::{examples, words};
 async fn the_harbors_plan_is_written_as_it_was_planned() {
     let built = examples::harbor();
     let plan = built.plan().map_err(|f| words(&f.findings)).unwrap();
-    let names = Names::new(&built.bundle.site);
-    let profile_of = |name: &str| -> Option<Profile> {
-        let family = built.bundle.site.family(names.device(name)?.family)?;
-        built.bundle.profiles.get(family.profile.as_ref()?).cloned()
-    };
     let inventory = &built.inventory;
-    let profiles: BTreeMap<String, Profile> =
-        inventory.devices.keys().filter_map(|name| Some((name.clone(), profile_of(name)?))).collect();
     let system = evl::system::RealSystem::new();
     for (hour, minute) in [(9, 5), (13, 20)] {
-        let sim = Plant::new(plant_of(inventory, &profiles), 1);
+        let sim = Plant::new(plant_of(&built.bundle, inventory), 1);
         let ports = sim.serve(0).await.unwrap();
         // the same site with the simulator's ports: an address changes the inventory's hash alone
         let mut here = inventory.clone();

@@ -115,9 +115,7 @@ fn house(site: &str, cellar: u16, hall: u16) -> (Papers, PlanDocument) {
 /// Its devices, served.
 async fn served(site: &str) -> (Plant, u16, u16) {
     let (papers, _) = house(site, 1, 2);
-    let devices = [("pack", "sunspec/battery"), ("lobby", thermostat(site))];
-    let profiles = devices.map(|(name, of)| (name.to_owned(), profile(of))).into();
-    let sim = Plant::new(plant_of(&papers.inventory, &profiles), 1);
+    let sim = Plant::new(plant_of(&papers.bundle, &papers.inventory), 1);
     // the pack stands idle
     for (point, raw) in [("charge_rate", 0), ("discharge_rate", 0), ("mode", 3)] {
         sim.poke("pack", point, raw);
