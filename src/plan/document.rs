@@ -118,8 +118,8 @@ fn follows(
 ) -> Result<Trajectory, Vec<Miss>> {
     let known = facts.known;
     let (site, steps, given, state) = (known.site, &known.steps, &known.on, known.state);
-    let steered = &facts.solved.model.scene.steered;
-    simulate(&Case { site, steps, given, state, sessions, commands, groups, following, steered })
+    let (steered, excluded) = (&facts.solved.model.scene.steered, &facts.solved.model.scene.excluded);
+    simulate(&Case { site, steps, given, state, sessions, commands, groups, following, steered, excluded })
 }
 
 /// The document with what the verifier says of it: what it takes for granted and what nobody deciding

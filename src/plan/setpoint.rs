@@ -330,6 +330,11 @@ impl<'t> Track<'t> {
         Aim::Keeps(way, self.bounds(way, t).0, Does::Rests)
     }
 
+    /// What goes with a temperature, K, that all they can leads to.
+    pub(super) fn full_power(&self, way: Way, t: usize, kelvin: f64) -> Aim {
+        Aim::Keeps(way, self.whole(way, t, kelvin, Does::Full), Does::Full)
+    }
+
     fn whole(&self, way: Way, t: usize, kelvin: f64, does: Does) -> i64 {
         let (least, most) = self.bounds(way, t);
         match does {

@@ -3,6 +3,7 @@
 //! peak, budget, limit, band and obligation of the model, for the least money and near to the optimum.
 
 use super::exclusive;
+use super::model::Aff;
 use super::rounding::Command;
 use super::setpoint::{Aim, Does, Track, Way, columns};
 use super::solve::Solved;
@@ -26,8 +27,20 @@ const DEGREES: i64 = 4;
 struct Told {
     command: usize,
     step: usize,
-    /// Its steps in the way that the zone is moved, and whether the machines follow it at all.
-    follows: Option<(Way, Col, Col)>,
+    /// Where the machines run in the optimum.
+    runs: Option<Runs>,
+}
+
+/// What becomes of machines that run: they follow a whole step, give all they can, or rest.
+#[derive(Debug, Clone, Copy)]
+struct Runs {
+    way: Way,
+    /// Steps of the setpoint in that way.
+    count: Col,
+    /// Whether they follow it.
+    follows: Col,
+    /// Whether they give all they can.
+    full: Col,
 }
 /// A commanded value that has to become whole.
 struct Whole {
@@ -82,14 +95,16 @@ pub(super) fn rounded(
         let Some(track) = Track::of(solved, command.unit) else { continue };
         let value = |col: Col| found.x.get(col.index()).copied().unwrap_or(0.0);
         let states = model.temperatures.get(&track.zone());
-        let of = |told: &Told| match told.follows {
-            Some((way, count, follows)) if value(follows) > 0.5 => {
-                Aim::Keeps(way, value(count).round() as i64, Does::Follows)
-            }
-            Some((way, ..)) => track.resting(way, told.step),
-            None => {
-                let state = states.and_then(|states| states.get(told.step));
-                track.aim(told.step, state.map_or(FREEZING, |state| state.value(&found.x)))
+        let of = |told: &Told| {
+            let state = states.and_then(|states| states.get(told.step));
+            let kelvin = state.map_or(FREEZING, |state| state.value(&found.x));
+            match told.runs {
+                Some(runs) if value(runs.follows) > 0.5 => {
+                    Aim::Keeps(runs.way, value(runs.count).round() as i64, Does::Follows)
+                }
+                Some(runs) if value(runs.full) > 0.5 => track.full_power(runs.way, told.step, kelvin),
+                Some(runs) => track.resting(runs.way, told.step),
+                None => track.aim(told.step, kelvin),
             }
         };
         let mut wanted: Vec<Aim> =
@@ -183,73 +198,61 @@ impl Work<'_, '_, '_> {
         }
     }
 
-    /// What rests stays at rest, what gives all it can goes on doing so; elsewhere the temperature at
-    /// the step's end is what a whole step keeps, or the machines rest.
+    /// What rests stays at rest. What runs brings the zone to what a whole step keeps, gives all it can, or
+    /// rests.
     fn setpoint(&mut self, place: usize, command: &Command) {
         let model = &self.solved.model;
         let Some(track) = Track::of(self.solved, command.unit) else { return };
         let Some(states) = model.temperatures.get(&track.zone()) else { return };
         for (t, state) in states.iter().enumerate() {
             let way = track.way(t);
-            for other in [Way::Heats, Way::Cools] {
-                let does = track.does(other, t);
-                if Some(other) == way && does == Does::Follows {
-                    continue;
-                }
-                for (unit, _) in track.units(other, t) {
-                    for col in columns(self.solved, unit, t) {
-                        let (lower, upper) = self.program.bounds(col);
-                        let at = if does == Does::Full { upper } else { lower };
-                        self.program.set_bounds(col, at, at);
-                    }
+            let running = way.filter(|way| track.does(*way, t) != Does::Rests);
+            for other in [Way::Heats, Way::Cools].into_iter().filter(|other| Some(*other) != running) {
+                for col in track.units(other, t).flat_map(|(unit, _)| columns(self.solved, unit, t)) {
+                    let (lower, _) = self.program.bounds(col);
+                    self.program.set_bounds(col, lower, lower);
                 }
             }
-            let mut told = Told { command: place, step: t, follows: None };
-            let Some(way) = way else {
-                self.told.push(told);
-                continue;
-            };
-            let (least, most) = track.bounds(way, t);
-            let does = track.does(way, t);
-            let size = track.signed_step(way);
-            // state = freezing + size x (steps - reach): at least `least` steps wherever the optimum is
-            let steps: Vec<(Col, f64)> = state.terms.iter().map(|(col, v)| (*col, v / size)).collect();
-            let zero = (state.constant - FREEZING) / size + track.reach();
-            let optimum = track.keeping(way, track.optimum(t));
-            if optimum >= least as f64 - ZERO {
-                self.program.at_least(steps.iter().copied(), least as f64 - zero);
-            }
-            if does != Does::Follows {
-                if does == Does::Full && optimum <= most as f64 + ZERO {
-                    self.program.at_most(steps, most as f64 - zero);
-                }
-                self.told.push(told);
-                continue;
-            }
-            let near = optimum.floor() as i64;
-            let (from, to) = ((near - DEGREES).max(least), (near + 1 + DEGREES).min(most));
-            if from > to {
-                continue;
-            }
-            let count = self.program.integer(from as f64, to as f64);
-            let follows = self.program.integer(0.0, 1.0);
-            for (unit, capacity) in track.units(way, t) {
-                let power = model.attrs.get(&(unit, Attr::Power)).and_then(|series| series.get(t));
-                let Some(power) = power else { continue };
-                let running = power.terms.iter().copied().chain([(follows, -capacity)]);
-                self.program.at_most(running, -power.constant);
-            }
-            // apart from a whole step only while they rest
-            let apart = (DEGREES + 1) as f64;
-            let off = |sign: f64| {
-                let own = steps.iter().map(move |(col, v)| (*col, sign * v));
-                own.chain([(count, -sign), (follows, apart)]).collect::<Vec<_>>()
-            };
-            self.program.at_most(off(1.0), apart - zero);
-            self.program.at_most(off(-1.0), apart + zero);
-            told.follows = Some((way, count, follows));
-            self.told.push(told);
+            let runs = way.and_then(|way| self.way(&track, way, state, t, running.is_some()));
+            self.told.push(Told { command: place, step: t, runs });
         }
+    }
+
+    /// A step in which the zone is moved this way.
+    fn way(&mut self, track: &Track<'_>, way: Way, state: &Aff, t: usize, runs: bool) -> Option<Runs> {
+        let (least, most) = track.bounds(way, t);
+        let size = track.signed_step(way);
+        // state = freezing + size x (steps - reach): at least `least` steps wherever the optimum is
+        let steps: Vec<(Col, f64)> = state.terms.iter().map(|(col, v)| (*col, v / size)).collect();
+        let zero = (state.constant - FREEZING) / size + track.reach();
+        let optimum = track.keeping(way, track.optimum(t));
+        if optimum >= least as f64 - ZERO {
+            self.program.at_least(steps.iter().copied(), least as f64 - zero);
+        }
+        let near = optimum.floor() as i64;
+        let (from, to) = ((near - DEGREES).max(least), (near + 1 + DEGREES).min(most));
+        if !runs || from > to {
+            return None;
+        }
+        let count = self.program.integer(from as f64, to as f64);
+        let [follows, full] = [self.program.integer(0.0, 1.0), self.program.integer(0.0, 1.0)];
+        self.program.at_most([(follows, 1.0), (full, 1.0)], 1.0);
+        for (unit, capacity) in track.units(way, t) {
+            let power = self.solved.model.attrs.get(&(unit, Attr::Power)).and_then(|series| series.get(t));
+            let Some(power) = power else { continue };
+            let own = || power.terms.iter().copied();
+            self.program.at_most(own().chain([(follows, -capacity), (full, -capacity)]), -power.constant);
+            self.program.at_least(own().chain([(full, -capacity)]), -power.constant);
+        }
+        // apart from a whole step only while they do not follow it
+        let apart = (DEGREES + 1) as f64;
+        let off = |sign: f64| {
+            let own = steps.iter().map(move |(col, v)| (*col, sign * v));
+            own.chain([(count, -sign), (follows, apart)]).collect::<Vec<_>>()
+        };
+        self.program.at_most(off(1.0), apart - zero);
+        self.program.at_most(off(-1.0), apart + zero);
+        Some(Runs { way, count, follows, full })
     }
 
     /// Whether the command is a need as it is served.

@@ -103,7 +103,7 @@ fn whole(bundle: &Bundle, plan: &PlanDocument, draft: bool) -> Verdict {
             |name: &String| format!("the plan does not presume of `{name}` what its state and policy say");
         return Verdict::failed(untrue.iter().map(|name| Miss::plan(name, message(name))).collect());
     }
-    let steered = plan.state.steered(site);
+    let (steered, excluded) = (plan.state.steered(site), plan.state.excluded(site));
     let case = Case {
         site,
         steps: &plan.steps,
@@ -114,6 +114,7 @@ fn whole(bundle: &Bundle, plan: &PlanDocument, draft: bool) -> Verdict {
         groups: &plan.groups,
         following: &plan.following,
         steered: &steered,
+        excluded: &excluded,
     };
     examine(bundle, (plan, draft), &case, &calendar)
 }

@@ -55,7 +55,7 @@ pub(super) fn decide<'a>(case: &Case<'a>, calendar: &'a Calendar, trajectory: &T
             since.insert(bit.id, *at);
         }
     }
-    let excluded = super::excluded::devices(case);
+    let excluded = case.excluded;
     let decided: Vec<&Signal> = site.signals.iter().filter(|s| is_decided(s)).collect();
     let (mut steps, mut first) = (Vec::with_capacity(case.steps.len()), Environment::default());
     for (place, step) in case.steps.iter().enumerate() {
@@ -82,7 +82,7 @@ pub(super) fn decide<'a>(case: &Case<'a>, calendar: &'a Calendar, trajectory: &T
             let _ = if long { env.held.insert(id) } else { env.held.remove(&id) };
         }
         latches = evaluator.step_latches(&env, &BTreeSet::new());
-        steps.push(evaluator.evaluate(&env).without(&excluded));
+        steps.push(evaluator.evaluate(&env).without(excluded));
         if place == 0 {
             first = env;
         }

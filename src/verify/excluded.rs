@@ -1,8 +1,6 @@
 //! Devices that the state excludes (absent, local, locked out): the plan commands none of them and
 //! counts on none; wherever in their range they are, every limit holds.
 
-use std::collections::BTreeSet;
-
 use super::Case;
 use super::fix::Interval;
 use super::limits::whole_range;
@@ -10,14 +8,9 @@ use super::simulate::{Run, Trajectory};
 use crate::ir::{Attr, Device, Family, MemberRange, Model, Need};
 use crate::quantity::Rat;
 
-/// All of them.
-pub(super) fn devices(case: &Case<'_>) -> BTreeSet<Device> {
-    case.state.excluded(case.site)
-}
-
 /// Whether a device is one of them.
 pub(super) fn is(case: &Case<'_>, device: Device) -> bool {
-    !case.state.excluded.is_empty() && devices(case).contains(&device)
+    case.excluded.contains(&device)
 }
 
 /// What a consumer takes that nothing commands and nothing needs: as near to its default as its range
@@ -57,8 +50,8 @@ pub(super) fn beyond(
     step: usize,
 ) -> Option<Interval> {
     let mut sum = Interval::ZERO;
-    for device in devices(case).into_iter().filter(|d| members.iter().any(|range| range.contains(*d))) {
-        let (family, run) = (case.site.family(device.family)?, trajectory.run_of(device)?);
+    for device in case.excluded.iter().filter(|d| members.iter().any(|range| range.contains(**d))) {
+        let (family, run) = (case.site.family(device.family)?, trajectory.run_of(*device)?);
         let range = anywhere(family, run, step);
         let of = |wanted: &Attr| range.iter().find(|(attr, _)| attr == wanted).map(|(_, range)| *range);
         let (range, presumed) = match (&family.model, attr) {
@@ -119,5 +112,5 @@ pub(super) fn words(case: &Case<'_>) -> Vec<String> {
             }
         })
     };
-    devices(case).into_iter().filter_map(one).collect()
+    case.excluded.iter().copied().filter_map(one).collect()
 }

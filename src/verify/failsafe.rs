@@ -60,7 +60,7 @@ pub(super) fn check(
     balancing: &[usize],
     out: &mut Misses,
 ) -> Result<(), TooLarge> {
-    let excluded = super::excluded::devices(case);
+    let excluded = case.excluded;
     for (host, gateways) in &bundle.hosts {
         let behind = |family: &Family| {
             let gateway = family.gateway.and_then(|id| case.site.gateways.get(id.index()));

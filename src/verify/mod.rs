@@ -49,12 +49,14 @@ mod tests_rules;
 mod units;
 mod unmanaged;
 
+use std::collections::BTreeSet;
+
 use crate::bundle::{
     Bundle, CommandSeries, FollowingSeries, GroupSeries, PlanDocument, Session, State, Step,
 };
 use crate::calendar::Calendar;
 use crate::inputs::{Inputs, OnSteps};
-use crate::ir::{Site, Steered};
+use crate::ir::{Device, Site, Steered};
 
 pub use check::{Asked, Verdict, completed, draft, verify};
 pub use fix::{Interval, TooLarge};
@@ -86,6 +88,8 @@ pub struct Case<'a> {
     pub following: &'a [FollowingSeries],
     /// The zones that a setpoint steers in this state: [`State::steered`].
     pub steered: &'a [Steered],
+    /// The devices that nobody counts on in this state: [`State::excluded`].
+    pub excluded: &'a BTreeSet<Device>,
 }
 
 /// Whether a plan's state and given values are those of the files at hand: the state and the inputs

@@ -247,11 +247,11 @@ impl Point<'_, '_> {
                 let value = self.zone(zone)?;
                 let (least, most) = self.kept(zone, attr, (lo.as_ref(), hi.as_ref()));
                 if steered::within(self.trajectory, zone, self.step, (least.as_ref(), most.as_ref())) {
-                    let setpoint = steered::commanded(self.case, zone, self.step)?;
-                    let kept = lo.as_ref().is_none_or(|lo| *lo <= setpoint)
-                        && hi.as_ref().is_none_or(|hi| setpoint <= *hi);
+                    let setpoint = self.trajectory.setpoints.get(&zone)?.get(self.step)?;
+                    let kept = lo.as_ref().is_none_or(|lo| lo <= setpoint)
+                        && hi.as_ref().is_none_or(|hi| setpoint <= hi);
                     return (!kept)
-                        .then(|| self.setpoint(&setpoint, |value| between(lo.as_ref(), hi.as_ref(), value)));
+                        .then(|| self.setpoint(setpoint, |value| between(lo.as_ref(), hi.as_ref(), value)));
                 }
                 let initial = self.coming_back(unit, attr, least.as_ref(), most.as_ref());
                 let words = format!("it is at {} degC", beyond(value, least.as_ref()));
@@ -267,9 +267,9 @@ impl Point<'_, '_> {
                     steered::within(self.trajectory, zone, self.step, (Some(lo), Some(hi)))
                 };
                 if kept.pieces().iter().any(within) {
-                    let setpoint = steered::commanded(self.case, zone, self.step)?;
-                    return (!set.contains(&setpoint))
-                        .then(|| self.setpoint(&setpoint, |value| from_set(set, value)));
+                    let setpoint = self.trajectory.setpoints.get(&zone)?.get(self.step)?;
+                    return (!set.contains(setpoint))
+                        .then(|| self.setpoint(setpoint, |value| from_set(set, value)));
                 }
                 let words = format!("it is at {} degC", celsius(value));
                 let amount = from_set(&kept, value).at(&self.hours());

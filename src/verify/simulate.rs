@@ -43,6 +43,8 @@ pub struct Trajectory {
     pub temperatures: BTreeMap<ZoneId, Vec<Interval>>,
     /// The same where the machine brings the zone to its setpoint: that is it without any rounding, K.
     pub at_setpoint: BTreeMap<ZoneId, Vec<Option<Rat>>>,
+    /// What is commanded of each zone that a setpoint steers, by step, K.
+    pub setpoints: BTreeMap<ZoneId, Vec<Rat>>,
     /// Over each link at the sending end: forward, back; kW, by step.
     pub links: Vec<(Vec<Interval>, Vec<Interval>)>,
     /// Sum of inflows of each bus, kW, by step.
@@ -151,6 +153,7 @@ pub(super) fn run(case: &Case<'_>, commands: &Commands<'_>) -> Result<Trajectory
     }
     let settled = steered::settle(case, commands, &mut trajectory.runs)?;
     trajectory.at_setpoint = settled.exact;
+    trajectory.setpoints = settled.setpoints;
     let followed = follow::settle(case, commands, &network, &balancing, &mut trajectory.runs)?;
     balance(case, &network, (&balancing, &followed), &mut trajectory)
         .map_err(|_| vec![too_large("the network")])?;

@@ -40,6 +40,8 @@ pub(super) struct Settled {
     pub(super) temperatures: BTreeMap<ZoneId, Vec<Interval>>,
     /// Where they are what the setpoint keeps.
     pub(super) exact: BTreeMap<ZoneId, Vec<Option<Rat>>>,
+    /// The setpoints themselves, K.
+    pub(super) setpoints: BTreeMap<ZoneId, Vec<Rat>>,
 }
 
 /// Puts the powers that follow from setpoints into the runs, and returns the temperatures of their
@@ -83,6 +85,8 @@ pub(super) fn settle(
             }
         }
         out.exact.insert(steered.zone, kept);
+        let setpoints = (0..case.steps.len()).map(|step| kelvin(series, step).unwrap_or_default());
+        out.setpoints.insert(steered.zone, setpoints.collect());
         out.temperatures.insert(steered.zone, temperatures);
     }
     if misses.is_empty() { Ok(out) } else { Err(misses) }
@@ -277,14 +281,6 @@ pub(super) fn sway(case: &Case<'_>, steered: &Steered, zone: &Zone, machine: &Fa
 /// How a zone is steered, where a setpoint steers it.
 pub(super) fn of<'c>(case: &Case<'c>, zone: ZoneId) -> Option<&'c Steered> {
     case.steered.iter().find(|steered| steered.zone == zone)
-}
-
-/// The setpoint that a plan commands for a zone in a step, K, where its machines follow it.
-pub(super) fn commanded(case: &Case<'_>, zone: ZoneId, step: usize) -> Option<Rat> {
-    of(case, zone)?;
-    let name = &case.site.zone(zone)?.name;
-    let series = case.commands.iter().find(|s| s.attr == Attr::Setpoint && s.device == *name)?;
-    kelvin(series, step)
 }
 
 /// A temperature in words, degC.

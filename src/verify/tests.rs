@@ -25,6 +25,8 @@ pub(super) fn command(device: &str, attr: Attr, form: CommandForm, counts: &[i64
     }
 }
 
+static NOBODY: BTreeSet<Device> = BTreeSet::new();
+
 /// A plan under test.
 pub(super) struct Setup {
     pub(super) site: Site,
@@ -70,6 +72,7 @@ impl Setup {
             groups: &self.groups,
             following: &self.following,
             steered: &[],
+            excluded: &NOBODY,
         }
     }
 

@@ -140,13 +140,13 @@ fn check_series(
 pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
     let names = Names::new(case.site);
     let (mut out, mut found) = (Vec::new(), Commands::default());
-    let excluded = super::excluded::devices(case);
+    let excluded = case.excluded;
     let follows = |family: &Family| case.steered.iter().any(|steered| steered.moves(family.id));
     let holds = |family: &Family| case.steered.iter().any(|steered| steered.holder == family.id);
     for series in case.commands {
         if let Some(zone) = names.zone(&series.device) {
             // whoever holds the setpoint would be written to
-            if let Some(gone) = setpoint_holders(case, zone, &excluded) {
+            if let Some(gone) = setpoint_holders(case, zone) {
                 let name = case.site.device_name(gone);
                 let message = format!(
                     "the plan commands the setpoint of `{}`, which `{name}` holds or follows and its state excludes",
@@ -194,7 +194,7 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
         let message = format!("the plan commands `{name}`, which its state excludes");
         out.push(Miss::plan(name, message));
     };
-    for device in &excluded {
+    for device in excluded {
         if found.devices.keys().any(|(commanded, _)| commanded == device) {
             refuse(*device, &mut out);
         }
@@ -237,7 +237,7 @@ pub(super) fn commands<'a>(case: &Case<'a>) -> Result<Commands<'a>, Vec<Miss>> {
 
 /// Why nobody may be told the setpoint of a zone: an excluded device that holds it, or that follows it as
 /// the last that could.
-fn setpoint_holders(case: &Case<'_>, zone: ZoneId, excluded: &BTreeSet<Device>) -> Option<Device> {
+fn setpoint_holders(case: &Case<'_>, zone: ZoneId) -> Option<Device> {
     let thermostats = case.site.zone(zone).map(|zone| zone.thermostats.clone()).unwrap_or_default();
     let declared = case.site.steered().into_iter().find(|steered| steered.zone == zone);
     let last = declared.iter().filter(|_| super::steered::of(case, zone).is_none());
@@ -245,7 +245,7 @@ fn setpoint_holders(case: &Case<'_>, zone: ZoneId, excluded: &BTreeSet<Device>) 
     let families = thermostats.into_iter().chain(declared.map(|s| s.holder)).chain(last);
     let mut devices =
         families.filter_map(|id| case.site.family(id)).flat_map(|family| family.all().devices());
-    devices.find(|device| excluded.contains(device))
+    devices.find(|device| case.excluded.contains(device))
 }
 
 /// Register step of a zone's setpoint: of the device that holds it, else of its first thermostat.
@@ -276,7 +276,7 @@ pub(super) fn units(case: &Case<'_>, commands: &Commands<'_>) -> Vec<Unit> {
         commanded.entry(device.family).or_default().insert(device.index);
     }
     // what nobody commands is nobody's equal
-    for device in super::excluded::devices(case) {
+    for device in case.excluded {
         commanded.entry(device.family).or_default().insert(device.index);
     }
     let names = Names::new(case.site);

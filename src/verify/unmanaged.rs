@@ -148,7 +148,7 @@ impl Net {
                 _ => {}
             }
         }
-        for device in excluded::devices(case) {
+        for device in case.excluded.iter().copied() {
             let Some(family) = case.site.family(device.family) else { continue };
             if let Model::Consumer(consumer) = &family.model
                 && consumer.need == Need::None

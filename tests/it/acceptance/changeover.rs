@@ -360,21 +360,21 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Every setpoint there is, tried one by one, finds nothing that is cheaper by more than half a degree in
-    /// each step is worth, and nothing that the plan says is not what follows from its setpoints.
+    /// Every setpoint there is, tried one by one, finds nothing that is cheaper by more than half a degree is
+    /// worth for once, and nothing that the plan says is not what follows from its setpoints.
     #[test]
     fn no_setpoints_are_cheaper_than_the_plans(
         (low, wide) in (36_i64..44, 4_i64..9),
         outdoor in prop::collection::vec(-5_i64..40, 4),
-        (early, late, start) in (1_i64..40, 1_i64..60, 0_i64..=100),
+        (early, late, start, most) in (1_i64..40, 1_i64..60, 0_i64..=100, 4_i64..16),
     ) {
         let (lo, hi) = (low as f64 / 2.0, (low + wide) as f64 / 2.0);
-        let outdoor: Vec<f64> = outdoor.into_iter().map(|t| t as f64).collect();
+        let (outdoor, most): (Vec<f64>, f64) = (outdoor.into_iter().map(|t| t as f64).collect(), most as f64);
         let room = Room {
             prices: (early as f64 / 100.0, late as f64 / 100.0),
             outdoor: outdoor.clone(),
             ..Room::new(
-                &[&WARM.replace("20 kW", "90 kW"), &COLD.replace("20 kW", "90 kW")],
+                &[&WARM.replace("20 kW", &format!("{most} kW")), &COLD.replace("20 kW", &format!("{most} kW"))],
                 &format!("{lo} degC .. {hi} degC"),
                 [0.0; 4],
                 (lo * 100.0 + (hi - lo) * start as f64).round() / 100.0,
@@ -382,11 +382,14 @@ proptest! {
         };
         let policy = room.policy().replace("60 kW", "400 kW");
         let room = Room { machines: room.machines.clone(), ..room };
+        let least = cheapest(&room, (lo, hi), most, room.start, 0);
+        prop_assume!(least.is_some());
+        let least = least.unwrap();
         let plan = planned_text(&room, &policy);
         let (mut now, mut cost) = (room.start, 0.0);
         let (said, warm, cold) = (temperatures(&plan), power(&plan, "warm"), power(&plan, "cold"));
         for (t, setpoint) in setpoints(&plan).into_iter().enumerate() {
-            let (then, heats, cools) = led(outdoor[t], now, setpoint, 90.0);
+            let (then, heats, cools) = led(outdoor[t], now, setpoint, most);
             prop_assert!((said[t] - then).abs() < 1e-6, "{t}: {} is not {then}", said[t]);
             prop_assert!((warm[t] - heats).abs() < 1e-6 && (cold[t] - cools).abs() < 1e-6, "{t}");
             cost += (if t < 2 { room.prices.0 } else { room.prices.1 }) * (heats + cools);
@@ -394,10 +397,10 @@ proptest! {
         }
         prop_assert!((plan.money.bill.to_f64() - cost).abs() < 1e-5, "{} is not {cost}", plan.money.bill.to_f64());
         prop_assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
-        let least = cheapest(&room, (lo, hi), 90.0, room.start, 0).unwrap();
         prop_assert!(cost >= least - 1e-6, "{cost} is less than {least}");
         let step = 0.5 * (1.0 + CARRIED) / 3.0 * room.prices.0.max(room.prices.1);
-        prop_assert!(cost <= least + step, "{cost} is more than {least} and {step}");
+        // a cent is what optimum and rounding may each be off by
+        prop_assert!(cost <= least + step + 0.02, "{cost} is more than {least} and {step}");
     }
 }
 

@@ -327,6 +327,7 @@ pub(super) fn plan(papers: &Papers, sequence: u64, commands: &[Command]) -> Plan
             groups: &document.groups,
             following: &document.following,
             steered: &document.state.steered(site),
+            excluded: &document.state.excluded(site),
         };
         document.derived = simulate(&case).map(|trajectory| trajectory.series(site, &[])).unwrap_or_default();
     }
