@@ -210,8 +210,10 @@ async fn hand_back(
         }
     }
     record(journal, now, Record::Released { devices: outcomes }, report);
-    let stands = report.excluded.iter().any(|excluded| past.concerns(&excluded.device));
-    if unknown || stands {
+    // whoever only kept silent may be handed back by trying again
+    let silent = |code| matches!(code, codes::DEAD_GATEWAY | codes::STATE_UNKNOWN);
+    let mut out = report.excluded.iter();
+    if unknown || out.any(|excluded| silent(excluded.code) && past.concerns(&excluded.device)) {
         report.safe_command = Some(again);
     }
     let exit = match (unknown, report.excluded.is_empty()) {

@@ -276,11 +276,20 @@ impl<'a> Journal<'a> {
     /// Lays the journal's file aside and goes on in a new one. Where that cannot be written the old one
     /// goes on: nothing waits for it.
     fn lay_aside(&self, held: &Held, site: &str) {
-        let part = match held.lines.first().map(|line| &line.record) {
+        let mut part = match held.lines.first().map(|line| &line.record) {
             Some(Record::Carried { part, .. }) => part.saturating_add(1),
             _ => 1,
         };
-        let aside = self.folder.join(format!("{PART}{part:06}.jsonl"));
+        let name = |part: u64| self.folder.join(format!("{PART}{part:06}.jsonl"));
+        // beside an older journal that was put back there are parts that it never knew
+        let others = |path: &Path| {
+            self.system.kind(path).is_some()
+                && self.system.read(path, DOCUMENT_CAP).is_ok_and(|there| !held.bytes.starts_with(&there))
+        };
+        while others(&name(part)) {
+            part = part.saturating_add(1);
+        }
+        let aside = name(part);
         let mut told = self.told();
         let carried = told.past.carried();
         let past = Box::new(carried.clone());

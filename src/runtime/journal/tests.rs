@@ -200,6 +200,30 @@ fn a_long_first_line_is_laid_aside_only_when_as_much_follows() {
     assert!(file(&system, "journal-000001.jsonl").is_some());
 }
 
+/// An older journal that somebody put back overwrites no part that it never knew.
+#[test]
+fn parts_of_another_time_are_kept() {
+    let system = MemorySystem::new();
+    let folder = Path::new("state");
+    let journal = Journal::open(&system, folder, "harbor").unwrap();
+    long(&journal, 5);
+    let old = text(&system);
+    journal.append(Instant(6), vec![begin(1)]).unwrap();
+    Journal::open(&system, folder, "harbor").unwrap();
+    let first = file(&system, "journal-000001.jsonl").unwrap();
+    let system = system.file("state/journal.jsonl", &old);
+    let journal = Journal::open(&system, folder, "harbor").unwrap();
+    assert_eq!(journal.past().accepted, None);
+    assert_eq!(file(&system, "journal-000001.jsonl").unwrap(), first);
+    assert_eq!(file(&system, "journal-000002.jsonl").unwrap(), old.as_bytes());
+    // what was only begun to be laid aside is done again
+    let system = MemorySystem::new().file("state/journal.jsonl", &old);
+    let system = system.file("state/journal-000001.jsonl", &old[..old.find('\n').unwrap()]);
+    Journal::open(&system, folder, "harbor").unwrap();
+    assert_eq!(file(&system, "journal-000001.jsonl").unwrap(), old.as_bytes());
+    assert_eq!(file(&system, "journal-000002.jsonl"), None);
+}
+
 #[test]
 fn a_full_disk_lays_nothing_aside_and_keeps_nobody_back() {
     let system = MemorySystem::new();

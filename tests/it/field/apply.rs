@@ -349,6 +349,42 @@ async fn release_hands_everything_back() {
 }
 
 #[tokio::test]
+async fn a_release_that_is_asked_to_end_before_it_wrote_writes_nothing() {
+    let (sim, papers) = field(1).await;
+    let host = Host::new();
+    assert_eq!(host.apply(&papers, &plan(&papers, 1, &usual())).await.exit_code(), ExitCode::Success);
+    let before = sim.log().len();
+    let stop = evl::runtime::stop::Stop::default();
+    stop.ask();
+    let report = host.release_unless(&papers, &[], stop.clone()).await;
+    assert_eq!(ends(&report), (ExitCode::Findings, vec![codes::INTERRUPTED]), "{}", report.words());
+    assert!(!stop.wrote() && sim.log().len() == before);
+    let status = host.status(&papers).await;
+    assert_eq!(ends(&status), (ExitCode::Success, vec![]), "{}", status.words());
+    // and one that wrote says so to whoever asks
+    let stop = evl::runtime::stop::Stop::default();
+    let report = host.release_unless(&papers, &[], stop.clone()).await;
+    assert_eq!(report.exit_code(), ExitCode::Success, "{}", report.words());
+    assert!(stop.wrote());
+}
+
+/// Whoever keeps silent may be handed back by trying again; whoever is in local control not.
+#[tokio::test]
+async fn a_release_names_the_command_that_tries_again_where_that_helps() {
+    let (sim, papers) = field(1).await;
+    let host = Host::new();
+    assert_eq!(host.apply(&papers, &plan(&papers, 1, &usual())).await.exit_code(), ExitCode::Success);
+    sim.poke("pack", "control_place", 1);
+    let report = host.release_of(&papers, &["pack".to_owned()]).await;
+    assert_eq!((report.exit_code(), &report.safe_command), (ExitCode::Partial, &None), "{}", report.words());
+    assert!(report.words().contains("pack: what evl wrote to it may still stand"), "{}", report.words());
+    sim.inject(fault(r#"{"device":"solar","kind":"no_reply"}"#));
+    let report = host.release_of(&papers, &["solar".to_owned()]).await;
+    assert_eq!(report.exit_code(), ExitCode::Partial, "{}", report.words());
+    assert_eq!(report.safe_command.as_deref(), Some("evl release solar"));
+}
+
+#[tokio::test]
 async fn somebody_elses_value_is_left_and_told() {
     let (sim, papers) = field(1).await;
     let host = Host::new();

@@ -496,9 +496,13 @@ impl Host {
 
     /// Releases these devices alone.
     pub(super) async fn release_of(&self, papers: &Papers, devices: &[String]) -> Report {
+        self.release_unless(papers, devices, Stop::default()).await
+    }
+
+    /// Releases unless asked to end.
+    pub(super) async fn release_unless(&self, papers: &Papers, devices: &[String], stop: Stop) -> Report {
         let state_dir = self.state_dir();
-        let wish = Wish { state_dir: &state_dir, host: None, devices, stop: Stop::default() };
-        release(self, papers, &wish).await
+        release(self, papers, &Wish { state_dir: &state_dir, host: None, devices, stop }).await
     }
 
     pub(super) fn journal(&self) -> String {
