@@ -181,6 +181,8 @@ pub struct Preference {
     pub units: Vec<Unit>,
     /// What is preferred.
     pub asked: Asked,
+    /// Of a mean over so many seconds; `None`: at each instant.
+    pub averaged_s: Option<i64>,
     /// Price of the breach; `None`: minimised in its class's turn.
     pub price: Option<Rat>,
 }

@@ -132,10 +132,15 @@ impl Gathering {
         }
         if effect.preferably {
             let units = aims.iter().filter_map(|aim| asking.unit(aim.unit)).collect();
+            let averaged_s = match &asked {
+                Gathered::Demand(_, averaged_s) => *averaged_s,
+                _ => None,
+            };
             let preference = Preference {
                 effect: at,
                 class: asking.rule.class,
                 units,
+                averaged_s,
                 asked: asked.preferred(plan.total.is_some()),
                 price: effect.price.clone(),
             };

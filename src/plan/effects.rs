@@ -67,9 +67,6 @@ pub(super) fn refuse(site: &Site) -> Result<(), Diagnostics> {
     for rule in &site.rules {
         for effect in &rule.effects {
             let what = match &effect.kind {
-                EffectKind::Bound { averaged_s: Some(_), .. } if effect.preferably => {
-                    "`preferably` on a mean over time"
-                }
                 EffectKind::Choice { attr, pieces } if is_state(attr) && pieces.len() > 1 => {
                     "a choice between values of a state"
                 }
@@ -105,7 +102,7 @@ fn givers(site: &Site) -> impl Iterator<Item = Device> + '_ {
 }
 
 /// The members of a unit of devices.
-const fn devices(unit: &Unit) -> Option<MemberRange> {
+pub(super) const fn devices(unit: &Unit) -> Option<MemberRange> {
     match unit {
         Unit::Devices(range) => Some(*range),
         Unit::Zone(_) => None,
@@ -303,7 +300,7 @@ impl Work<'_, '_, '_> {
         let always = (decision.preferences.iter())
             .filter(|wish| !overlay.preferences.iter().any(|(other, _)| other == *wish))
             .map(|wish| (wish, None));
-        for (wish, when) in always.chain(sometimes) {
+        for (wish, when) in always.chain(sometimes).filter(|(wish, _)| wish.averaged_s.is_none()) {
             let owner = self.owner(wish.effect, wish.class);
             let price = wish.price.as_ref().map(Rat::to_f64);
             match &wish.asked {

@@ -10,12 +10,15 @@ use super::model::{Aff, Builder, Wish};
 use super::prepare::Known;
 use super::scene::{Mean, MeanStep, Owner, Scene, Total};
 use super::steps;
-use crate::eval::{Decision, EffectRef, Outcome, Status, Unit};
+use crate::eval::{Asked, Decision, Demand, EffectRef, Status, Unit};
 use crate::ir::{Attr, ClassId, Device, MemberRange, Site, Statement};
 use crate::quantity::Rat;
 
 /// Whose mean: an effect on the members' attribute over so many s.
 type Key = (EffectRef, Vec<MemberRange>, Attr, i64);
+
+/// In which class, and of a preference what its breach costs, currency per kWh.
+type Rank = (ClassId, Option<Option<f64>>);
 
 /// Bounds of one step, and where it hangs on a guard that the plan decides, when they hold.
 type Bound = ((f64, f64), Option<When>);
@@ -40,9 +43,9 @@ pub(super) fn gather(
     overlays: &Overlays,
     of: Of,
 ) {
-    let mut by: BTreeMap<Key, (ClassId, BTreeMap<usize, Bound>)> = BTreeMap::new();
-    let mut put = |key: Key, class: ClassId, t: usize, bound: Bound| {
-        by.entry(key).or_insert_with(|| (class, BTreeMap::new())).1.insert(t, bound);
+    let mut by: BTreeMap<Key, (Rank, BTreeMap<usize, Bound>)> = BTreeMap::new();
+    let mut put = |key: Key, rank: Rank, t: usize, bound: Bound| {
+        by.entry(key).or_insert_with(|| (rank, BTreeMap::new())).1.insert(t, bound);
     };
     for (t, decision) in decisions.iter().enumerate() {
         let open = overlays.steps.get(&t);
@@ -54,8 +57,9 @@ pub(super) fn gather(
             .filter(|outcome| !outcomes.iter().any(|(other, _)| other == *outcome))
             .map(|outcome| (outcome, None));
         for (outcome, when) in always.chain(outcomes.iter().map(|(outcome, when)| (outcome, Some(when)))) {
-            for (key, bounds) in single(known.site, outcome) {
-                put(key, outcome.class, t, (bounds, when.cloned()));
+            let Some(over) = outcome.averaged_s else { continue };
+            for (key, bounds) in single(known.site, outcome.effect, over, outcome.unit, &outcome.demand) {
+                put(key, (outcome.class, None), t, (bounds, when.cloned()));
             }
         }
         let always = (decision.totals_in_force())
@@ -66,10 +70,34 @@ pub(super) fn gather(
             let lo = total.lo.as_ref().map_or(f64::NEG_INFINITY, Rat::to_f64);
             let hi = total.hi.as_ref().map_or(f64::INFINITY, Rat::to_f64);
             let key = (total.effect, total.members.clone(), total.attr.clone(), over);
-            put(key, total.class, t, ((lo, hi), when.cloned()));
+            put(key, (total.class, None), t, ((lo, hi), when.cloned()));
+        }
+        let preferences = open.map(|open| open.preferences.as_slice()).unwrap_or_default();
+        let always = (decision.preferences.iter())
+            .filter(|wish| !preferences.iter().any(|(other, _)| other == *wish))
+            .map(|wish| (wish, None));
+        for (wish, when) in always.chain(preferences.iter().map(|(wish, when)| (wish, Some(when)))) {
+            let Some(over) = wish.averaged_s else { continue };
+            let rank = (wish.class, Some(wish.price.as_ref().map(Rat::to_f64)));
+            match &wish.asked {
+                Asked::Demand(demand) if of == Of::Devices => {
+                    for unit in &wish.units {
+                        for (key, bounds) in single(known.site, wish.effect, over, *unit, demand) {
+                            put(key, rank, t, (bounds, when.cloned()));
+                        }
+                    }
+                }
+                Asked::Total { attr, lo, hi } if of == Of::Groups => {
+                    let members = wish.units.iter().filter_map(super::effects::devices).collect();
+                    let lo = lo.as_ref().map_or(f64::NEG_INFINITY, Rat::to_f64);
+                    let hi = hi.as_ref().map_or(f64::INFINITY, Rat::to_f64);
+                    put((wish.effect, members, attr.clone(), over), rank, t, ((lo, hi), when.cloned()));
+                }
+                _ => {}
+            }
         }
     }
-    for ((effect, members, attr, over), (class, bounds)) in by {
+    for ((effect, members, attr, over), ((class, wish), bounds)) in by {
         let statement = Statement::Effect(effect.instance.rule, effect.index);
         let owner = Owner { statement, class: Some(class) };
         let (group, width) = group(scene, known.site, &members, &attr);
@@ -82,7 +110,7 @@ pub(super) fn gather(
                     MeanStep { at: *t, hours: *hours, lo, hi, when }
                 };
                 let steps = window.iter().map(step).collect();
-                scene.means.push(Mean { owner, group, steps, width });
+                scene.means.push(Mean { owner, group, steps, width, wish });
                 continue;
             }
             let shares: Window = window.iter().map(|(t, part)| (*t, part / hours)).collect();
@@ -98,8 +126,8 @@ pub(super) fn gather(
                 hi,
                 width,
                 hours,
-                preference: false,
-                price: None,
+                preference: wish.is_some(),
+                price: wish.flatten(),
                 when: None,
                 steps: shares,
             });
@@ -108,15 +136,13 @@ pub(super) fn gather(
 }
 
 /// The means of an effect on single devices.
-fn single(site: &Site, outcome: &Outcome) -> Vec<(Key, (f64, f64))> {
-    let (Some(over), Unit::Devices(range)) = (outcome.averaged_s, outcome.unit) else { return Vec::new() };
+fn single(site: &Site, effect: EffectRef, over: i64, unit: Unit, demand: &Demand) -> Vec<(Key, (f64, f64))> {
+    let Unit::Devices(range) = unit else { return Vec::new() };
     let Some(family) = site.family(range.family) else { return Vec::new() };
     let one = |device: Device| MemberRange { first: device.index, last: device.index, ..range };
-    (parts(family, &outcome.demand).into_iter())
+    (parts(family, demand).into_iter())
         .flat_map(|(attr, lo, hi)| {
-            range
-                .devices()
-                .map(move |device| ((outcome.effect, vec![one(device)], attr.clone(), over), (lo, hi)))
+            range.devices().map(move |device| ((effect, vec![one(device)], attr.clone(), over), (lo, hi)))
         })
         .collect()
 }
@@ -190,7 +216,12 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
             }
             if can_break {
                 let weight = 1.0 / mean.width.max(1e-9);
-                b.ask(mean.owner, &beyond, (f64::NEG_INFINITY, 0.0), weight, first, Wish::No);
+                let wish = match mean.wish {
+                    None => Wish::No,
+                    Some(None) => Wish::Free,
+                    Some(Some(price)) => Wish::Priced(price),
+                };
+                b.ask(mean.owner, &beyond, (f64::NEG_INFINITY, 0.0), weight, first, wish);
             }
         }
     }

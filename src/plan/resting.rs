@@ -23,6 +23,11 @@ pub(super) fn rest(known: &Known<'_>, scene: &mut Scene<'_>) {
             asked.extend(group.iter().map(|(device, _)| *device));
         }
     }
+    for mean in scene.means.iter().filter(|mean| mean.steps.iter().any(|step| step.lo > 0.0)) {
+        if let Some(group) = scene.groups.get(mean.group) {
+            asked.extend(group.iter().map(|(device, _)| *device));
+        }
+    }
     super::room::bound(scene);
     super::ahead::add(known, scene);
     for family in &known.site.families {

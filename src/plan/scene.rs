@@ -102,6 +102,8 @@ pub(super) struct Mean {
     pub(super) steps: Vec<MeanStep>,
     /// Width of the physical range of the sum.
     pub(super) width: f64,
+    /// A preference, with its price in currency per kWh where it has one; `None`: owed.
+    pub(super) wish: Option<Option<f64>>,
 }
 
 /// A step of a mean's window.

@@ -12,12 +12,12 @@ use super::distance::between;
 use super::fix::Interval;
 use super::ledger::{Breached, Duty, Ledger, When, effect, unit as unit_of};
 use super::miss::Misses;
-use super::rules::{farthest, members_name};
+use super::rules::{devices, farthest, members_name, sum};
 use super::simulate::Trajectory;
 use crate::bundle::Step;
 use crate::calendar::Calendar;
-use crate::eval::{Decision, Demand, EffectRef, Status, Unit};
-use crate::ir::{Attr, ClassId, MemberRange};
+use crate::eval::{Asked, Decision, Demand, EffectRef, Status, Unit};
+use crate::ir::{Attr, MemberRange};
 use crate::quantity::Rat;
 
 /// Whose mean: an effect on members' attribute over so many s.
@@ -25,13 +25,13 @@ type Key = (EffectRef, Vec<MemberRange>, Attr, i64);
 /// By step: least and greatest.
 type Bounds = BTreeMap<usize, (Option<Rat>, Option<Rat>)>;
 
-fn gather(decisions: &[Decision]) -> BTreeMap<Key, (ClassId, Bounds)> {
-    let mut found: BTreeMap<Key, (ClassId, Bounds)> = BTreeMap::new();
+fn gather(decisions: &[Decision]) -> BTreeMap<Key, (Duty, Bounds)> {
+    let mut found: BTreeMap<Key, (Duty, Bounds)> = BTreeMap::new();
     for (step, decision) in decisions.iter().enumerate() {
         for total in decision.totals_in_force() {
             let Some(over) = total.averaged_s else { continue };
             let key = (total.effect, total.members.clone(), total.attr.clone(), over);
-            let entry = found.entry(key).or_insert_with(|| (total.class, Bounds::new()));
+            let entry = found.entry(key).or_insert_with(|| (Duty::Owed(total.class), Bounds::new()));
             entry.1.insert(step, (total.lo.clone(), total.hi.clone()));
         }
         for outcome in decision.outcomes.iter().filter(|o| o.status == Status::InForce) {
@@ -43,7 +43,28 @@ fn gather(decisions: &[Decision]) -> BTreeMap<Key, (ClassId, Bounds)> {
             for device in range.devices() {
                 let one = MemberRange { first: device.index, last: device.index, ..range };
                 let key = (outcome.effect, vec![one], attr.clone(), over);
-                let entry = found.entry(key).or_insert_with(|| (outcome.class, Bounds::new()));
+                let entry = found.entry(key).or_insert_with(|| (Duty::Owed(outcome.class), Bounds::new()));
+                entry.1.insert(step, (lo.clone(), hi.clone()));
+            }
+        }
+        for wish in &decision.preferences {
+            let Some(over) = wish.averaged_s else { continue };
+            let ranges = wish.units.iter().filter_map(devices);
+            let (whose, attr, lo, hi): (Vec<Vec<MemberRange>>, _, _, _) = match &wish.asked {
+                Asked::Total { attr, lo, hi } => (vec![ranges.collect()], attr, lo, hi),
+                Asked::Demand(Demand::Bound { attr, lo, hi }) => {
+                    let each = ranges.flat_map(|range| {
+                        let one = move |index| vec![MemberRange { first: index, last: index, ..range }];
+                        range.devices().map(move |device| one(device.index))
+                    });
+                    (each.collect(), attr, lo, hi)
+                }
+                _ => continue,
+            };
+            for members in whose {
+                let duty = || Duty::Wished(Some(wish.class), wish.price.clone());
+                let key = (wish.effect, members, attr.clone(), over);
+                let entry = found.entry(key).or_insert_with(|| (duty(), Bounds::new()));
                 entry.1.insert(step, (lo.clone(), hi.clone()));
             }
         }
@@ -87,11 +108,15 @@ pub(super) fn check(
     ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) {
-    for ((by, members, attr, over), (class, bounds)) in gather(decisions) {
+    for ((by, members, attr, over), (duty, bounds)) in gather(decisions) {
+        // what is only preferred takes excluded members as presumed
+        let of = if matches!(duty, Duty::Owed(_)) { farthest } else { sum };
         for mut steps in windows(case, calendar, over) {
             steps.retain(|(step, _)| bounds.contains_key(step));
             let Some((first, _)) = steps.first().copied() else { continue };
-            let Some(found) = mean(case, trajectory, &members, &attr, &steps) else { continue };
+            let Some(found) = mean(&steps, &|step| of(case, trajectory, &members, &attr, step)) else {
+                continue;
+            };
             let bound = |upper: bool| -> Option<Rat> {
                 let (mut weighted, mut seconds) = (Rat::ZERO, 0_i64);
                 for (step, length) in &steps {
@@ -108,7 +133,7 @@ pub(super) fn check(
             {
                 let words = format!("the mean of {} is {} kW", attr.name(), found.recorded());
                 let of = members_name(case.site, &members);
-                let (statement, duty, unit) = (effect(by), Duty::Owed(class), unit_of(&attr));
+                let (statement, duty, unit) = (effect(by), duty.clone(), unit_of(&attr));
                 let when = When::Steps(first, steps.last().map_or(first, |(last, _)| *last));
                 let seconds: i64 = steps.iter().map(|(_, length)| length).sum();
                 let hours = Rat::ratio(i128::from(seconds), 3600).unwrap_or_default();
@@ -119,17 +144,10 @@ pub(super) fn check(
     }
 }
 
-fn mean(
-    case: &Case<'_>,
-    trajectory: &Trajectory,
-    members: &[MemberRange],
-    attr: &Attr,
-    steps: &[(usize, i64)],
-) -> Option<Interval> {
+fn mean(steps: &[(usize, i64)], power: &dyn Fn(usize) -> Option<Interval>) -> Option<Interval> {
     let (mut energy, mut seconds) = (Interval::ZERO, 0_i64);
     for (step, length) in steps {
-        let power = farthest(case, trajectory, members, attr, *step)?;
-        energy = energy.plus(power.scaled(i128::from(*length), 1).ok()?).ok()?;
+        energy = energy.plus(power(*step)?.scaled(i128::from(*length), 1).ok()?).ok()?;
         seconds += length;
     }
     energy.scaled(1, i128::from(seconds)).ok()

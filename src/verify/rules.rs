@@ -481,7 +481,7 @@ fn wishes(
     out: &mut Misses,
 ) {
     let point = Point { case, trajectory, step };
-    for wish in &decision.preferences {
+    for wish in decision.preferences.iter().filter(|wish| wish.averaged_s.is_none()) {
         let duty = || Duty::Wished(Some(wish.class), wish.price.clone());
         let (statement, when) = (effect(wish.effect), When::at(step));
         match &wish.asked {

@@ -27,6 +27,7 @@ mod states;
 mod tightened;
 mod unplanned;
 mod vehicles;
+mod wished_means;
 mod wishes;
 
 use std::path::{Path, PathBuf};

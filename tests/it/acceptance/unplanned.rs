@@ -50,12 +50,6 @@ const REFUSED: &[(In, &str, &str, &str)] = &[
     ),
     (
         In::Policy,
-        "rule r in economy { preferably limit fan to 1 kW averaged over 60 min }",
-        "`preferably` on a mean over time",
-        "limit fan",
-    ),
-    (
-        In::Policy,
         "rule r in economy { keep pack.charge_level one of { 20 %, 50 % } }",
         "a choice",
         "one of { 20 %, 50 % }",
