@@ -44,7 +44,7 @@ pub(super) fn apply(
         work.forked(t, overlay);
         work.single(t, decision, overlay);
         work.wishes(t, decision, overlay);
-        work.origins(t, decision);
+        work.origins(t, decision, overlay);
         work.scene.follows.extend(super::follow::gather(known.site, t, decision)?);
     }
     super::means::gather(known, work.scene, decisions, overlays, Of::Devices);
@@ -322,7 +322,8 @@ impl Work<'_, '_, '_> {
                         givers(self.known.site).filter(|d| named.contains(d) != *never).collect();
                     for device in wish.units.iter().filter_map(devices).flat_map(|r| r.devices()) {
                         let (step, wish, from) = (t, Some(price), from.clone());
-                        self.scene.origins.push(Origins { owner, device, step, from, wish });
+                        let when = when.cloned();
+                        self.scene.origins.push(Origins { owner, device, step, from, wish, when });
                     }
                 }
                 // obligations are taken up where their windows open; `follow` is no preference
@@ -331,16 +332,20 @@ impl Work<'_, '_, '_> {
         }
     }
 
-    fn origins(&mut self, t: usize, decision: &Decision) {
-        for origins in &decision.origins {
+    fn origins(&mut self, t: usize, decision: &Decision, overlay: &Overlay) {
+        let sometimes = overlay.origins.iter().map(|(origins, when)| (origins, Some(when)));
+        let always = (decision.origins.iter())
+            .filter(|origins| !overlay.origins.iter().any(|(other, _)| other == *origins))
+            .map(|origins| (origins, None));
+        for (origins, when) in always.chain(sometimes) {
             let Unit::Devices(range) = origins.unit else { continue };
             let Some(first) = origins.by.first() else { continue };
             let class = self.site().rule(first.instance.rule).map_or(crate::ir::SAFETY, |r| r.class);
             let owner = self.owner(*first, class);
             let from: Vec<Device> = origins.allowed.iter().flat_map(|r| r.devices()).collect();
             for device in range.devices() {
-                let (step, from, wish) = (t, from.clone(), None);
-                self.scene.origins.push(Origins { owner, device, step, from, wish });
+                let (step, from, wish, when) = (t, from.clone(), None, when.cloned());
+                self.scene.origins.push(Origins { owner, device, step, from, wish, when });
             }
         }
     }

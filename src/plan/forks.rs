@@ -8,7 +8,7 @@ use super::decisions::Rules;
 use super::form::moved;
 use super::prepare::Known;
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::eval::{Decision, DeviceSet, Instance, Outcome, Preference, Status, Total, Unit};
+use crate::eval::{Decision, DeviceSet, Instance, Origins, Outcome, Preference, Status, Total, Unit};
 use crate::ir::{EffectKind, MemberRange, Model, Share, Site, Target, ZoneId};
 
 /// Most rules that meet under guards which the plan decides.
@@ -43,6 +43,8 @@ pub(super) struct Overlay {
     pub(super) preferences: Vec<(Preference, When)>,
     /// Totals, likewise.
     pub(super) totals: Vec<(Total, When)>,
+    /// Restricted origins, likewise.
+    pub(super) origins: Vec<(Origins, When)>,
 }
 
 /// The same for all steps.
@@ -112,6 +114,7 @@ impl Overlay {
         self.outcomes.extend(partial(fork, decisions, in_force));
         self.preferences.extend(partial(fork, decisions, |d| d.preferences.clone()));
         self.totals.extend(partial(fork, decisions, |d| d.totals_in_force().cloned().collect()));
+        self.origins.extend(partial(fork, decisions, |d| d.origins.clone()));
     }
 }
 

@@ -146,9 +146,6 @@ pub(super) fn open_rules(site: &Site) -> Result<Vec<Open<'_>>, Diagnostics> {
         }
         for effect in &rule.effects {
             match &effect.kind {
-                EffectKind::Supply { .. } => {
-                    refuse(effect.span, "origins under a guard that the plan decides", rule);
-                }
                 EffectKind::Follow { .. } => {
                     refuse(effect.span, "`follow` under a guard that the plan decides", rule);
                 }

@@ -308,6 +308,8 @@ pub(super) struct Origins {
     pub(super) from: Vec<Device>,
     /// A preference, with its price in currency per kWh from elsewhere where it has one; `None`: hard.
     pub(super) wish: Option<Option<f64>>,
+    /// Asked only where the plan lets its guard hold.
+    pub(super) when: Option<When>,
 }
 
 /// What is left of an attribute by step: the fork on which that depends, and the set by pattern.

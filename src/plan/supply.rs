@@ -228,23 +228,40 @@ fn feed(b: &mut Builder<'_, '_>, taker: &Taker<'_>, tag: &BTreeSet<Device>, t: u
     }
     let against = |o: &&&Origins| !tag.iter().all(|d| o.from.contains(d));
     let against: Vec<&Origins> = taker.origins.iter().filter(against).copied().collect();
-    if against.iter().any(|o| o.wish.is_none() && !b.gives(o.owner)) {
+    let is_hard = |b: &Builder<'_, '_>, o: &Origins| o.wish.is_none() && !b.gives(o.owner);
+    if against.iter().any(|o| o.when.is_none() && is_hard(b, o)) {
         return None;
     }
     let most = b.range(&taker.draw).1.max(0.0);
     let hours = b.scene.hours(t);
     let col = b.program.col(0.0, most);
-    for Origins { owner, wish, .. } in against {
-        match wish {
+    for origins in against {
+        let when = b.taken(origins.when.as_ref());
+        // what flows while it is asked, at most: flow <= counted + most (1 - when)
+        let counted = match (&when, is_hard(b, origins)) {
+            (None, _) => Some(col),
+            (Some(_), true) => None,
+            (Some(_), false) => Some(b.program.col(0.0, most)),
+        };
+        if let Some(when) = when {
+            let mut row = Aff::of(col);
+            row.add(&when, most);
+            if let Some(counted) = counted {
+                row.add(&Aff::of(counted), -1.0);
+            }
+            b.program.at_most(row.terms, most - row.constant);
+        }
+        let Some(counted) = counted else { continue };
+        match origins.wish {
             Some(Some(price)) => {
-                b.money.push((Part::Breach, col, price * hours));
+                b.money.push((Part::Breach, counted, price * hours));
             }
             None | Some(None) => b.breaches.push(Breach {
-                col,
+                col: counted,
                 weight: hours / most.max(1e-9),
-                owner: *owner,
+                owner: origins.owner,
                 step: Some(t),
-                preference: wish.is_some(),
+                preference: origins.wish.is_some(),
                 initial: false,
             }),
         }

@@ -592,7 +592,14 @@ fn a_restricted_taker_gets_only_what_it_may() {
         when: None,
     });
     for step in 0..2 {
-        scene.origins.push(Origins { owner: owner(1), device: ev, step, from: vec![pv], wish: None });
+        scene.origins.push(Origins {
+            owner: owner(1),
+            device: ev,
+            step,
+            from: vec![pv],
+            wish: None,
+            when: None,
+        });
     }
     // the sun's 3 kW an hour go to the vehicle, up to the 5 kWh it is owed; the load is bought
     let solved = run(&scene).unwrap();

@@ -110,3 +110,58 @@ fn a_budget_ahead_of_its_pace_is_no_breach() {
     );
     assert!(plan.breaches.is_empty(), "{:#?}", plan.breaches);
 }
+
+/// Two hours with 3 kW of sun in each, at 0.10 and at 0.30 EUR. The car wants 10 kWh, at most 7 kW, and the van
+/// runs for one hour at 2 kW.
+const YARD: &str = r#"
+edition 2026
+site yard {
+  timezone "UTC", currency EUR, step 60 min, horizon 2 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}
+priorities safety > contract > comfort > economy
+bus main { ac 400 V, 3 phase }
+producer utility : grid { on main, import up to 30 kW, export up to 0 kW, tariff flat }
+producer roof : pv { on main, rated 3 kW }
+consumer car : ev_charger { on main, demand 0 kW .. 7 kW }
+consumer van : ev_charger { on main, demand one of { 0 kW, 2 kW } }
+tariff flat { import { 0.10 EUR/kWh during daily 00:00..01:00, 0.30 EUR/kWh otherwise } }
+rule trip in contract { deliver 10 kWh to car between 00:00 and 02:00 daily }
+rule tour in contract { deliver 2 kWh to van between 00:00 and 02:00 daily }
+"#;
+
+fn yard(rule: &str) -> (f64, Vec<f64>, Vec<f64>, PlanDocument) {
+    let system = MemorySystem::new()
+        .file("site/site.evl", YARD.to_owned() + rule)
+        .file("site/evl.yaml", "site: yard\n");
+    let state = r#"{"schema": "evl.state/1", "site": "yard", "at": "2026-03-02T00:00:00Z"}"#;
+    let plan = super::planned_in(&system, "2026-03-02T00:00:00Z", state);
+    let power = |device: &str, attr| {
+        let series = plan.command(device, &attr).unwrap();
+        (0..2).map(|t| series.value(t).unwrap().to_f64()).collect::<Vec<f64>>()
+    };
+    let (car, van) = (power("car", evl::ir::Attr::Power), power("van", evl::ir::Attr::On));
+    (plan.money.plan_cost.to_f64(), car, van, plan)
+}
+
+#[test]
+fn a_guard_that_the_plan_decides_restricts_origins_where_it_holds() {
+    // all that is bought is bought in the first hour
+    let (cost, car, van, _) = yard("");
+    assert!((cost - 0.6).abs() < 1e-9 && car == [7.0, 3.0] && van == [1.0, 0.0], "{cost} {car:?} {van:?}");
+    // with the van in the first hour the car had 3 kW there and 7 in the dear one, for 1.40; so the van waits
+    // and buys its own 2 kWh
+    let (cost, car, van, plan) =
+        yard("rule green in contract { when van.power > 1 kW then supply car from roof }\n");
+    assert!((cost - 1.0).abs() < 1e-9 && car == [7.0, 3.0] && van == [0.0, 1.0], "{cost} {car:?} {van:?}");
+    let bought = plan.flows.iter().find(|flow| flow.from == "utility" && flow.to == "car").unwrap();
+    assert_eq!(bought.values.iter().map(|kw| kw.to_f64()).collect::<Vec<_>>(), [4.0, 0.0]);
+    // to feed the car from elsewhere for 0.05 a kWh is dearer than nothing and cheaper than to wait
+    let (cost, car, van, _) = yard(
+        "rule green in contract { when van.power > 1 kW then preferably supply car from roof priced at 0.05 EUR/kWh }\n",
+    );
+    assert!((cost - 0.8).abs() < 1e-9 && car == [7.0, 3.0] && van == [1.0, 0.0], "{cost} {car:?} {van:?}");
+    // without a price it is kept before money
+    let (cost, ..) =
+        yard("rule green in contract { when van.power > 1 kW then preferably supply car from roof }\n");
+    assert!((cost - 1.0).abs() < 1e-9, "{cost}");
+}

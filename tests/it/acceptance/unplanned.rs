@@ -63,12 +63,6 @@ const REFUSED: &[(In, &str, &str, &str)] = &[
     (In::Setting, ", emergency when pack.charge_level < 5 %", "an emergency that depends", "corner"),
     (
         In::Policy,
-        "rule r in economy { when pack.charge_level < 50 % then supply fan from utility }",
-        "origins under a guard that the plan decides",
-        "supply fan from utility",
-    ),
-    (
-        In::Policy,
         "rule r in economy { when pack.charge_level > 50 % then run fan for 1 h between 00:00 and 06:00 daily at most every 6 h }",
         "`at most every` under a guard that the plan decides",
         "run fan for 1 h",

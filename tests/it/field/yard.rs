@@ -237,9 +237,13 @@ fn state(site: &Site, sequence: u64) -> evl::bundle::State {
     let stores = site.families.iter().filter(|family| family.role == Role::Storage);
     let levels: BTreeMap<&str, &str> = stores.map(|family| (family.name.as_str(), "5.5 kWh")).collect();
     let zones: BTreeMap<&str, &str> = site.zones.iter().map(|zone| (zone.name.as_str(), "21 degC")).collect();
+    // far from its safe state, so that only the field knows where such a device really is
+    let away = site.families.iter().filter_map(|family| Some((family.name.as_str(), !family.life_safety?)));
+    let on: BTreeMap<&str, serde_json::Value> =
+        away.map(|(name, on)| (name, serde_json::json!({ "on": on, "since": FROM }))).collect();
     serde_json::from_value(serde_json::json!({
         "schema": "evl.state/1", "site": "yard", "at": FROM, "sequence": sequence,
-        "levels": levels, "temperatures": zones,
+        "levels": levels, "temperatures": zones, "on": on,
     }))
     .unwrap()
 }
