@@ -48,6 +48,7 @@ pub(super) fn of(solved: &Solved<'_, '_>, trajectory: &Trajectory) -> Vec<Flow> 
                 chosen.push((device, bus, scaled(parts, taken)));
             }
         }
+        made_good(solved, t, &left, &mut chosen);
         for (_, bus, parts) in &chosen {
             for (source, part) in parts {
                 if let Some(rest) = left.get_mut(*bus).and_then(|here| here.get_mut(source)) {
@@ -76,6 +77,86 @@ pub(super) fn of(solved: &Solved<'_, '_>, trajectory: &Trajectory) -> Vec<Flow> 
             values: values.iter().map(|v| Rat::from_f64_snapped(*v, 9).unwrap_or_default()).collect(),
         })
         .collect()
+}
+
+/// A taker with its bus and what it gets from whom.
+type Fed = (Device, usize, Vec<(Device, f64)>);
+
+/// What rounding lets restricted takers have of a source beyond what it brings, they have of others that they
+/// may have as well and that are not used up.
+fn made_good(solved: &Solved<'_, '_>, t: usize, brings: &[Brings], chosen: &mut [Fed]) {
+    let mut spare: Vec<Brings> = brings.to_vec();
+    for (_, bus, parts) in chosen.iter() {
+        for (source, part) in parts {
+            if let Some(rest) = spare.get_mut(*bus).and_then(|here| here.get_mut(source)) {
+                *rest -= part;
+            }
+        }
+    }
+    for (taker, bus, parts) in chosen {
+        let Some(here) = spare.get_mut(*bus) else { continue };
+        let mut moved: Vec<(Device, f64)> = Vec::new();
+        for (source, part) in parts.iter_mut() {
+            let short = here.get(source).map_or(0.0, |rest| -rest).min(*part);
+            if short <= 0.0 {
+                continue;
+            }
+            for other in permitted(solved, *taker, t) {
+                let more = here.get(&other).copied().unwrap_or(0.0).min(short.min(*part));
+                let missing = here.get(source).map_or(0.0, |rest| -rest);
+                let more = more.min(missing);
+                if other == *source || more <= 0.0 {
+                    continue;
+                }
+                *part -= more;
+                moved.push((other, more));
+                here.entry(*source).and_modify(|rest| *rest += more);
+                here.entry(other).and_modify(|rest| *rest -= more);
+            }
+        }
+        for (other, more) in moved {
+            match parts.iter_mut().find(|(source, _)| *source == other) {
+                Some((_, part)) => *part += more,
+                None => parts.push((other, more)),
+            }
+        }
+    }
+}
+
+/// From whom a restricted taker may have anything.
+fn permitted(solved: &Solved<'_, '_>, taker: Device, t: usize) -> std::collections::BTreeSet<Device> {
+    let tagged = &solved.model.tagged;
+    let flows = tagged.flows.iter().filter(|flow| flow.to == taker && flow.step == t);
+    flows.flat_map(|flow| tagged.tags.get(flow.tag).into_iter().flatten().copied()).collect()
+}
+
+/// The same sum of parts, none above what is there: what rounding asks of one beyond that others give that
+/// have more.
+fn within(mut parts: Vec<(Device, f64)>, there: Option<&Brings>) -> Vec<(Device, f64)> {
+    let Some(there) = there else { return parts };
+    let mut short = 0.0;
+    for (device, part) in &mut parts {
+        let most = there.get(device).copied().unwrap_or(0.0);
+        if *part > most {
+            short += *part - most;
+            *part = most;
+        }
+    }
+    for (device, most) in there {
+        if short <= 0.0 {
+            break;
+        }
+        let own = parts.iter_mut().find(|(of, _)| of == device);
+        let more = (most - own.as_ref().map_or(0.0, |(_, part)| *part)).min(short);
+        if more > 0.0 {
+            short -= more;
+            match own {
+                Some((_, part)) => *part += more,
+                None => parts.push((*device, more)),
+            }
+        }
+    }
+    parts
 }
 
 /// Parts in the same proportion that add up to `total`; none where there is nothing to share.
@@ -141,6 +222,7 @@ fn spread(solved: &Solved<'_, '_>, trajectory: &Trajectory, t: usize, own: Vec<B
                 let sent = sent.get(t).map_or(0.0, |v| v.to_f64());
                 let Some(origin) = entered.get(from).filter(|_| sent > NOTHING) else { continue };
                 let parts = scaled(carried(solved, (place, there), t, origin), sent);
+                let parts = within(parts, left.get(from));
                 for (device, part) in parts {
                     if let Some(rest) = left.get_mut(from).and_then(|here| here.get_mut(&device)) {
                         *rest = (*rest - part).max(0.0);
@@ -179,4 +261,32 @@ fn carried(
         parts.extend(scaled(here, power));
     }
     if parts.is_empty() { origin.iter().map(|(d, p)| (*d, *p)).collect() } else { parts }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ir::FamilyId;
+
+    proptest! {
+        #[test]
+        fn nothing_gives_more_than_it_has_where_all_together_have_enough(
+            there in prop::collection::vec(0.0..20.0_f64, 1..6),
+            asked in prop::collection::vec(0.0..20.0_f64, 1..6),
+            share in 0.0..1.0_f64,
+        ) {
+            let device = |at: usize| Device { family: FamilyId::at(at), index: 1 };
+            let brings: Brings = there.iter().enumerate().map(|(at, kw)| (device(at), *kw)).collect();
+            let parts = asked.iter().enumerate().map(|(at, kw)| (device(at), *kw)).collect();
+            let sent = share * there.iter().sum::<f64>();
+            let found = within(scaled(parts, sent), Some(&brings));
+            let sum: f64 = found.iter().map(|(_, part)| part).sum();
+            prop_assert!(sum == 0.0 || (sum - sent).abs() < 1e-9, "{sum} of {sent}");
+            for (of, part) in &found {
+                prop_assert!(*part <= brings.get(of).copied().unwrap_or(0.0) + 1e-12);
+            }
+        }
+    }
 }
