@@ -1,11 +1,11 @@
-//! Writing one gateway: frames, read-back, values in effect, measured powers, and the way back.
+//! Writing one gateway: frames, read-back, values in effect, measured powers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::change::{Change, Commanded, amount, forward, towards_safety};
+use super::change::{Change, Commanded, amount, forward};
 use super::endpoint::Priority;
 use super::frames::Frame;
 use super::journal::{Cell, DeviceChange, Outcome, Standing};
@@ -15,11 +15,11 @@ use crate::bundle::profile::{Class, Direction, Form, Verb};
 use crate::quantity::Rat;
 
 /// How long an unknown outcome is looked into before it is reported as unknown.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long one run tries a safety write to a device that has answered.
 pub const SAFETY_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// Settling time of a point that declares none.
 const SETTLE: Duration = Duration::from_millis(200);
 /// How often one frame is sent at most.
@@ -75,7 +75,7 @@ impl Done {
         }
     }
 
-    fn silence(fault: &Fault) -> Self {
+    pub(super) fn silence(fault: &Fault) -> Self {
         Self { cause: Cause::Silence, ..Self::new(Outcome::Unknown, fault.to_string()) }
     }
 }
@@ -108,7 +108,7 @@ impl Work {
         })
     }
 
-    fn settle(&self) -> Duration {
+    pub(super) fn settle(&self) -> Duration {
         let points = self.change.cells.iter().filter_map(|cell| self.subject.profile.point(&cell.point));
         points.filter_map(|point| point.settle.as_ref()).map(|q| seconds(&q.value)).max().unwrap_or(SETTLE)
     }
@@ -199,7 +199,7 @@ async fn write_once(works: &[Work], priority: Priority) -> BTreeMap<String, Done
 }
 
 /// Sends all frames of a device; the number of registers confirmed.
-async fn send_all(
+pub(super) async fn send_all(
     work: &Work,
     frames: &[Frame],
     priority: Priority,
@@ -302,7 +302,7 @@ async fn look(work: &Work, frame: &Frame, start: Instant, patience: Duration) ->
 }
 
 /// Reads back. Two mismatches make a failure, because registers may show a new value late.
-async fn confirm(work: &Work, patience: Duration) -> Done {
+pub(super) async fn confirm(work: &Work, patience: Duration) -> Done {
     let mut first = None;
     let start = Instant::now();
     loop {
@@ -465,117 +465,5 @@ fn follows(work: &Work, gives: &Rat, band: &Rat) -> bool {
         Form::Fixed => (gives - &expected).abs() <= *band,
         Form::AtMost => gives.abs() <= &expected.abs() + band,
         Form::AtLeast => &gives.abs() + band >= expected.abs(),
-    }
-}
-
-/// Brings one device back where its registers still hold our values, in the order of the writes
-/// backwards. Guards stay tightened.
-pub async fn undo(subject: &Subject, ready: &Ready, change: &DeviceChange) -> Done {
-    let profile = &subject.profile;
-    if let Ok(false) = still_there(subject, ready).await {
-        return Done::new(Outcome::Left, "another device answers in its place and is left as found");
-    }
-    let cells: Vec<Cell> =
-        change.cells.iter().filter(|cell| !cell.guard && cell.old != cell.new).cloned().collect();
-    let points: BTreeSet<&str> = cells.iter().map(|cell| cell.point.as_str()).collect();
-    let start = Instant::now();
-    let now = loop {
-        match ready.map.read(&points).await {
-            Ok(raws) => break raws,
-            Err(fault) if start.elapsed() > PATIENCE || matches!(fault, Fault::GivenUp(_)) => {
-                return Done::silence(&fault);
-            }
-            Err(_) => sleep(LOOK).await,
-        }
-    };
-    let timer = profile.lease.timer.as_deref();
-    let ours = |cell: &&Cell| {
-        let value = now.get(&cell.point).copied();
-        value == Some(cell.new)
-            || value.is_some_and(|value| cell.via.contains(&value))
-            || (timer == Some(cell.point.as_str()) && value != Some(cell.old))
-    };
-    let foreign: Vec<&str> = cells
-        .iter()
-        .filter(|cell| !ours(cell) && now.get(&cell.point) != Some(&cell.old))
-        .map(|cell| cell.point.as_str())
-        .collect();
-    let back: Vec<Cell> = cells.iter().filter(ours).cloned().collect();
-    let mut there = ready.raws.clone();
-    there.extend(now.clone());
-    let mut then = there.clone();
-    then.extend(back.iter().map(|cell| (cell.point.clone(), cell.old)));
-    let found = |raws: &BTreeMap<String, i64>| profile.decode(raws, &ready.context);
-    if let Err(excluded) = towards_safety(subject, &found(&there), &found(&then)) {
-        return Done::new(Outcome::Left, excluded.reason);
-    }
-    let frames = match ready.map.frames(profile, &forward(&back)) {
-        Ok(frames) => frames,
-        Err(barred) => return Done::new(Outcome::Left, barred.to_string()),
-    };
-    let mut registers = 0;
-    for frame in frames.iter().rev() {
-        let old = |point: &str| back.iter().find(|cell| cell.point == point).map(|cell| cell.old);
-        let writes: Vec<_> = frame
-            .writes()
-            .iter()
-            .filter_map(|write| {
-                Some(crate::bundle::profile::PointWrite {
-                    point: write.point.clone(),
-                    raw: old(&write.point)?,
-                })
-            })
-            .collect();
-        let returned = DeviceChange {
-            device: change.device.clone(),
-            cells: back
-                .iter()
-                .map(|c| Cell { old: c.new, new: c.old, via: Vec::new(), ..c.clone() })
-                .collect(),
-            words: String::new(),
-        };
-        let work = Work {
-            subject: subject.clone(),
-            ready: ready.clone(),
-            change: returned,
-            commanded: None,
-            dead: false,
-        };
-        let frames = match ready.map.frames(profile, &writes) {
-            Ok(frames) => frames,
-            Err(barred) => return Done::new(Outcome::Left, barred.to_string()),
-        };
-        match send_all(&work, &frames, Priority::Ordinary, PATIENCE).await {
-            Ok(count) => registers += count,
-            Err(done) => return Done { outcome: Outcome::Unknown, ..done },
-        }
-    }
-    let returned = Work {
-        subject: subject.clone(),
-        ready: ready.clone(),
-        change: DeviceChange {
-            device: change.device.clone(),
-            cells: back
-                .iter()
-                .map(|c| Cell { old: c.new, new: c.old, via: Vec::new(), ..c.clone() })
-                .collect(),
-            words: String::new(),
-        },
-        commanded: None,
-        dead: false,
-    };
-    sleep(returned.settle()).await;
-    let mut done = confirm(&returned, PATIENCE).await;
-    done.registers = registers;
-    match done.outcome {
-        Outcome::Done if foreign.is_empty() => {
-            Done { outcome: Outcome::Undone, words: "brought back".to_owned(), ..done }
-        }
-        Outcome::Done => Done {
-            outcome: Outcome::Left,
-            words: format!("`{}` holds what evl did not write, and is left as found", foreign.join("`, `")),
-            ..done
-        },
-        _ => Done { outcome: Outcome::Unknown, ..done },
     }
 }

@@ -5,8 +5,8 @@
 //! [`probe`] and [`admission`] see who is there; [`reading`] makes of it what rules read, with what
 //! [`memory`] holds; [`safety`] says what the first class commands, [`want`] what the plan does, and
 //! [`change`] which registers that is. [`judge`] and [`order`] prove the way there and back;
-//! [`execute`] goes it; [`journal`] remembers. Registers are known only up to [`change`]; everything
-//! above speaks of devices and engineering units.
+//! [`execute`] goes it, [`undo`] comes back; [`journal`] remembers. Registers are known only up to
+//! [`change`]; everything above speaks of devices and engineering units.
 
 pub mod admission;
 pub mod apply;
@@ -32,4 +32,5 @@ pub mod session;
 pub mod silence;
 pub mod status;
 pub mod stop;
+pub mod undo;
 pub mod want;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::watch::Live;
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, ExitCode, codes};
-use crate::runtime::execute::{Done, undo};
+use crate::runtime::execute::Done;
 use crate::runtime::journal::{Journal, Outcome, Record, Unfinished};
 use crate::runtime::probe::{Probed, Subject};
 use crate::runtime::report::Report;
+use crate::runtime::undo::undo;
 
 /// Brings back what an interrupted apply of another plan or step left behind. Whether the state of a
 /// device is lost; `None`: there was nothing to bring back.

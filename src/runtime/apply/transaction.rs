@@ -11,11 +11,12 @@ use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers};
 use crate::runtime::endpoint::{Endpoint, Priority};
-use crate::runtime::execute::{Cause, Done, GAVE_WAY, NOT_BEGUN, Work, undo, write};
+use crate::runtime::execute::{Cause, Done, GAVE_WAY, NOT_BEGUN, Work, write};
 use crate::runtime::journal::{DeviceChange, Outcome, Record, Standing};
 use crate::runtime::order::{Move, Way};
 use crate::runtime::probe::{Ready, Subject};
 use crate::runtime::report::Report;
+use crate::runtime::undo::undo;
 
 impl Run<'_> {
     fn at(&self) -> Instant {
