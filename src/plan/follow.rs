@@ -93,7 +93,7 @@ pub(super) fn gather(site: &Site, t: usize, decision: &Decision) -> Result<Vec<F
             let net = following.meter.net_import(&following.target);
             let count = net.checked_div(&size).and_then(|count| count.round().to_i64());
             let Some(count) = count else { continue };
-            let mut told = Vec::new();
+            let (mut told, mut less) = (Vec::new(), None);
             for attr in attrs(family) {
                 let most = most(site, decision, device, family, attr).unwrap_or_default();
                 let step = register_step(family, attr);
@@ -101,12 +101,15 @@ pub(super) fn gather(site: &Site, t: usize, decision: &Decision) -> Result<Vec<F
                 let own = rated(family, attr).and_then(|rated| told_at_most(&step, &rated));
                 let narrowed = own.is_some_and(|own| whole < own);
                 if narrowed && family.command_step.contains_key(&Attr::Import) {
-                    return Err(refused(format!(
-                        "`{name}` following within less than its own {}",
-                        attr.name()
-                    )));
+                    less = less.or(Some(attr.name().to_owned()));
                 }
                 told.push((attr.clone(), whole, step.to_f64()));
+            }
+            if told.iter().all(|(_, whole, _)| *whole == 0) {
+                continue; // what may do nothing follows nothing
+            }
+            if let Some(less) = less {
+                return Err(refused(format!("`{name}` following within less than its own {less}")));
             }
             let net = (&size * &Rat::int(count)).to_f64();
             found.push(Follow { owner, device, grid, step: t, count, net, told });

@@ -322,6 +322,8 @@ pub(super) fn check(
         };
         let rules: Vec<(Device, &Following)> = (decision.following.iter())
             .flat_map(|following| who(following).into_iter().map(move |device| (device, following)))
+            // what may do nothing follows nothing
+            .filter(|(device, _)| may(case, decision, *device).iter().any(|(.., count)| *count != Some(0)))
             .collect();
         asked += rules.len();
         for (device, rule) in &rules {
@@ -364,17 +366,29 @@ pub(super) fn check(
     asked
 }
 
+/// The most of each of its attributes that the rules leave a device, kW, and in whole register steps.
+fn may(case: &Case<'_>, decision: &Decision, device: Device) -> Vec<(&'static Attr, Rat, Option<i64>)> {
+    let Some(family) = case.site.family(device.family) else { return Vec::new() };
+    let set = decision.device(case.site, device);
+    let most = |attr: &'static Attr| {
+        let numbers = set.as_ref().and_then(|set| set.numbers.get(attr));
+        let most = match numbers {
+            Some(numbers) => numbers.max().cloned().unwrap_or_default(),
+            None => rated(family, attr).unwrap_or_default(),
+        };
+        let count = told_at_most(&register_step(family, attr), &most);
+        (attr, most, count)
+    };
+    bounds(family).iter().map(most).collect()
+}
+
 /// A device that follows is told that it may do what the rules leave, to a whole step of its register.
 fn told(case: &Case<'_>, (decision, device): (&Decision, Device), step: usize, out: &mut Misses) {
-    let Some(family) = case.site.family(device.family) else { return };
     let name = case.site.device_name(device);
-    for attr in bounds(family) {
-        let left = decision.device(case.site, device).and_then(|set| set.numbers.get(attr)?.max().cloned());
-        let most = left.or_else(|| rated(family, attr)).unwrap_or_default();
-        let size = register_step(family, attr);
+    for (attr, most, right) in may(case, decision, device) {
         let series = case.commands.iter().find(|series| series.device == name && series.attr == *attr);
         let said = series.and_then(|series| series.counts.get(step)).copied();
-        if said != told_at_most(&size, &most) {
+        if said != right {
             let message = format!(
                 "the plan tells `{name}` another greatest {} while it follows than the rules leave: {} kW",
                 attr.name(),

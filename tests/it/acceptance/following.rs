@@ -209,6 +209,18 @@ fn what_rules_leave_it_is_told() {
 }
 
 #[test]
+fn what_may_do_nothing_follows_nothing() {
+    let rules = format!(
+        "{ALWAYS}\nrule dark in safety {{ when during daily 01:00..03:00 then disconnect pack }}\n\
+         rule still in contract {{ when during daily 04:00..05:00 then limit pack.charge to 0 kW, limit pack.discharge to 0 kW }}"
+    );
+    let plan = House::new([0.0, 5.0, 5.0, 4.0, 0.0, 0.0], [1.0; 6], &rules).planned();
+    near(&pack(&plan), &[1.0, 0.0, 0.0, -3.0, 0.0, 1.0]);
+    assert_eq!(plan.following[0].targets, [Some(0), None, None, Some(0), None, Some(0)]);
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+}
+
+#[test]
 fn a_higher_class_that_following_would_break_is_kept_instead() {
     // 3 kWh are there and have to stay: following from the first hour on would take 2 of them. Without it
     // in two hours, charging from the grid in the one that is cheap and left over, all others can be followed
