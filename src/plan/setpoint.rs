@@ -205,6 +205,12 @@ impl<'t> Track<'t> {
         self.thermal.per_kw(t) * self.side(way).iter().map(heat).sum::<f64>()
     }
 
+    /// What its machines of a way take more for a register step more, kW.
+    pub(super) fn swing(&self, way: Way, t: usize) -> f64 {
+        let all: f64 = self.units(way, t).map(|(_, capacity)| capacity).sum();
+        all * (self.step / self.full(way, t).max(NEAR)).min(1.0)
+    }
+
     /// Temperature at the step's end without the machines, K.
     fn free(&self, t: usize, now: f64) -> f64 {
         self.thermal.decay(t) * now + self.thermal.drift(t) + self.others.get(t).copied().unwrap_or(0.0)

@@ -60,8 +60,9 @@ pub(super) fn rounded(
     let (model, x) = (&solved.model, &solved.climb.x);
     let mut program = model.program.clone();
     program.fix_integers(x);
+    let swings = swings(solved, alone);
     exclusive::pin(&mut program, &model.pairs, x);
-    let mut work = Work { solved, program, wholes: Vec::new(), told: Vec::new() };
+    let mut work = Work { solved, program, wholes: Vec::new(), told: Vec::new(), swings };
     work.breaches();
     work.ends(alone);
     let powers = |attr: &Attr| !matches!(attr, Attr::On | Attr::Setpoint);
@@ -131,6 +132,21 @@ struct Work<'w, 's, 'a> {
     program: Program,
     wholes: Vec<Whole>,
     told: Vec<Told>,
+    /// kW that a step of the setpoints moves in each step, where what follows them runs.
+    swings: Vec<f64>,
+}
+
+/// kW that a register step of the setpoints moves in each step, where what follows them runs.
+fn swings(solved: &Solved<'_, '_>, alone: &[Command]) -> Vec<f64> {
+    let mut found = vec![0.0; solved.model.scene.len()];
+    for command in alone.iter().filter(|command| command.attr == Attr::Setpoint) {
+        let Some(track) = Track::of(solved, command.unit) else { continue };
+        for (t, swing) in found.iter_mut().enumerate() {
+            let way = track.way(t).filter(|way| track.does(*way, t) != Does::Rests);
+            *swing += way.map_or(0.0, |way| track.swing(way, t));
+        }
+    }
+    found
 }
 
 impl Work<'_, '_, '_> {
@@ -172,14 +188,18 @@ impl Work<'_, '_, '_> {
         }
         let size = command.step.to_f64();
         let device = model.units.get(command.unit).and_then(|u| u.members.first()).copied();
+        let store = matches!(command.attr, Attr::Charge | Attr::Discharge);
+        let widest = self.swings.iter().fold(ROOM * coarsest, |most, swing| most.max(*swing));
         for (t, power) in series.iter().enumerate() {
             if device.is_some_and(|device| super::follow::at(model, x, device, t).is_some()) {
                 continue; // what it does follows from the others
             }
             let value = power.value(x);
+            // a store makes good what a setpoint takes more or less
+            let helps = store && self.swings.get(t).is_some_and(|swing| *swing > ZERO);
             let full = command.form == CommandForm::AtMost
                 && power.column().is_some_and(|c| value >= model.program.bounds(c).1 - 1e-6);
-            if value <= ZERO || full {
+            if (value <= ZERO && !helps) || full {
                 // what is off stays off, what is not curtailed stays so
                 for (col, _) in &power.terms {
                     let at = x.get(col.index()).copied().unwrap_or(0.0);
@@ -189,7 +209,8 @@ impl Work<'_, '_, '_> {
                 }
                 continue;
             }
-            let room = (ROOM * coarsest / size).ceil().max(1.0);
+            let room = (if store { widest } else { ROOM * coarsest } / size).ceil().max(1.0);
+            let value = value.max(0.0);
             let least = ((value / size).floor() - room).max(0.0);
             let count = self.program.integer(least, (value / size).ceil() + room);
             let whole = power.terms.iter().copied().chain([(count, -size)]);

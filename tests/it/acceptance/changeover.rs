@@ -168,6 +168,42 @@ fn two_heaters_run_at_the_same_share_of_what_they_can() {
     near(&power(&plan, "pump"), &heats.map(|heat| heat * 3.0 / 15.0));
 }
 
+/// A store that the optimum leaves idle at first gives what a whole step of the setpoint takes more than
+/// it: otherwise that would be a new peak.
+#[test]
+fn a_store_makes_good_what_a_coarse_setpoint_takes_more() {
+    let oven = "consumer oven : heater { on main, demand 0 kW .. 20 kW, heats hall, cop 1 }\n\
+        storage pack : battery { on main, capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, \
+        efficiency 95 % / 95 %, end at least 55 % }\n";
+    let room = Room {
+        profile: "generic/thermostat",
+        // too little apart for the store to pay by itself
+        prices: (0.105, 0.1),
+        ..Room::new(&[oven], "19.8 degC .. 22 degC", [10.0; 4], 19.8)
+    };
+    let demand = ", demand monthly { 20 EUR/kW on any }, interval 60 min }";
+    let policy = room
+        .policy()
+        .replace("1 kWh/K", "10 kWh/K")
+        .replace("otherwise } }", &format!("otherwise }}{demand}"));
+    let rows: String = (0..8).map(|hour| format!("2026-03-02T0{hour}:00Z,10\n")).collect();
+    let system = MemorySystem::new()
+        .file("site/site.evl", policy.as_str())
+        .file("site/evl.yaml", "site: room\n")
+        .file("site/w.csv", format!("time,t\n{rows}").as_str());
+    let state = r#"{"schema": "evl.state/1", "site": "room", "at": "2026-03-02T00:00:00Z",
+        "peaks": {"clear": {"any": "11.3 kW"}}, "levels": {"pack": "50 %"}, "temperatures": {"hall": "19.8 degC"}}"#;
+    let plan = super::planned_in(&system, "2026-03-02T00:00:00Z", state);
+    near(&setpoints(&plan), &[20.0; 4]);
+    // from 19.8 to 20 degC: 10 + 0.2 a / (1 - a) kW with a = exp(-1/10), and 10 kW to stay there
+    let kept = (-0.1_f64).exp();
+    let first = 10.0 + 0.2 * kept / (1.0 - kept);
+    near(&power(&plan, "oven"), &[first, 10.0, 10.0, 10.0]);
+    let import = derived(&plan, "utility", Quantity::Import);
+    assert!(first > 11.9 && import.iter().all(|kw| *kw <= 11.3 + 1e-9), "{import:?}");
+    assert_eq!(plan.money.demand[0].decided, Rat::ZERO);
+}
+
 #[test]
 fn with_all_they_can_they_end_where_they_end() {
     let plan = Room::new(&[BOILER, PUMP, COLD], "28 degC .. 30 degC", [10.0; 4], 20.0).planned();
