@@ -69,7 +69,7 @@ struct Made {
     made: Result<(PlanDocument, Worth), PlanFailure>,
     /// Whether limits had to be tightened.
     tightened: bool,
-    /// The comparisons that rounding turned over at first, as they came out.
+    /// The comparisons that rounding turned over at first, or could not meet, on their other side.
     turned: Vec<Side>,
 }
 
@@ -111,7 +111,8 @@ impl Work<'_, '_> {
                 match made {
                     Ok((document, own)) => {
                         let near = self.gaps.money + self.fine;
-                        if settled.keeps.is_empty() || !tightened || !own.is_below(worth, near) {
+                        let first_and_whole = open && !tightened;
+                        if settled.keeps.is_empty() || first_and_whole || !own.is_below(worth, near) {
                             return Ok(document);
                         }
                         if best.as_ref().is_none_or(|(_, best)| best.is_below(&own, 0.0)) {
@@ -233,7 +234,10 @@ impl Work<'_, '_> {
                     let margins = document::tighter(&misses, &scene.margins);
                     let follows = if scene.keeps.is_empty() { None } else { document::trajectory(&facts) };
                     if let Some(follows) = follows.as_ref().filter(|_| rounds == 0) {
-                        *turned = settled::turned(&scene, follows);
+                        *turned = settled::unmet(&scene);
+                        if turned.is_empty() {
+                            *turned = settled::turned(&scene, follows);
+                        }
                     }
                     drop(solved);
                     rounds += 1;

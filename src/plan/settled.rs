@@ -5,7 +5,7 @@ use super::form::Atom;
 use super::guard::{Side, side};
 use super::measured::Read;
 use super::model::Aff;
-use super::reach::is_commanded;
+use super::reach::{is_commanded, reach};
 use super::scene::{self, Keep, Owner, Pieces, Scene, What};
 use super::solve::Solved;
 use crate::ir::{Attr, Cmp, Device, Model};
@@ -48,6 +48,23 @@ pub(super) fn turned(scene: &Scene<'_>, trajectory: &Trajectory) -> Vec<scene::S
         (scene.keeps.iter()).filter(|keep| is_true(scene, trajectory, &keep.atom) != keep.truth).collect();
     let first = turned.iter().map(|keep| keep.atom.at).min();
     (turned.into_iter())
+        .filter(|keep| Some(keep.atom.at) == first)
+        .map(|keep| (keep.atom.clone(), !keep.truth))
+        .collect()
+}
+
+/// The levels that are kept within less than a register step moves them, on their other side: no commands may
+/// meet them where they are. The first of them, for what is planned later may follow from it.
+pub(super) fn unmet(scene: &Scene<'_>) -> Vec<scene::Side> {
+    let narrow = |keep: &&Keep| {
+        let [(factor, Read::Level(_))] = keep.atom.terms.as_slice() else { return false };
+        let Some((device, attr, t)) = place(scene, &keep.atom) else { return false };
+        let set = super::renewable::hull(&scene.set(device, &attr, t));
+        set.is_some_and(|(lo, hi)| (hi - lo) * factor.abs() < reach(scene, &keep.atom))
+    };
+    let unmet: Vec<&Keep> = scene.keeps.iter().filter(narrow).collect();
+    let first = unmet.iter().map(|keep| keep.atom.at).min();
+    (unmet.into_iter())
         .filter(|keep| Some(keep.atom.at) == first)
         .map(|keep| (keep.atom.clone(), !keep.truth))
         .collect()

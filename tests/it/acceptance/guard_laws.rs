@@ -791,6 +791,27 @@ fn found_before() {
                 },
             ],
         },
+        // an empty store, which coarse register steps only pass by
+        Case {
+            import: 8,
+            prices: [26, -7, 36],
+            export: 9,
+            level: 19,
+            warmth: 1,
+            outside: 1,
+            whole: false,
+            switched: true,
+            trip: 15,
+            wish: 8,
+            coarse: true,
+            rules: vec![
+                Rule {
+                    until: Some(test(Of::Discharge, ">=", 0)),
+                    ..rule(Join::Either, [test(Of::Import, ">", 7), test(Of::Level, ">", 0)], Act::Car(0))
+                },
+                one(test(Of::Charge, ">=", 2), Act::Car(3)),
+            ],
+        },
         // no export at all, which only an import keeps through rounding
         Case {
             import: 10,
