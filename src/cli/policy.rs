@@ -52,14 +52,24 @@ impl<'s> Policy<'s> {
         base: Option<&str>,
     ) -> Result<Self, Box<Diagnostic>> {
         let mut repository = Repository::open(system, path)?;
-        let mut changed = Vec::new();
+        let (mut changed, mut before) = (Vec::new(), None);
         if let Some(revision) = base {
             let folder = repository.folder().to_path_buf();
             let files = system.revision(&folder, revision, CSV_CAP);
             let files = files.map_err(|fault| Box::new(no_revision(revision, &folder, fault)))?;
-            (repository, changed) = judged(system, path, revision, files)?;
+            (repository, changed, before) = judged(system, path, revision, files)?;
         }
         let sema::Compiled { site, partial, sources, mut findings } = sema::compile(&repository);
+        let after = site.as_ref().or(partial.as_ref().map(|partial| &partial.site));
+        if let (Some(revision), Some(after)) = (base, after) {
+            let listed: Vec<String> = changed.iter().map(|finding| finding.message.clone()).collect();
+            let own = |finding: &Diagnostic| {
+                let name = finding.message.split('`').nth(1).unwrap_or_default();
+                listed.iter().any(|message| message.contains(&format!("`{name}: ")))
+            };
+            let fresh = sema::guarded::defaults(revision, before.as_ref(), after);
+            changed.extend(fresh.into_iter().filter(|finding| !own(finding)));
+        }
         changed.into_iter().for_each(|finding| findings.push(finding));
         // what is read later joins all texts that were read so far
         repository.sources = sources;
@@ -196,7 +206,7 @@ fn judged<'s>(
     path: &Path,
     revision: &str,
     files: RevisionFiles,
-) -> Result<(Repository<'s>, Vec<Diagnostic>), Box<Diagnostic>> {
+) -> Result<(Repository<'s>, Vec<Diagnostic>, Option<Site>), Box<Diagnostic>> {
     let there = files
         .into_iter()
         .fold(MemorySystem::new(), |there, (name, bytes)| there.file(Path::new("/site").join(name), bytes));
@@ -212,7 +222,7 @@ fn judged<'s>(
     repository.sources = sources.clone();
     let changed = sema::guarded::changes(revision, old.as_ref(), &repository, &mut sources);
     repository.sources = sources;
-    Ok((repository, changed))
+    Ok((repository, changed, site))
 }
 
 fn no_revision(revision: &str, folder: &Path, fault: RevisionFault) -> Diagnostic {

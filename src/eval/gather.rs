@@ -249,9 +249,7 @@ impl Gathered {
         match self {
             Self::Demand(Demand::Bound { lo, hi, .. }, _) => (lo.clone(), hi.clone()),
             Self::Demand(Demand::Choice { set, .. }, _) => (set.min().cloned(), set.max().cloned()),
-            Self::Follow(_, value) | Self::Obligation(Asked::Deliver(value)) => {
-                (Some(value.clone()), Some(value.clone()))
-            }
+            Self::Obligation(Asked::Deliver(value)) => (Some(value.clone()), Some(value.clone())),
             _ => (None, None),
         }
     }
@@ -299,7 +297,16 @@ impl Asking<'_> {
             return Some(Refusal::MayNotRead);
         }
         let (attr, is_named) = about(effect);
-        let act = Act { verb: effect.verb, attr, is_named, bounds: asked.bounds() };
+        // what is asked of a device that keeps a meter is all that the meter may drive it to
+        let driven = match (asked, aim.named) {
+            (Gathered::Follow(..), Named::Device(device)) => self.evaluator.site.family(device.family),
+            _ => None,
+        };
+        let bounds = match driven.map(crate::ir::Family::driven_between) {
+            Some((least, most)) => (Some(least), Some(most)),
+            None => asked.bounds(),
+        };
+        let act = Act { verb: effect.verb, attr, is_named, bounds };
         self.evaluator.authority.refusal(self.world, self.rule.owner, aim.named, &act)
     }
 

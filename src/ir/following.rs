@@ -13,6 +13,19 @@ impl Site {
         if !self.joined(follower, meter) {
             return Some(format!("shares no bus or link with `{}`", self.device_name(grid)));
         }
+        let (gives, takes) = (self.leads(follower, meter), self.leads(meter, follower));
+        let one_way = match &follower.model {
+            Model::Store(_) => !(gives && takes),
+            Model::Consumer(_) => !takes,
+            _ => !gives,
+        };
+        if one_way {
+            let grid = self.device_name(grid);
+            return Some(format!("is joined with `{grid}` by a link that does not carry what that takes"));
+        }
+        if follower.life_safety.is_some() {
+            return Some("is declared `life_safety` and moves only towards its safe state".to_owned());
+        }
         if let Some(what) = bound(follower) {
             return Some(what.to_owned());
         }
@@ -23,8 +36,17 @@ impl Site {
         })
     }
 
-    /// Whether buses and links lead from one to the other.
+    /// Whether buses and links join the two.
     fn joined(&self, a: &Family, b: &Family) -> bool {
+        self.carries(a, b, true)
+    }
+
+    /// Whether links carry power from one to the other.
+    fn leads(&self, from: &Family, to: &Family) -> bool {
+        self.carries(from, to, false)
+    }
+
+    fn carries(&self, a: &Family, b: &Family, any_way: bool) -> bool {
         let (Some(start), Some(end)) = (a.bus, b.bus) else { return a.bus == b.bus };
         let mut reached = vec![start];
         let mut next = 0;
@@ -33,7 +55,7 @@ impl Site {
             let other = |link: &super::Link| -> Option<BusId> {
                 match (link.from == bus, link.to == bus) {
                     (true, _) => Some(link.to),
-                    (_, true) => Some(link.from),
+                    (_, true) if any_way || link.both => Some(link.from),
                     _ => None,
                 }
             };
@@ -44,6 +66,18 @@ impl Site {
             }
         }
         reached.contains(&end)
+    }
+}
+
+impl Family {
+    /// Between which powers a meter may drive it, kW: of a store discharge less charge.
+    #[must_use]
+    pub fn driven_between(&self) -> (Rat, Rat) {
+        let most = |attr: &Attr| self.hull(attr).map_or(Rat::ZERO, |(_, most)| most);
+        match &self.model {
+            Model::Store(_) => (-&most(&Attr::Charge), most(&Attr::Discharge)),
+            _ => (Rat::ZERO, most(&Attr::Power)),
+        }
     }
 }
 

@@ -27,6 +27,8 @@ use crate::verify::Miss;
 const SEARCHES: [(f64, usize); 3] = [(0.0, 2), (1.0, 1), (4.0, 0)];
 /// How often limits are tightened and the plan made again, where rounding breaks one.
 const TIGHTENINGS: usize = 3;
+/// How often devices are kept from following where they would move too far, and the plan made again.
+const BARRINGS: usize = 24;
 /// The share of the target gap that the search among open conditions may leave; what is left of it is
 /// for the plan once they are settled.
 const OPEN_SHARE: f64 = 0.75;
@@ -185,7 +187,7 @@ impl Work<'_, '_> {
             settled::keep(&mut scene, settled);
         }
         resting::rest(known, &mut scene);
-        let mut rounds = 0;
+        let (mut rounds, mut barrings) = (0, 0);
         let mut missed = Vec::new();
         loop {
             let mut solved = match solve(&scene, Gaps { money: searched, ..gaps }, solver) {
@@ -243,7 +245,18 @@ impl Work<'_, '_> {
                     rounds += 1;
                     *tightened = true;
                     let moves = follows.is_some_and(|follows| settled::widen(&mut scene, &follows));
-                    if rounds > TIGHTENINGS || (margins == scene.margins && !moves) {
+                    let barred = scene.barred.len();
+                    scene.barred.extend(misses.iter().filter_map(|miss| Some((miss.follower?, miss.step?))));
+                    let fewer = scene.barred.len() > barred;
+                    if fewer {
+                        // no tightening: who follows too far does not follow
+                        rounds -= 1;
+                        barrings += 1;
+                    }
+                    if rounds > TIGHTENINGS
+                        || barrings > BARRINGS
+                        || (margins == scene.margins && !moves && !fewer)
+                    {
                         return Err(rounding_failure(known, &misses));
                     }
                     scene.margins = margins;

@@ -293,7 +293,8 @@ fn in_group(facts: &Facts<'_, '_, '_, '_>, family: &Family, device: Device) -> b
 /// steps tighter as well: less than a register step moves no command.
 pub(super) fn tighter(misses: &[Miss], margins: &BTreeMap<Statement, f64>) -> BTreeMap<Statement, f64> {
     let mut missed: BTreeMap<Statement, f64> = BTreeMap::new();
-    for miss in misses {
+    // what only following leads to is mended by not following
+    for miss in misses.iter().filter(|miss| miss.follower.is_none()) {
         let beyond = miss.beyond.as_ref().map_or(0.0, Rat::to_f64).max(0.0);
         if let Some(statement) = miss.statement {
             let most = missed.entry(statement).or_default();
@@ -354,6 +355,7 @@ mod tests {
             span: None,
             said: false,
             beyond: beyond.map(|text| text.parse().unwrap()),
+            follower: None,
         }
     }
 

@@ -156,7 +156,8 @@ fn row(b: &mut Builder<'_, '_>, follow: &Follow) -> Option<Col> {
     let (t, device) = (follow.step, follow.device);
     let family = b.scene.site.family(device.family)?;
     let instead = b.gives(follow.owner).then(|| {
-        let col = b.program.integer(0.0, 1.0);
+        let barred = b.scene.barred.contains(&(device, t));
+        let col = b.program.integer(f64::from(u8::from(barred)), 1.0);
         b.breaches.push(Breach {
             col,
             weight: b.scene.hours(t),
@@ -167,6 +168,9 @@ fn row(b: &mut Builder<'_, '_>, follow: &Follow) -> Option<Col> {
         });
         col
     });
+    if instead.is_none() && b.scene.barred.contains(&(device, t)) {
+        b.program.contradict();
+    }
     let mut meter = b.attr(follow.grid, &Attr::Import, t)?;
     meter.add(&b.attr(follow.grid, &Attr::Export, t)?, -1.0);
     meter.constant -= follow.net;

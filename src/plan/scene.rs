@@ -411,6 +411,8 @@ pub(super) struct Scene<'a> {
     pub(super) origins: Vec<Origins>,
     /// Who keeps a meter at a target.
     pub(super) follows: Vec<Follow>,
+    /// Who may not follow after all, in which steps: where others did something else it would move too far.
+    pub(super) barred: BTreeSet<(Device, usize)>,
     /// Devices that stay at this power, kW, because nothing asks anything of them.
     pub(super) resting: BTreeMap<Device, f64>,
     /// What `life_safety` devices do now, kW.
@@ -469,6 +471,7 @@ impl<'a> Scene<'a> {
             stays: BTreeMap::new(),
             origins: Vec::new(),
             follows: Vec::new(),
+            barred: BTreeSet::new(),
             resting: BTreeMap::new(),
             now: BTreeMap::new(),
             excluded: BTreeSet::new(),

@@ -25,6 +25,10 @@ pub struct Judge<'a> {
     totals: Vec<Bound>,
     /// grids that active rules narrow
     narrowed: Vec<String>,
+    /// devices that are told to keep a meter, each with all that it can do
+    keepers: Powers,
+    /// grids by name
+    grids: Vec<String>,
 }
 
 /// A bound on the sum of some devices' powers.
@@ -66,13 +70,25 @@ impl<'a> Judge<'a> {
         let totals = totals.map(|total| Bound::new(site, total)).collect();
         let pairs = site.families.iter().zip(&declared.families);
         let narrowed = pairs.filter(|(now, then)| now.ranges != then.ranges).map(|(now, _)| now.name.clone());
-        Ok(Self { moment, devices, totals, narrowed: narrowed.collect() })
+        let is_grid = |family: &&crate::ir::Family| matches!(family.model, crate::ir::Model::Grid { .. });
+        let grids = site.families.iter().filter(is_grid).map(|family| family.name.clone()).collect();
+        let (narrowed, keepers) = (narrowed.collect(), Powers::new());
+        Ok(Self { moment, devices, totals, narrowed, keepers, grids })
     }
 
     /// With the vehicles that come, in the step that is `[from, until)`.
     #[must_use]
     pub fn visited(mut self, sessions: &[Session], step: (Instant, Instant)) -> Self {
         self.moment = self.moment.visited(sessions, step);
+        self
+    }
+
+    /// With devices that are told to keep a meter: until all others do what is planned, and where some never
+    /// will, each may be driven to anything that it can. The meter itself is where the others leave it, or
+    /// nearer to its target.
+    #[must_use]
+    pub fn keeping(mut self, keepers: Powers) -> Self {
+        self.keepers = keepers;
         self
     }
 
@@ -121,6 +137,27 @@ fn directed(role: Role, attr: &Attr, claim: &Claim) -> (Rat, Rat) {
 
 impl Verifier for Judge<'_> {
     fn breaches(&self, powers: &Powers) -> Breaches {
+        let mut breaches = self.of(powers);
+        if self.keepers.is_empty() {
+            return breaches;
+        }
+        let mut driven = powers.clone();
+        driven.extend(self.keepers.clone());
+        for (name, breach) in self.of(&driven) {
+            let of_grid = self.grids.iter().any(|grid| name.split(' ').next() == Some(grid));
+            let more = breaches.get(&name).is_none_or(|known| known.by < breach.by);
+            if !of_grid && more {
+                breaches.insert(name, breach);
+            }
+        }
+        breaches
+    }
+}
+
+impl Judge<'_> {
+    /// By how much these powers exceed each limit, whoever keeps a meter.
+    #[must_use]
+    pub fn of(&self, powers: &Powers) -> Breaches {
         let mut standing = BTreeMap::new();
         for (name, (device, role)) in &self.devices {
             let Some(claim) = powers.get(name) else { continue };

@@ -168,7 +168,8 @@ fn settings(
         Some(false) => forced_off = true,
         Some(true) | None => {}
     }
-    if let (Some(target), false) = (&asked.keeps, forced_off) {
+    let alone = truth(&Attr::Connected) == Some(false);
+    if let (Some(target), false, false) = (&asked.keeps, forced_off, alone) {
         // what it may do meanwhile is all that it can: nothing narrower is ever planned for a profile
         settings.push(Setting { verb: Verb::Follow, form: Some(Form::Fixed), value: Some(target.clone()) });
         settings.extend(last);

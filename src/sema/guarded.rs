@@ -3,10 +3,11 @@
 //! the manifest says of owners, lint levels and waivers. Statements are compared in their canonical form, so
 //! that neither layout nor order counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ast::{Declaration, Item, ItemKind, Keyword};
 use crate::diag::{Diagnostic, SourceId, SourceMap, Span, codes};
+use crate::ir::Site;
 use crate::repo::{Manifest, Repository};
 use crate::syntax;
 
@@ -24,8 +25,13 @@ pub fn changes(
     new: &Repository<'_>,
     sources: &mut SourceMap,
 ) -> Vec<Diagnostic> {
-    let before = old.map(statements).unwrap_or_default();
-    let after = statements(new);
+    // what one side puts into the first class is of it on both
+    let mut modules = BTreeSet::new();
+    for repository in old.into_iter().chain([new]) {
+        raised(repository, &mut modules);
+    }
+    let before = old.map(|old| statements(old, &modules)).unwrap_or_default();
+    let after = statements(new, &modules);
     let mut shown: BTreeMap<SourceId, SourceId> = BTreeMap::new();
     let mut there = |span: Span, sources: &mut SourceMap| -> Span {
         let Some(old) = old else { return span };
@@ -53,13 +59,44 @@ pub fn changes(
         let span = there(*span, sources);
         found.push(told(span, format!("{} of `{revision}` is gone: `{}`", key.0, line(text))));
     }
+    let whole =
+        |repository: &Repository<'_>, path: &str| repository.files.iter().any(|file| file.path == path);
+    let owned = old.into_iter().flat_map(|old| &old.files).filter(|file| file.owner.is_none());
+    for file in owned.filter(|file| !whole(new, &file.path)) {
+        let span = there(Span { source: file.source, start: 0, end: 0 }, sources);
+        found.push(told(
+            span,
+            format!("`{}` of `{revision}` is no policy file of the site any more", file.path),
+        ));
+    }
     let proposed = new.proposed.as_ref();
-    let pairs = proposed.into_iter().flat_map(|proposed| manifest(&new.manifest, proposed));
+    let base = old.map_or(&new.manifest, |old| &old.manifest);
+    let pairs = proposed.into_iter().flat_map(|proposed| manifest(base, proposed));
     found.extend(pairs.map(|(what, span)| {
         let finding = told(span, format!("the manifest's {what} differ from those of `{revision}`"));
         finding.because(format!("those of `{revision}` count until the change is accepted"))
     }));
     found
+}
+
+/// The devices whose fail-safe value or `life_safety` mark differs, wherever it stands: in a profile too.
+#[must_use]
+pub fn defaults(revision: &str, old: Option<&Site>, new: &Site) -> Vec<Diagnostic> {
+    let Some(old) = old else { return Vec::new() };
+    let by_name = |name: &str| old.families.iter().find(|family| family.name == name);
+    let safe = |family: &crate::ir::Family| {
+        let at = family.fail_safe.as_ref().map(|safe| (safe.at.clone(), safe.by));
+        (at, family.life_safety)
+    };
+    let changed =
+        new.families.iter().filter(|family| by_name(&family.name).is_some_and(|b| safe(b) != safe(family)));
+    let told = changed.map(|family| {
+        let what = format!("what `{}` falls back to is another than in `{revision}`", family.name);
+        Diagnostic::warning(codes::NEEDS_OWNER, family.span, what)
+            .because("by its declaration or its profile")
+            .help("ask the site's owner to look at it")
+    });
+    told.collect()
 }
 
 /// A statement on one line, not too long.
@@ -83,7 +120,11 @@ fn manifest(base: &Manifest, proposed: &Manifest) -> Vec<(&'static str, Span)> {
         let waiver = |w: &crate::repo::Waiver| (w.code, w.statement.clone(), w.until);
         m.waivers.iter().map(waiver).collect::<Vec<_>>()
     };
+    let members = |m: &Manifest| m.members.iter().map(|(pattern, _)| pattern.clone()).collect::<Vec<_>>();
     let mut found = Vec::new();
+    if members(base) != members(proposed) {
+        found.push(("members", place(proposed.members.first().map(|(_, span)| *span))));
+    }
     if owners(base) != owners(proposed) {
         found.push(("owners", place(proposed.owners.first().map(|(.., span)| *span))));
     }
@@ -96,8 +137,32 @@ fn manifest(base: &Manifest, proposed: &Manifest) -> Vec<(&'static str, Span)> {
     found
 }
 
-/// Everything of a policy that needs its owner.
-fn statements(repository: &Repository<'_>) -> Found {
+/// The modules that a policy uses in its first class.
+fn raised(repository: &Repository<'_>, modules: &mut BTreeSet<String>) {
+    let files = repository.files.iter().filter(|file| file.owner.is_none());
+    let items: Vec<Item> =
+        files.flat_map(|file| syntax::parse(file.source, &repository.text(file.source)).0.items).collect();
+    let first = first_class(&items);
+    for item in &items {
+        if let ItemKind::Use(used) = &item.kind
+            && used.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == first.as_deref())
+        {
+            modules.insert(used.module.text());
+        }
+    }
+}
+
+/// The name of the first class.
+fn first_class<'i>(items: impl IntoIterator<Item = &'i Item>) -> Option<String> {
+    items.into_iter().find_map(|item| match &item.kind {
+        ItemKind::Priorities(classes) => classes.first().map(|class| class.text.clone()),
+        _ => None,
+    })
+}
+
+/// Everything of a policy that needs its owner. Groups and schedules that such a statement names do so too,
+/// and those that these name.
+fn statements(repository: &Repository<'_>, modules: &BTreeSet<String>) -> Found {
     let mut found = Found::new();
     let texts: Vec<(SourceId, std::sync::Arc<str>, String)> = repository
         .files
@@ -116,18 +181,32 @@ fn statements(repository: &Repository<'_>) -> Found {
             (items(text), items(canonical), canonical)
         })
         .collect();
-    let all = parsed.iter().flat_map(|(items, ..)| items);
-    let first = all
-        .filter_map(|item| match &item.kind {
-            ItemKind::Priorities(classes) => classes.first().map(|class| class.text.clone()),
-            _ => None,
-        })
-        .next();
+    let first = first_class(parsed.iter().flat_map(|(items, ..)| items));
+    let mut named: BTreeMap<String, (&'static str, String, Span)> = BTreeMap::new();
     for (items, canonical, text) in &parsed {
         // formatting keeps statements and their order
         for (item, formed) in items.iter().zip(canonical) {
-            let mut reader = Reader { first: first.as_deref(), text, found: &mut found };
+            let mut reader = Reader { first: first.as_deref(), modules, text, found: &mut found };
             reader.item(item, formed, "");
+            let (what, name) = match &item.kind {
+                ItemKind::Group(group) => ("a group that a guarded statement names", &group.name.text),
+                ItemKind::Schedule(schedule) => {
+                    ("a schedule that a guarded statement names", &schedule.name.text)
+                }
+                _ => continue,
+            };
+            let text = reader.slice(formed.span);
+            named.insert(name.clone(), (what, text, item.span));
+        }
+    }
+    let mut open: Vec<String> = found.values().map(|(text, _)| text.clone()).collect();
+    while let Some(text) = open.pop() {
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        for word in words {
+            if let Some((what, text, span)) = named.remove(word) {
+                open.push(text.clone());
+                found.insert((what, word.to_owned()), (text, span));
+            }
         }
     }
     found
@@ -135,6 +214,8 @@ fn statements(repository: &Repository<'_>) -> Found {
 
 struct Reader<'r> {
     first: Option<&'r str>,
+    /// Modules that are used in the first class: their rules without a class are of it.
+    modules: &'r BTreeSet<String>,
     /// The canonical text.
     text: &'r str,
     found: &'r mut Found,
@@ -167,10 +248,18 @@ impl Reader<'_> {
                 self.put("the order of priorities", Some(String::new()), text, item.span);
             }
             (ItemKind::Rule(rule), _)
-                if rule.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>
+                if match &rule.class {
+                    Some(class) => Some(class.text.as_str()) == self.first,
+                    None => self.modules.contains(within.trim_end_matches('.')),
+                } =>
             {
                 let name = format!("{within}{}", rule.name.text);
                 self.put("a rule of the first class", Some(name), text, item.span);
+            }
+            (ItemKind::Budget(budget), _)
+                if budget.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>
+            {
+                self.put("a budget of the first class", Some(budget.name.text.clone()), text, item.span);
             }
             (ItemKind::Use(found), _)
                 if found.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>
@@ -201,6 +290,7 @@ impl Reader<'_> {
                     let what = match key {
                         Some("fail_safe") => "a fail-safe value",
                         Some("life_safety") => "a `life_safety` mark",
+                        Some("signatures") => "whether documents are signed",
                         _ => continue,
                     };
                     let said = format!("{name}: {}", self.slice(formed.span));

@@ -35,6 +35,8 @@ fn git(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     // nothing is fetched, asked or locked for a look at what is there
     command.current_dir(folder).args(arguments).env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0");
+    // what a commit holds is what it was made of, whatever the repository puts in its place
+    command.env("GIT_NO_REPLACE_OBJECTS", "1");
     command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").stdin(Stdio::null());
     command
 }
@@ -75,6 +77,10 @@ pub(super) fn files(folder: &Path, revision: &str, cap: u64) -> Result<RevisionF
         let mut words = head.split_whitespace();
         let (mode, kind, id, size) = (words.next(), words.next(), words.next(), words.next());
         let (Some("100644" | "100755"), Some("blob"), Some(id), Some(size)) = (mode, kind, id, size) else {
+            if path == crate::repo::MANIFEST {
+                // whom its files belong to would then be said by nobody
+                return Err(RevisionFault::Other(format!("its `{path}` is no regular file")));
+            }
             continue;
         };
         let Some(size) = size.parse::<u64>().ok().filter(|size| *size <= cap) else { continue };

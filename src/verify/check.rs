@@ -1,6 +1,6 @@
 //! The whole verification of a plan document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fix::TooLarge;
 use super::limits::{Limits, Power};
@@ -365,16 +365,21 @@ fn limits_hold(
     for step in 0..case.steps.len() {
         planned(case, limits, trajectory, (balancing, step), &mut powers);
         // where nobody knows what some do, those that follow make it good
-        let apart = match case.state.excluded.is_empty() {
-            true => Vec::new(),
-            false => follow::moved(case, limits, trajectory, step, &powers)?,
+        let (apart, kept) = match case.excluded.is_empty() {
+            true => (Vec::new(), trajectory.kept_at(step)),
+            false => (follow::moved(case, limits, trajectory, step, &powers)?, BTreeMap::new()),
         };
-        let found = limits.check(&powers, &trajectory.kept_at(step))?;
-        for excess in found.into_iter().chain(apart) {
+        for excess in limits.check(&powers, &kept)? {
             let miss = Miss::at(step, &excess.of, excess.words())
                 .by(excess.statement, excess.span)
                 .beyond(excess.by());
             out.push(&excess.what, miss);
+        }
+        for (follower, excess) in apart {
+            out.push(
+                &format!("follower {step} {}", excess.what),
+                follow::too_far(case, follower, step, &excess),
+            );
         }
     }
     Ok(())

@@ -120,7 +120,11 @@ pub(super) fn check(
                 }));
             }
             let apart = super::follow::moved(case, limits, trajectory, step, &powers)?;
-            for excess in limits.check(&powers, &BTreeMap::new())?.into_iter().chain(apart) {
+            for (follower, excess) in apart {
+                let miss = super::follow::too_far(case, follower, step, &excess);
+                out.push(&format!("{host} follower {step} {}", excess.what), miss);
+            }
+            for excess in limits.check(&powers, &BTreeMap::new())? {
                 let message = format!("with host `{host}` gone, {}", excess.words());
                 let miss =
                     Miss::at(step, &excess.of, message).by(excess.statement, excess.span).beyond(excess.by());

@@ -181,13 +181,15 @@ impl One<'_, '_> {
                 }
             }
             let bus = family.bus.map_or(0, BusId::index);
-            let Some(wanted) = self.network.entering(&net, (self.root, bus), left)? else { return Ok(false) };
+            let Some((wanted, whole)) = self.network.entering(&net, (self.root, bus), left)? else {
+                return Ok(false);
+            };
             let (least, most) = reach;
             let power = wanted.max(least).min(most);
             if !out.kept.insert((self.root, step)) {
                 return Ok(false);
             }
-            if least.at_most(wanted) && wanted.at_most(most) {
+            if whole && least.at_most(wanted) && wanted.at_most(most) {
                 out.meters.insert((self.root, step), left);
             }
             let (takes, gives) = (power.negated().positive(), power.positive());
@@ -236,7 +238,7 @@ pub(super) fn moved(
     trajectory: &Trajectory,
     step: usize,
     powers: &[Power],
-) -> Result<Vec<Excess>, TooLarge> {
+) -> Result<Vec<(Device, Excess)>, TooLarge> {
     let mut out = Vec::new();
     let names = Names::new(case.site);
     for series in case.following {
@@ -264,19 +266,15 @@ pub(super) fn moved(
         }
         let ends = (meter.bus.map_or(0, BusId::index), family.bus.map_or(0, BusId::index));
         let left = Interval::of(&target)?.negated();
-        let Some(wanted) = limits.network().entering(&net, ends, left)? else { continue };
+        let Some((wanted, _)) = limits.network().entering(&net, ends, left)? else { continue };
         let told = |attr: &Attr| {
             let series = case.commands.iter().find(|s| s.device == series.device && s.attr == *attr);
             series.and_then(|series| series.value(step)).map_or(Ok(Interval::ZERO), |kw| Interval::of(&kw))
         };
-        let hours = case.steps.get(step).map(|step| step.hours()).unwrap_or_default();
-        let content = trajectory.contents.get(&device).and_then(|content| content.before(step));
         let available = run.available.as_ref().and_then(|values| values.get(step));
-        let (least, most) = match (&family.model, content) {
-            (Model::Store(store), Some(content)) => {
-                let (fits, holds) = room(store, content, &hours)?;
-                (told(&Attr::Charge)?.min(fits).negated(), told(&Attr::Discharge)?.min(holds))
-            }
+        let (least, most) = match &family.model {
+            // what others did before has moved its content too: that bounds nothing here
+            Model::Store(_) => (told(&Attr::Charge)?.negated(), told(&Attr::Discharge)?),
             _ => {
                 let most = told(&Attr::Power)?;
                 reach(family, available.map_or(most, |available| most.min(*available)))
@@ -290,9 +288,20 @@ pub(super) fn moved(
         let rating = |attr: Attr| meter.hull(&attr).map_or(Rat::ZERO, |(_, most)| most);
         let between = target <= rating(Attr::Import) && -&target <= rating(Attr::Export);
         let elsewhere = |excess: &Excess| !between || excess.statement != Statement::Device(meter.id);
-        out.extend(limits.check(&others, &BTreeMap::new())?.into_iter().filter(elsewhere));
+        let found = limits.check(&others, &BTreeMap::new())?.into_iter().filter(elsewhere);
+        out.extend(found.map(|excess| (device, excess)));
     }
     Ok(out)
+}
+
+/// That a follower may move too far where others do something else than planned.
+pub(super) fn too_far(case: &Case<'_>, follower: Device, step: usize, excess: &Excess) -> Miss {
+    let name = case.site.device_name(follower);
+    let message = format!("where others do something else, `{name}` follows them until {}", excess.words());
+    Miss::at(step, &excess.of, message)
+        .by(excess.statement, excess.span)
+        .beyond(excess.by())
+        .of_follower(follower)
 }
 
 /// How much power fits into a store for so long, and how much it holds, kW at its terminal.

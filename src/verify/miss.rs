@@ -3,7 +3,7 @@
 use crate::bundle::Step;
 use crate::calendar::Instant;
 use crate::diag::{Code, Diagnostic, Severity, Span, codes};
-use crate::ir::{ClassId, Statement};
+use crate::ir::{ClassId, Device, Statement};
 use crate::quantity::Rat;
 
 /// One way in which a plan does not hold.
@@ -29,6 +29,8 @@ pub struct Miss {
     pub said: bool,
     /// By how much at most, in the unit of what the statement limits, where that is a number.
     pub beyond: Option<Rat>,
+    /// Who would not do it if it did not follow a meter in that step.
+    pub follower: Option<Device>,
 }
 
 impl Miss {
@@ -44,6 +46,7 @@ impl Miss {
             span: None,
             said: false,
             beyond: None,
+            follower: None,
         }
     }
 
@@ -68,6 +71,12 @@ impl Miss {
 
     pub(super) fn class(mut self, class: ClassId) -> Self {
         self.class = Some(class);
+        self
+    }
+
+    /// Whose following it is.
+    pub(super) fn of_follower(mut self, device: Device) -> Self {
+        self.follower = Some(device);
         self
     }
 

@@ -126,13 +126,15 @@ impl Network {
     }
 
     /// The power that has to enter at a bus for its root to be left with just `left`; `net` is what all
-    /// the others leave over. What no link can carry is none. `None` where nothing joins the two.
+    /// the others leave over. Where a link on the way carries nothing in the direction that it would take,
+    /// what leads over it is none, and the root is surely left with something else: that is told beside.
+    /// `None` where nothing joins the two.
     pub(super) fn entering(
         &self,
         net: &[Interval],
         (root, bus): (usize, usize),
         left: Interval,
-    ) -> Result<Option<Interval>, TooLarge> {
+    ) -> Result<Option<(Interval, bool)>, TooLarge> {
         let node = |bus: usize| self.order.iter().find(|node| node.bus == bus);
         let mut way: Vec<&Node> = Vec::new();
         let mut at = node(bus);
@@ -156,16 +158,18 @@ impl Network {
             }
         }
         // from the root down: what each bus on the way must be left with
-        let mut wanted = left;
+        let (mut wanted, mut whole) = (left, true);
         let below = way.iter().rev().skip(1);
         for (above, below) in way.iter().rev().zip(below) {
             let arrives = wanted.minus(net.get(above.bus).copied().unwrap_or_default())?;
+            whole &= below.up.is_some() || !arrives.may_be_positive();
+            whole &= below.down.is_some() || !arrives.negated().may_be_positive();
             let up = below.up.as_ref().map(|up| arrives.positive().divided(&up.efficiency));
             let down = below.down.as_ref().map(|down| arrives.negated().positive().times(&down.efficiency));
             let (up, down) = (up.unwrap_or(Ok(Interval::ZERO))?, down.unwrap_or(Ok(Interval::ZERO))?);
             wanted = up.minus(down)?;
         }
-        wanted.minus(net.get(bus).copied().unwrap_or_default()).map(Some)
+        Ok(Some((wanted.minus(net.get(bus).copied().unwrap_or_default())?, whole)))
     }
 
     /// The flows that follow from what the devices on each bus leave over.

@@ -29,9 +29,16 @@ pub(super) fn check(case: &Case<'_>, commands: &Commands<'_>, trajectory: &Traje
         let name = case.site.device_name(run.unit.first());
         let check = Check { case, commands, run, family, name };
         match &family.model {
-            Model::Store(store) => check.store(store, trajectory, out),
-            Model::Renewable { rated, must_take, .. } => check.renewable(rated, *must_take, out),
+            Model::Store(store) => {
+                check.law(out);
+                check.store(store, trajectory, out);
+            }
+            Model::Renewable { rated, must_take, .. } => {
+                check.law(out);
+                check.renewable(rated, *must_take, out);
+            }
             Model::Generator { minimum, ramp, min_up_s, min_down_s, .. } => {
+                check.law(out);
                 check.pieces(&Attr::Power, out);
                 check.generator(minimum, ramp.as_ref(), out);
                 check.switching(*min_up_s, *min_down_s, out);
@@ -293,7 +300,10 @@ impl Check<'_, '_> {
         let device = self.run.unit.first();
         for attr in [Attr::On, Attr::Connected] {
             let Some(series) = self.commands.of(device, &attr) else { continue };
-            for (step, (on, value)) in series.counts.iter().zip(self.values(&Attr::Power)).enumerate() {
+            let powers = self.run.powers.values();
+            for (step, on, value) in powers.flat_map(|values| {
+                series.counts.iter().zip(values).enumerate().map(|(step, (on, value))| (step, on, value))
+            }) {
                 if *on == 0 && value.may_be_positive() {
                     let message = format!("`{}` has power while `{}` is off", self.name, attr.name());
                     out.push("law", self.miss(step, message));

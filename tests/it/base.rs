@@ -118,6 +118,59 @@ fn everything_that_needs_the_owner_is_listed() {
     assert!(!out.contains("EVL0706"), "{out}");
 }
 
+const MODULE: &str = "module guard(what: group of load, most: Power) { rule cap { limit what to most each } }\n\
+    group hot = oven\nschedule open_hours = daily 08:00..18:00\n\
+    use guard(what: hot, most: 7 kW) in safety\n\
+    permit tenant bakery to turn off oven during open_hours\n\
+    budget most in safety { consumption of hot at most 90 kWh per day }\n";
+
+#[test]
+fn what_a_guarded_statement_rests_on_is_guarded_too() {
+    for (from, to, said) in [
+        ("limit what to most each", "limit what to 2 * most each", "a rule of the first class"),
+        (
+            "group hot = oven",
+            "group hot = consumer where kind = load",
+            "a group that a guarded statement names",
+        ),
+        ("daily 08:00..18:00", "daily 00:00..24:00", "a schedule that a guarded statement names"),
+        ("90 kWh", "95 kWh", "a budget of the first class"),
+    ] {
+        let mut change = Change::none().added("more.evl", MODULE);
+        change.before = change.files.clone();
+        assert!(!change.judged().1.contains("EVL0706"), "{}", change.judged().1);
+        let (_, out) = change.with("more.evl", from, to).judged();
+        assert!(out.contains("EVL0706") && out.contains(said), "{to}: {out}");
+    }
+    let (_, out) = Change::none().with("site.evl", "signatures none", "signatures required").judged();
+    assert!(out.contains("whether documents are signed"), "{out}");
+    // a file that the change takes out of the site
+    let mut change = Change::none().added("rules/house.evl", "rule big in comfort { limit oven to 7 kW }\n");
+    change.before = change.files.clone();
+    let (_, out) = change.added("rules/evl.yaml", "site: other\n").judged();
+    assert!(out.contains("`rules/house.evl` of `main` is no policy file of the site any more"), "{out}");
+    let mut change = Change::none().with("evl.yaml", "lints:", "members: ['site.evl', 'tenants/**']\nlints:");
+    change.before = Change::none().files;
+    assert!(change.judged().1.contains("members differ"), "{}", change.judged().1);
+    // where a device falls back to may stand in its profile
+    let profile = |kw: u8| {
+        format!(
+            "profile: own/heater\nclass: consumer\nfunction: heater\nidentity: none\npoints:\n  \
+             limit: {{ at: holding 0, type: uint16, unit: kW, scale: 0.1, write: true }}\ncommands:\n  \
+             - {{ do: power, forms: [at_most], set: [limit = value], stays: true }}\n\
+             fail_safe: {{ power: {kw} kW, by: watchdog }}\n"
+        )
+    };
+    let heater = "gateway box\nconsumer heater : load { on main, demand 0 kW .. 6 kW, gateway box, profile \"own/heater\" }\n";
+    let mut change = Change::none().added("heater.evl", heater).added("profiles/heater.yaml", &profile(0));
+    change.before = change.files.clone();
+    let (_, out) = change.judged();
+    assert!(!out.contains("EVL0706"), "{out}");
+    change.files.last_mut().unwrap().1 = profile(5);
+    let (_, out) = change.judged();
+    assert!(out.contains("what `heater` falls back to is another"), "{out}");
+}
+
 #[test]
 fn a_change_grants_itself_nothing() {
     // a class that the same change gives the tenant
@@ -204,6 +257,21 @@ fn git_itself_tells_what_was_there() {
     assert_eq!(real.revision(&shop, "main", 10).unwrap().len(), 1, "what is larger is left out");
     for name in ["nowhere", "--all", "-n1", "main:other.evl", ""] {
         assert!(real.revision(&shop, name, 10).is_err(), "{name}");
+    }
+    // what the repository puts in the place of a commit is not what it held
+    write("sites/shop/site.evl", &SITE.replace("6 kW", "8 kW"));
+    for line in ["add -A", "commit -q -m two", "replace HEAD~1 HEAD"] {
+        git(folder.path(), line);
+    }
+    let files = real.revision(&shop, "HEAD~1", 1 << 20).unwrap();
+    assert_eq!(files[Path::new("site.evl")], SITE.as_bytes());
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("site.evl", shop.join("evl.yaml")).unwrap();
+        for line in ["add -A", "commit -q -m three"] {
+            git(folder.path(), line);
+        }
+        assert!(real.revision(&shop, "HEAD", 1 << 20).is_err());
     }
     let outside = tempfile::tempdir().unwrap();
     let fault = real.revision(outside.path(), "main", 10).unwrap_err();

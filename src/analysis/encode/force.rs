@@ -93,6 +93,15 @@ impl World<'_> {
         cases: &[Case],
     ) -> Formula {
         let (attr, is_named) = commanded(effect);
+        // what is asked of a device that keeps a meter is all that the meter may drive it to
+        let driven = match (&effect.kind, named) {
+            (EffectKind::Follow { .. }, Subject::Device(device)) => {
+                self.site.family(device.family).map(crate::ir::Family::driven_between)
+            }
+            _ => None,
+        };
+        let driven = driven.map(|(least, most)| vec![Case::constant(&least, &most)]);
+        let cases = driven.as_deref().unwrap_or(cases);
         self.may(rule.owner, named, &Act { verb: effect.verb, attr, is_named, cases })
     }
 

@@ -160,6 +160,12 @@ fn fit(subject: &Subject, set: &DeviceSet, setting: &Setting) -> Option<Setting>
         Verb::Power => lower(of(Attr::Power)),
         // it does whatever the meter takes, and nobody tells it less
         Verb::Follow => {
+            // nor what it can itself where that is more than the policy counts on
+            let (least, most) = subject.family.driven_between();
+            let own = subject.ratings.get("power");
+            if own.is_some_and(|own| *own > most || (store && *own > -&least)) {
+                return None;
+            }
             let whole = |attr: &Attr| {
                 let own = subject.family.hull(attr).map(|(_, most)| most);
                 let zero = of(attr.clone()).is_none_or(|set| set.contains(&Rat::ZERO));

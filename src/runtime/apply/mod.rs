@@ -33,6 +33,7 @@ use crate::diag::{Diagnostic, ExitCode, Severity, codes};
 use crate::inputs::OnSteps;
 use crate::system::{Access, Lock, System};
 use prepare::prepare;
+use proof::keepers;
 use watch::{Live, Start, Watch};
 
 /// The command that tries again, before it is completed by the plan and by where things are.
@@ -233,7 +234,7 @@ async fn plan_part(
     let plan = accepted.plan;
     let at = (accepted.now, accepted.now);
     let step = plan.steps.get(accepted.step).map_or(at, |s| (s.start, s.end));
-    let judge = judge.visited(&plan.sessions, step);
+    let judge = judge.visited(&plan.sessions, step).keeping(keepers(site, plan, accepted.step));
     let run = Base { system, papers, field, judge: &judge, live, started, stop: &options.stop };
     let mut left = None;
     let exit = match prepare(run, accepted, journal, (options, shown), &mut left, &mut report).await {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::bundle::profile::{Form, Found, PowerFound, Verb};
 use crate::bundle::{Names, PlanDocument, Quantity};
 use crate::diag::{Diagnostic, Severity, codes};
-use crate::ir::{Attr, Device, FamilyId, Role, Site, Steered};
+use crate::ir::{Attr, Control, Device, FamilyId, Role, Site, Steered};
 use crate::quantity::Rat;
 use crate::runtime::change::Change;
 use crate::runtime::claim::{Claim, Powers, Verifier, worse};
@@ -88,8 +88,11 @@ impl Ends<'_> {
                 nominal.insert(excluded.device.clone(), asked_claim(subject, settings));
             }
         }
-        let (at_end, before) = (judge.breaches(&planned), judge.breaches(&found));
-        let objections = worse(&at_end, &before, &judge.breaches(&nominal));
+        // what keeps a meter may be driven to anything while others change, and where some never do
+        let writes = self.changes.iter().any(Change::writes) || !report.excluded.is_empty();
+        let at_end = if writes { judge.breaches(&planned) } else { judge.of(&planned) };
+        let before = judge.of(&found);
+        let objections = worse(&at_end, &before, &judge.of(&nominal));
         if !objections.is_empty() {
             let message = if report.excluded.is_empty() {
                 "the plan's step breaks a limit"
@@ -102,7 +105,7 @@ impl Ends<'_> {
                     .help("bring the excluded devices back, or plan again without them"),
             ));
         }
-        let now = worse(&judge.live(judge.breaches(&likely)), &before, &before);
+        let now = worse(&judge.live(judge.of(&likely)), &before, &before);
         if now.is_empty() {
             return Ok((found, planned));
         }
@@ -129,6 +132,18 @@ fn widest(site: &Site, device: Device) -> Claim {
         Some(Role::Control | Role::Slot) | None => (None, None),
     };
     Claim { lo: -&taken.unwrap_or_default(), hi: given.unwrap_or_default() }
+}
+
+/// The devices that are told to keep a meter in this step, each with everything that it can do.
+pub(super) fn keepers(site: &Site, plan: &PlanDocument, step: usize) -> Powers {
+    let names = Names::new(site);
+    let told = plan.following.iter().filter(|series| series.target(step).is_some());
+    let told = told.filter_map(|series| names.device(&series.device));
+    let commanded = |device: &Device| {
+        let family = site.family(device.family);
+        family.is_some_and(|family| family.control == Control::Command && family.profile.is_some())
+    };
+    told.filter(commanded).map(|device| (site.device_name(device), widest(site, device))).collect()
 }
 
 /// The machines that follow the setpoint which a device holds, each with everything that it can do.

@@ -282,9 +282,64 @@ fn what_others_may_do_instead_moves_a_device_that_follows() {
         "BUSES",
         "bus riser { dc 48 V }\nlink rectifier { main <-> riser, capacity 2 kW, efficiency 90 % }",
     );
-    let found =
-        house.built_of(&narrow).plan().map(|plan| plan.commands).map_err(|f| words(&f.findings)).unwrap_err();
-    assert!(found.contains("`rectifier`"), "{found}");
+    let plan = house.planned_of(&narrow);
+    assert!(plan.following.is_empty(), "{:?}", plan.following);
+    let missed: f64 = plan.breaches.iter().map(|breach| breach.amount.to_f64()).sum();
+    assert!((missed - 6.0).abs() < 1e-9, "{:?}", plan.breaches);
+    // the meter is held to its rating by what everybody may do, whatever somebody follows
+    let held = text.replace("import up to 30 kW", "import up to 2 kW");
+    let found = house.built_of(&held).plan().map(|plan| plan.commands).map_err(|f| words(&f.findings));
+    let found = found.unwrap_err();
+    assert!(found.starts_with("EVL1002") && found.contains("`utility`"), "{found}");
+}
+
+#[test]
+fn no_meter_shows_what_no_link_could_bring_about() {
+    // power reaches the pack and never comes back from it
+    let text = SITE.replace(
+        "BUSES",
+        "bus riser { dc 48 V }\nlink feeder { main -> riser, capacity 20 kW, efficiency 90 % }",
+    );
+    let mut house = House::new([0.0; 6], [5.0; 6], ALWAYS);
+    house.riser = true;
+    let found = house.built_of(&text).plan().map(|plan| plan.commands).map_err(|f| words(&f.findings));
+    let found = found.unwrap_err();
+    assert!(found.starts_with("EVL1001") && found.contains("does not carry"), "{found}");
+    // what only takes needs the way there alone
+    let rules = "consumer boiler : load { on riser, demand 0 kW .. 3 kW }\n\
+                 rule surplus in economy { follow utility.export at 0 kW with boiler }\n\
+                 rule still in contract { limit pack.charge to 0 kW, limit pack.discharge to 0 kW }";
+    let mut house = House::new([5.0, 1.0, 0.0, 2.8, 0.0, 0.0], [1.0; 6], rules);
+    house.riser = true;
+    let plan = house.planned_of(&text);
+    near(&derived(&plan, "boiler", Quantity::Power), &[3.0, 0.0, 0.0, 1.62, 0.0, 0.0]);
+    near(&meter(&plan), &[-4.0 + 3.0 / 0.9, 0.0, 1.0, 0.0, 1.0, 1.0]);
+}
+
+#[test]
+fn what_is_off_its_bus_keeps_no_meter() {
+    let house = House::new([0.0, 5.0, 5.0, 4.0, 0.0, 0.0], [1.0; 6], ALWAYS);
+    let (built, plan) = (house.built(), house.planned());
+    let mut forged = plan.clone();
+    let like = forged.commands.iter().find(|series| series.attr == Attr::Charge).unwrap().clone();
+    forged.commands.push(evl::bundle::CommandSeries {
+        attr: Attr::Connected,
+        unit: String::new(),
+        step: Rat::ONE,
+        counts: vec![0; 6],
+        ..like
+    });
+    let verdict = verify(&built.bundle, &forged.seal());
+    let found: Vec<_> = verdict.misses.iter().map(|miss| miss.message.as_str()).collect();
+    assert!(found.iter().any(|message| message.contains("has power while `connected` is off")), "{found:?}");
+}
+
+#[test]
+fn life_safety_follows_nothing() {
+    let rules = "consumer dump : load { on main, demand 0 kW .. 8 kW, life_safety off }\n\
+                 rule surplus in economy { follow utility.export at 0 kW with dump }";
+    let found = House::new([5.0; 6], [1.0; 6], rules).refused();
+    assert!(found.starts_with("EVL1001") && found.contains("safe state"), "{found}");
 }
 
 #[test]
