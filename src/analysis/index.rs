@@ -268,8 +268,6 @@ impl Builder<'_, '_> {
                 let permitted = self.world.permitted(rule, effect, *subject, &cases);
                 let permitted = Formula::all([speaks.clone(), permitted]);
                 if permitted != Formula::TRUE {
-                    let acted_on = self.zone_of(*subject, effect);
-                    let safe = self.safe(acted_on, effect, &cases);
                     self.index.commands.push(Command {
                         rule: rule.id,
                         effect: effect.index,
@@ -277,7 +275,7 @@ impl Builder<'_, '_> {
                         subject: *subject,
                         active: instance.active.clone(),
                         permitted,
-                        effective: Formula::all([account.clone(), known.clone(), safe]),
+                        effective: Formula::all([account.clone(), known.clone()]),
                     });
                 }
             }

@@ -48,6 +48,13 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     if let Err(finding) = output::room_for(system, &args.output) {
         return output::fail(system, *finding);
     }
+    // what the plan is made from is not lost to a slip
+    let same = |state: &PathBuf| system.canonical(state).ok() == system.canonical(&args.output).ok();
+    if args.state.as_ref().is_some_and(|state| system.exists(state) && same(state)) {
+        let message = format!("`{}` is the state that the plan is made from", args.output.display());
+        let finding = Diagnostic::nowhere(codes::USAGE, Severity::Error, message);
+        return output::fail(system, finding.help("name another file after `-o`"));
+    }
     let mut policy = match Policy::open(&args.path, system) {
         Ok(policy) => policy,
         Err(finding) => return output::fail(system, *finding),

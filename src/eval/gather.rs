@@ -286,11 +286,10 @@ impl Asking<'_> {
             Gathered::Supply { .. } | Gathered::Follow(..) => info.life_safety == Some(true),
             Gathered::Obligation(_) => info.life_safety == Some(false),
         };
-        if leaves {
-            return Some(Refusal::LifeSafety);
-        }
+        // whoever asks; but who may not ask at all is told that first
+        let safety = leaves.then_some(Refusal::LifeSafety);
         if self.evaluator.authority.is_free(self.rule.owner) {
-            return None;
+            return safety;
         }
         let Evaluator { authority, layout, .. } = self.evaluator;
         if !authority.may_read_amounts(self.world, layout, self.rule, self.instance.member, effect.index) {
@@ -307,7 +306,7 @@ impl Asking<'_> {
             None => asked.bounds(),
         };
         let act = Act { verb: effect.verb, attr, is_named, bounds };
-        self.evaluator.authority.refusal(self.world, self.rule.owner, aim.named, &act)
+        self.evaluator.authority.refusal(self.world, self.rule.owner, aim.named, &act).or(safety)
     }
 
     /// The effect with its amounts evaluated, and whether a lost one was taken at its strictest;

@@ -6,7 +6,7 @@
 //! only where `p` is at its greatest or the store is empty, and `m < 0` only where `p` is at its least or
 //! the store is full. That is the whole law; neither needs the way through the network to be known.
 
-use super::model::{Breach, Builder};
+use super::model::{Breach, Builder, Mode};
 use super::scene::{Follow, Owner};
 use super::solver::Col;
 use crate::bundle::register_step;
@@ -158,14 +158,17 @@ fn row(b: &mut Builder<'_, '_>, follow: &Follow) -> Option<Col> {
     let instead = b.gives(follow.owner).then(|| {
         let barred = b.scene.barred.contains(&(device, t));
         let col = b.program.integer(f64::from(u8::from(barred)), 1.0);
-        b.breaches.push(Breach {
-            col,
-            weight: b.scene.hours(t),
-            owner: follow.owner,
-            step: Some(t),
-            preference: false,
-            initial: false,
-        });
+        // a way of working that physics leaves no room for gives way as well
+        if b.mode != Mode::Alone {
+            b.breaches.push(Breach {
+                col,
+                weight: b.scene.hours(t),
+                owner: follow.owner,
+                step: Some(t),
+                preference: false,
+                initial: false,
+            });
+        }
         col
     });
     if instead.is_none() && b.scene.barred.contains(&(device, t)) {
@@ -214,10 +217,13 @@ fn row(b: &mut Builder<'_, '_>, follow: &Follow) -> Option<Col> {
         let empty = b.program.integer(0.0, 1.0);
         let floor = store.level_min.to_f64();
         b.program.at_most(level.terms.iter().copied().chain([(empty, high - floor)]), high - level.constant);
+        // an empty store does not charge to stay so where more is wanted of it
+        b.program.at_least(gives.terms.iter().copied().chain([(empty, down)]), down - gives.constant);
         short.push(empty);
         let full = b.program.integer(0.0, 1.0);
         let ceiling = store.level_max.to_f64();
         b.program.at_least(level.terms.iter().copied().chain([(full, low - ceiling)]), low - level.constant);
+        b.program.at_most(gives.terms.iter().copied().chain([(full, up)]), up - gives.constant);
         over.push(full);
     }
     let (below, above) = b.range(&meter);

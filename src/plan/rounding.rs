@@ -308,6 +308,8 @@ impl Round<'_, '_, '_> {
         let begin = scene.levels.get(&self.device).copied().unwrap_or(0.0);
         let mut level = begin;
         let mut counts = [vec![0_i64; charge.len()], vec![0_i64; charge.len()]];
+        // after following a level is known to the optimiser's digits only
+        let mut near = -1e-12;
         let band = |t: usize| -> (f64, f64) {
             let set = scene.sets.get(&What::Device(self.device, Attr::ChargeLevel)).and_then(|s| s.get(t));
             let (lo, hi) = set
@@ -324,6 +326,7 @@ impl Round<'_, '_, '_> {
             if let (Some(c), Some(d)) = (self.told(&Attr::Charge, t), self.told(&Attr::Discharge, t)) {
                 // what it then does follows from the others
                 level = want;
+                near = 1e-6;
                 for (counts, told) in counts.iter_mut().zip([c, d]) {
                     counts.get_mut(t).into_iter().for_each(|slot| *slot = told);
                 }
@@ -332,7 +335,7 @@ impl Round<'_, '_, '_> {
                 let gain = eta_c * hours * unit;
                 let mut n = ((want - rest) / gain).round() as i64;
                 n = self.within(&Attr::Charge, t, unit, n);
-                if rest + n as f64 * gain > hi + 1e-12 && want <= hi + 1e-9 {
+                if rest + n as f64 * gain > hi - near && want <= hi + 1e-9 {
                     n -= 1;
                 } else if rest + (n as f64) * gain < lo - 1e-12 && want >= lo - 1e-9 {
                     n += 1;
@@ -347,7 +350,7 @@ impl Round<'_, '_, '_> {
                 let loss = hours * unit / eta_d;
                 let mut n = ((rest - want) / loss).round() as i64;
                 n = self.within(&Attr::Discharge, t, unit, n);
-                if rest - (n as f64) * loss < lo - 1e-12 && want >= lo - 1e-9 {
+                if rest - (n as f64) * loss < lo + near && want >= lo - 1e-9 {
                     n -= 1;
                 } else if rest - (n as f64) * loss > hi + 1e-12 && want <= hi + 1e-9 {
                     n += 1;

@@ -313,7 +313,9 @@ impl<'t> Track<'t> {
             let (lo, hi) = (steps(room).0, steps(setpoint).1);
             let low = if optimum >= lo - near { ceil(lo + reach).max(kept.0) } else { kept.0 };
             let high = if optimum <= hi + near { floor(hi).min(kept.1) } else { kept.1 };
-            if low <= high {
+            // where the dead band leaves nothing of a narrow band, the setpoint itself is in it all the same
+            let bare = if optimum >= lo - near { ceil(lo).max(kept.0) } else { kept.0 };
+            if let Some(low) = [low, bare].into_iter().find(|low| *low <= high) {
                 kept = (low, high);
             }
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ast::{Declaration, Item, ItemKind, Keyword};
 use crate::diag::{Diagnostic, SourceId, SourceMap, Span, codes};
 use crate::ir::Site;
-use crate::repo::{Manifest, Repository};
+use crate::repo::{Manifest, RepoFile, Repository};
 use crate::syntax;
 
 /// What a statement is and, where it has one, its name; of others the statement itself.
@@ -164,30 +164,33 @@ fn first_class<'i>(items: impl IntoIterator<Item = &'i Item>) -> Option<String> 
 /// and those that these name.
 fn statements(repository: &Repository<'_>, modules: &BTreeSet<String>) -> Found {
     let mut found = Found::new();
-    let texts: Vec<(SourceId, std::sync::Arc<str>, String)> = repository
+    let texts: Vec<(&RepoFile, std::sync::Arc<str>, String)> = repository
         .files
         .iter()
-        .filter(|file| file.owner.is_none())
         .map(|file| {
             let text = repository.text(file.source);
             let canonical = syntax::format(file.source, &text).text;
-            (file.source, text, canonical)
+            (file, text, canonical)
         })
         .collect();
-    let parsed: Vec<(Vec<Item>, Vec<Item>, &String)> = texts
+    let parsed: Vec<(bool, Vec<Item>, Vec<Item>, &String)> = texts
         .iter()
-        .map(|(source, text, canonical)| {
-            let items = |text: &str| syntax::parse(*source, text).0.items;
-            (items(text), items(canonical), canonical)
+        .map(|(file, text, canonical)| {
+            let items = |text: &str| syntax::parse(file.source, text).0.items;
+            (file.owner.is_none(), items(text), items(canonical), canonical)
         })
         .collect();
-    let first = first_class(parsed.iter().flat_map(|(items, ..)| items));
+    let of_owner = parsed.iter().filter(|(is_owners, ..)| *is_owners);
+    let first = first_class(of_owner.flat_map(|(_, items, ..)| items));
     let mut named: BTreeMap<String, (&'static str, String, Span)> = BTreeMap::new();
-    for (items, canonical, text) in &parsed {
+    for (is_owners, items, canonical, text) in &parsed {
         // formatting keeps statements and their order
         for (item, formed) in items.iter().zip(canonical) {
             let mut reader = Reader { first: first.as_deref(), modules, text, found: &mut found };
-            reader.item(item, formed, "");
+            if *is_owners {
+                reader.item(item, formed, "");
+            }
+            // a tenant may have declared what a permit of its names
             let (what, name) = match &item.kind {
                 ItemKind::Group(group) => ("a group that a guarded statement names", &group.name.text),
                 ItemKind::Schedule(schedule) => {
@@ -291,6 +294,7 @@ impl Reader<'_> {
                         Some("fail_safe") => "a fail-safe value",
                         Some("life_safety") => "a `life_safety` mark",
                         Some("signatures") => "whether documents are signed",
+                        Some("emergency") => "what an emergency is",
                         _ => continue,
                     };
                     let said = format!("{name}: {}", self.slice(formed.span));

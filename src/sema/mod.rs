@@ -7,6 +7,7 @@
 //! reported once; what uses its name is not reported again, and everything else is still examined.
 
 mod admission;
+mod away;
 mod bound;
 mod budget;
 mod collect;
@@ -195,6 +196,7 @@ impl<'a> Compiler<'a> {
         self.objective_statement(&declared);
         self.decide_statements(&declared);
         self.unneeded();
+        self.away();
     }
 
     fn push(&mut self, finding: Diagnostic) {

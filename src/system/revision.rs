@@ -35,6 +35,10 @@ fn git(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     // nothing is fetched, asked or locked for a look at what is there
     command.current_dir(folder).args(arguments).env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0");
+    // the repository is that of the folder, whatever a hook says
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
+        command.env_remove(name);
+    }
     // what a commit holds is what it was made of, whatever the repository puts in its place
     command.env("GIT_NO_REPLACE_OBJECTS", "1");
     command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").stdin(Stdio::null());

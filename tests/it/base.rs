@@ -142,6 +142,14 @@ fn what_a_guarded_statement_rests_on_is_guarded_too() {
         let (_, out) = change.with("more.evl", from, to).judged();
         assert!(out.contains("EVL0706") && out.contains(said), "{to}: {out}");
     }
+    // a tenant declares what a permit of its names
+    let own = "group mine = oven\n";
+    let mut change = Change::none()
+        .added("tenants/bakery/mine.evl", own)
+        .added("more.evl", "permit tenant bakery to turn off mine\n");
+    change.before = change.files.clone();
+    let (_, out) = change.with("tenants/bakery/mine.evl", "= oven", "= oven, lamp").judged();
+    assert!(out.contains("a group that a guarded statement names is another"), "{out}");
     let (_, out) = Change::none().with("site.evl", "signatures none", "signatures required").judged();
     assert!(out.contains("whether documents are signed"), "{out}");
     // a file that the change takes out of the site

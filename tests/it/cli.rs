@@ -61,6 +61,32 @@ fn verbs_of_later_versions_are_refused_by_code() {
     assert!(err.starts_with("error[EVL0010]: `lockout` is not in this version"), "{err}");
 }
 
+#[cfg(feature = "solver")]
+#[test]
+fn what_never_acts_is_told_and_who_may_not_is_told_first() {
+    let site = "edition 2026\nsite shop { timezone \"UTC\", currency EUR, step 60 min, horizon 4 h, valid 2026-01-01 .. 2026-12-31, signatures none }\n\
+        priorities safety > tenant > comfort\nbus main { ac 400 V, 3 phase }\n\
+        producer utility : grid { on main, import up to 30 kW, export up to 30 kW, tariff flat }\n\
+        consumer lamp : lighting { on main, demand 0 kW .. 2 kW, life_safety on }\n\
+        tariff flat { import 0.2 EUR/kWh, export 0.05 EUR/kWh }\ntenant bakery { classes comfort }\n";
+    let see = |own: &str, tenants: &str| {
+        let system = MemorySystem::new()
+            .file("shop/site.evl", format!("{site}{own}"))
+            .file("shop/tenants/bakery/oven.evl", tenants);
+        let exit = run(&system, "evl check shop");
+        (exit.number(), system.printed() + &system.said())
+    };
+    for effect in ["turn off lamp", "limit lamp to 1 kW", "disconnect lamp"] {
+        let rule = format!("rule small in comfort {{ {effect} }}\n");
+        let (exit, out) = see(&rule, "group x = lamp\n");
+        assert!(exit == 0 && out.contains("warning[EVL0302]: this never acts on `lamp`"), "{out}");
+        let (exit, out) = see("", &rule);
+        assert!(exit == 1 && out.contains("EVL0701"), "{effect}: {out}");
+    }
+    let (exit, out) = see("rule bright in comfort { turn on lamp }\n", "group x = lamp\n");
+    assert!(exit == 0 && !out.contains("EVL0302"), "{out}");
+}
+
 #[test]
 fn every_usage_error_ends_in_2_with_words_on_standard_error() {
     let mut lines = vec![

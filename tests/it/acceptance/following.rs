@@ -196,7 +196,7 @@ fn only_while_the_rule_holds_and_at_what_it_reads() {
     near(&pack(&plan)[..3], &[-1.0, -4.0, -2.0]);
     // 1 + 0.8 x 7 kWh: what is left above the least is sold, for nothing is needed
     let sold: f64 = pack(&plan)[3..].iter().sum();
-    assert!((sold - (3.0 + 5.6 - 1.0)).abs() < 1e-6, "{sold}");
+    assert!((sold - (3.0 + 5.6 - 1.0)).abs() < 0.001 + 1e-6, "to a register step: {sold}");
 }
 
 #[test]
@@ -332,6 +332,37 @@ fn what_is_off_its_bus_keeps_no_meter() {
     let verdict = verify(&built.bundle, &forged.seal());
     let found: Vec<_> = verdict.misses.iter().map(|miss| miss.message.as_str()).collect();
     assert!(found.iter().any(|message| message.contains("has power while `connected` is off")), "{found:?}");
+}
+
+#[test]
+fn free_hours_after_following_are_rounded_within_the_store() {
+    // following leaves a fraction of a watt hour that no register step takes out again
+    let text = SITE.replace("export up to 30 kW", "export up to 2 kW").replace(
+        "capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 80 % / 100 %,\n  charge_level 10 % .. 100 %, end free",
+        "capacity 3 kWh, charge up to 3.3 kW, discharge up to 5 kW, efficiency 90 % / 87 %,\n  charge_level 0 % .. 100 %, end worth 0.2 EUR/kWh",
+    );
+    assert!(text.contains("87 %"));
+    let rule =
+        "rule f1 in contract { when during daily 01:00..02:00 then follow utility.import at 0 kW with pack }";
+    let mut house = House::new([0.0, 4.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 5.0, 0.0, 0.0], rule);
+    house.start = 0.11;
+    let plan = house.planned_of(&text);
+    assert!(derived(&plan, "pack", Quantity::Level).iter().all(|level| (0.0..=3.0).contains(level)));
+    assert!(plan.breaches.is_empty());
+}
+
+#[test]
+fn a_store_that_would_leak_out_of_its_band_does_not_follow_there() {
+    let text = SITE.replace(
+        "capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 80 % / 100 %,",
+        "capacity 3 kWh, charge up to 2.5 kW, discharge up to 2.5 kW, efficiency 100 % / 100 %, self_discharge 1 % per h,",
+    );
+    assert!(text.contains("self_discharge"));
+    let rule = "rule f in contract { follow utility.export at 0.5 * solar.available with pack }";
+    let mut house = House::new([0.0; 6], [0.0, 7.0, 0.0, 0.0, 0.0, 0.0], rule);
+    house.start = 0.12;
+    let plan = house.planned_of(&text);
+    assert!(!plan.breaches.is_empty() && plan.breaches.iter().all(|breach| breach.unit == "h"));
 }
 
 #[test]
