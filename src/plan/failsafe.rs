@@ -274,11 +274,13 @@ fn limits(
             let back = if link.both { link.capacity_back.to_f64() } else { 0.0 };
             let ways =
                 [(link.from, link.to, link.capacity.to_f64(), *toward), (link.to, link.from, back, !toward)];
+            let mut both_ways = Vec::new();
             for (from, to, most, homeward) in ways {
                 if most <= 0.0 {
                     continue;
                 }
                 let sent = b.rated(owner, 0.0, most, t);
+                both_ways.push(sent.clone());
                 let got = sent.clone().times(eta);
                 if let Some(sum) = net.get_mut(from.index()) {
                     sum.add(&sent, -1.0);
@@ -294,6 +296,10 @@ fn limits(
                 if counts {
                     most_sent.push((from, to, sent));
                 }
+            }
+            // nothing is burnt by sending it there and back
+            if let [there, back] = both_ways.as_slice() {
+                super::exclusive::apart(b, there, back);
             }
         }
         for sum in net {

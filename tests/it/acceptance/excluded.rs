@@ -172,6 +172,21 @@ fn a_store_that_is_out_stands_idle_and_may_do_anything() {
 }
 
 #[test]
+fn nothing_is_burnt_on_a_link_to_make_room_for_what_is_out() {
+    // of 10 kW that may come from the riser 8.5 arrive, 2 are needed: 6.5 are more than may be sold
+    let tank = "bus riser { dc 48 V }\nlink rectifier { main <-> riser, capacity 20 kW, efficiency 85 % }\n\
+                storage tank : battery { on riser, capacity 20 kWh, charge up to 1 kW, discharge up to 10 kW, \
+                efficiency 90 % / 90 %, end free }\n";
+    let state = r#""levels": {"tank": "50 %"}, "excluded": ["tank"]"#;
+    let found =
+        built(tank, state).plan().map(|plan| plan.commands).map_err(|failure| words(&failure.findings));
+    let found = found.unwrap_err();
+    assert!(found.starts_with("EVL1002") && found.contains("`utility`"), "{found}");
+    let plan = planned(&tank.replace("up to 10 kW", "up to 8 kW"), state);
+    assert!(!commanded(&plan, "tank"));
+}
+
+#[test]
 fn sun_that_is_out_of_hand_may_give_all_or_nothing() {
     // 10 kW less 2: the store takes what may not be exported, and bears that the sun gives nothing
     let rules = SUN.to_owned() + PACK + "rule dark in economy { limit sun to 1 kW }\n";
