@@ -15,7 +15,7 @@ use super::state::{Content, Filling};
 use super::units::Commands;
 use crate::bundle::{FollowingSeries, Names, register_step};
 use crate::eval::{Decision, Following, Unit};
-use crate::ir::{Attr, BusId, Device, Family, Model, Statement, Store, told_at_most};
+use crate::ir::{Attr, BusId, Device, Family, FamilyId, Model, Statement, Store, told_at_most};
 use crate::quantity::Rat;
 
 /// What follows from meters that are kept.
@@ -169,17 +169,11 @@ impl One<'_, '_> {
                 }
                 None => reach(family, own.power(&Attr::Power, step)),
             };
-            let mut net = vec![Interval::ZERO; self.case.site.buses.len().max(1)];
-            for (_, run) in runs.iter().enumerate().filter(|(place, _)| *place != self.place) {
-                let Some(family) = self.case.site.family(run.unit.family) else { continue };
-                let bus = family.bus.map_or(0, BusId::index);
-                for attr in run.powers.keys() {
-                    let power = run.power(attr, step);
-                    if let Some(sum) = net.get_mut(bus) {
-                        *sum = if gives(family, attr) { sum.plus(power)? } else { sum.minus(power)? };
-                    }
-                }
-            }
+            let others = runs.iter().enumerate().filter(|(place, _)| *place != self.place);
+            let others = others.flat_map(|(_, run)| {
+                run.powers.keys().map(move |attr| (run.unit.family, attr, run.power(attr, step)))
+            });
+            let net = left_over(self.case, others)?;
             let bus = family.bus.map_or(0, BusId::index);
             let Some((wanted, whole)) = self.network.entering(&net, (self.root, bus), left)? else {
                 return Ok(false);
@@ -221,6 +215,21 @@ impl One<'_, '_> {
     }
 }
 
+/// What devices leave over at each bus, kW.
+fn left_over<'p>(
+    case: &Case<'_>,
+    powers: impl Iterator<Item = (FamilyId, &'p Attr, Interval)>,
+) -> Result<Vec<Interval>, TooLarge> {
+    let mut net = vec![Interval::ZERO; case.site.buses.len().max(1)];
+    for (family, attr, power) in powers {
+        let Some(family) = case.site.family(family) else { continue };
+        if let Some(sum) = net.get_mut(family.bus.map_or(0, BusId::index)) {
+            *sum = if gives(family, attr) { sum.plus(power)? } else { sum.minus(power)? };
+        }
+    }
+    Ok(net)
+}
+
 /// What a device without content may put into its bus, kW.
 fn reach(family: &Family, most: Interval) -> Reach {
     match &family.model {
@@ -257,13 +266,8 @@ pub(super) fn moved(
         if own.is_empty() {
             continue; // it is gone itself
         }
-        let mut net = vec![Interval::ZERO; case.site.buses.len().max(1)];
-        for power in &others {
-            let Some(of) = case.site.family(power.family) else { continue };
-            if let Some(sum) = net.get_mut(of.bus.map_or(0, BusId::index)) {
-                *sum = if gives(of, &power.attr) { sum.plus(power.power)? } else { sum.minus(power.power)? };
-            }
-        }
+        let powers = others.iter().map(|power| (power.family, &power.attr, power.power));
+        let net = left_over(case, powers)?;
         let ends = (meter.bus.map_or(0, BusId::index), family.bus.map_or(0, BusId::index));
         let left = Interval::of(&target)?.negated();
         let Some((wanted, _)) = limits.network().entering(&net, ends, left)? else { continue };
