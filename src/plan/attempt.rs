@@ -15,7 +15,7 @@ use super::settled::{self, Settled};
 use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Watch};
 use super::worth::Worth;
-use super::{effects, forks, measured, resting, rounding, together};
+use super::{effects, forks, measured, registers, resting, rounding, together};
 use crate::bundle::{Bundle, PlanDocument};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, codes};
@@ -29,6 +29,8 @@ const SEARCHES: [(f64, usize); 3] = [(0.0, 2), (1.0, 1), (4.0, 0)];
 const TIGHTENINGS: usize = 3;
 /// How often devices are kept from following where they would move too far, and the plan made again.
 const BARRINGS: usize = 24;
+/// Most registers, over all steps, among which a plan is sought itself.
+const REGISTERS: usize = 1_500;
 /// The share of the target gap that the search among open conditions may leave; what is left of it is
 /// for the plan once they are settled.
 const OPEN_SHARE: f64 = 0.75;
@@ -78,16 +80,66 @@ struct Made {
 impl Work<'_, '_> {
     /// The plan without rules.
     pub(super) fn bare(&self) -> Result<PlanDocument, PlanFailure> {
-        self.attempt(None).made.map(|(document, _)| document)
+        self.best(None, self.attempt(None).made)
     }
 
     /// The plan under rules.
     pub(super) fn under(&self, rules: &Rules<'_>) -> Result<PlanDocument, PlanFailure> {
-        if rules.indicators.is_empty() {
-            let settled = Settled::default();
-            let under = Under { rules, settled: &settled, floor: None };
-            return self.attempt(Some(under)).made.map(|(document, _)| document);
+        let made = if rules.indicators.is_empty() { self.plain(rules) } else { self.guarded(rules) };
+        self.best(Some(rules), made)
+    }
+
+    /// The plan under rules that the plan decides no guards of.
+    fn plain(&self, rules: &Rules<'_>) -> Result<(PlanDocument, Worth), PlanFailure> {
+        let settled = Settled::default();
+        self.attempt(Some(Under { rules, settled: &settled, floor: None })).made
+    }
+
+    /// What was made, or the plan among what registers can hold where that is better: where rounding an
+    /// optimum led to none, what the site asks may well leave one, and where rounding cost more than plans
+    /// may differ by, there may be a cheaper one.
+    fn best(
+        &self,
+        rules: Option<&Rules<'_>>,
+        made: Result<(PlanDocument, Worth), PlanFailure>,
+    ) -> Result<PlanDocument, PlanFailure> {
+        let is_wanted = match &made {
+            Ok((document, _)) => !self.study && lost(document) > self.gaps.money,
+            Err(failure) => failure.rounding,
+        };
+        if !is_wanted || registers::size(&self.scene) > REGISTERS {
+            return made.map(|(document, _)| document);
         }
+        self.watch.doing("searching among what registers can hold");
+        match (made, self.in_registers(rules)) {
+            (Ok((document, worth)), Ok((whole, own))) => {
+                let costs = |document: &PlanDocument| document.money.plan_cost.to_f64();
+                let breaches = worth.is_below(&own, f64::INFINITY);
+                let better =
+                    breaches || (!own.is_below(&worth, f64::INFINITY) && costs(&whole) < costs(&document));
+                Ok(if better { whole } else { document })
+            }
+            (Err(_), Ok((whole, _))) => Ok(whole),
+            (made, Err(_)) => made.map(|(document, _)| document),
+        }
+    }
+
+    /// The plan among what registers can hold.
+    fn in_registers(&self, rules: Option<&Rules<'_>>) -> Result<(PlanDocument, Worth), PlanFailure> {
+        let work = Work { scene: Scene { whole: true, ..self.scene.clone() }, ..*self };
+        match rules {
+            None => work.attempt(None).made,
+            Some(rules) if rules.indicators.is_empty() => work.plain(rules),
+            Some(rules) => {
+                let search = work.search(rules, 0.0, &[])?;
+                let floor = Some((search.floor, search.gap));
+                work.attempt(Some(Under { rules, settled: &search.settled, floor })).made
+            }
+        }
+    }
+
+    /// The plan under rules with guards that the plan decides.
+    fn guarded(&self, rules: &Rules<'_>) -> Result<(PlanDocument, Worth), PlanFailure> {
         let mut first: Option<PlanFailure> = None;
         let mut best: Option<(PlanDocument, Worth)> = None;
         let mut promised: Option<(f64, Worth)> = None;
@@ -115,7 +167,7 @@ impl Work<'_, '_> {
                         let near = self.gaps.money + self.fine;
                         let first_and_whole = open && !tightened;
                         if settled.keeps.is_empty() || first_and_whole || !own.is_below(worth, near) {
-                            return Ok(document);
+                            return Ok((document, own));
                         }
                         if best.as_ref().is_none_or(|(_, best)| best.is_below(&own, 0.0)) {
                             best = Some((document, own));
@@ -136,10 +188,11 @@ impl Work<'_, '_> {
                 sides.extend(turned);
             }
         }
-        match best {
-            Some((document, _)) => Ok(document),
-            None => Err(first.unwrap_or_else(|| Diagnostics::new().into())),
-        }
+        // the search promised a plan: that none came of it is the registers' doing
+        best.ok_or_else(|| PlanFailure {
+            rounding: true,
+            ..first.unwrap_or_else(|| Diagnostics::new().into())
+        })
     }
 
     /// Which of the conditions that the plan decides hold in the best plan.
@@ -213,6 +266,7 @@ impl Work<'_, '_> {
             };
             let assemble = |commands: &[rounding::Command]| document::assemble(&Facts { commands, ..facts });
             let made = match assemble(&commands) {
+                made if scene.whole => made,
                 Ok(document) if lost(&document) <= self.fine && crossed(&solved, &document).is_none() => {
                     Ok(document)
                 }

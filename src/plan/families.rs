@@ -44,6 +44,9 @@ pub(super) fn build<'s, 'a>(scene: &'s Scene<'a>, mode: Mode, units: Vec<Unit>) 
     super::follow::add(&mut b);
     super::guard::close(&mut b);
     super::failsafe::add(&mut b);
+    if scene.whole && matches!(mode, Mode::Hard | Mode::Elastic) {
+        super::registers::add(&mut b);
+    }
     b.close_balances();
     b
 }

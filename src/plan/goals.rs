@@ -40,6 +40,8 @@ pub(super) struct Gaps {
 
 /// Most nodes of the search for the money and the classes: a limit on work that repeats.
 const MONEY_NODES: i32 = 5_000;
+/// The same where everything commanded is a whole number.
+const REGISTER_NODES: i32 = 300;
 /// Most nodes of the search for a further goal.
 const GOAL_NODES: i32 = 1;
 
@@ -87,11 +89,12 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
         .filter(|(kind, terms, _)| !terms.is_empty() || *kind == Kind::Money)
         .map(|(kind, terms, within)| {
             // further goals choose among plans that are equally good: a hundredth is near enough
+            let most = if b.scene.whole { REGISTER_NODES } else { MONEY_NODES };
             let (gap, share, nodes) = match kind {
-                Kind::Money => (gaps.money, 0.0, MONEY_NODES),
+                Kind::Money => (gaps.money, 0.0, most),
                 Kind::Goal(_) => (1e-6, 0.01, GOAL_NODES),
-                Kind::Curtailment => (1e-6, 1e-6, MONEY_NODES),
-                _ => (1e-6, 0.0, MONEY_NODES),
+                Kind::Curtailment => (1e-6, 1e-6, most),
+                _ => (1e-6, 0.0, most),
             };
             let after = kind == Kind::TieBreak;
             (kind, Level { objective: merged(terms), within, gap, share, nodes, after })

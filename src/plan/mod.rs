@@ -40,6 +40,7 @@ mod obligation;
 mod prepare;
 mod reach;
 mod reasons;
+mod registers;
 mod renewable;
 mod resting;
 mod room;

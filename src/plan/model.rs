@@ -155,6 +155,8 @@ pub(super) struct Builder<'s, 'a> {
     pub(super) links: Vec<(Vec<Aff>, Vec<Aff>)>,
     /// What one member of a unit may take or give in each step, where the model narrowed it.
     pub(super) allowed: BTreeMap<(usize, Attr), Vec<Pieces>>,
+    /// What commands hold, where the model has whole registers.
+    pub(super) registers: super::registers::Registers,
     /// Flows by origin.
     pub(super) tagged: super::supply::Tagged,
     /// Units and steps in which they keep a meter at a target.
@@ -215,6 +217,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             limits: Vec::new(),
             links: Vec::new(),
             allowed: BTreeMap::new(),
+            registers: super::registers::Registers::default(),
             tagged: super::supply::Tagged::default(),
             following,
             followed: BTreeMap::new(),

@@ -134,6 +134,14 @@ impl Round<'_, '_, '_> {
         Some(follow.told(attr))
     }
 
+    /// What its register holds, where the model counts in registers.
+    fn counted(&self, attr: &Attr, t: usize) -> Option<i64> {
+        let (model, x) = (&self.solved.model, &self.solved.climb.x);
+        let power = model.attrs.get(&(self.unit, attr.clone()))?.get(t).filter(|_| model.scene.whole)?;
+        let nearest = || (power.value(x) / self.step(attr).to_f64()).round() as i64;
+        Some(model.registers.count(x, self.unit, attr, t).unwrap_or_else(nearest))
+    }
+
     /// What the model allows one member in step `t`.
     fn allowed(&self, attr: &Attr, t: usize) -> super::scene::Pieces {
         let narrowed = self.solved.model.allowed.get(&(self.unit, attr.clone())).and_then(|a| a.get(t));
@@ -182,6 +190,10 @@ impl Round<'_, '_, '_> {
                 counts.push(most);
                 continue;
             }
+            if let Some(count) = self.counted(&Attr::Power, t) {
+                counts.push(count);
+                continue;
+            }
             let hours = self.solved.model.scene.hours(t).max(1e-9);
             let wanted = if *v > ZERO { v + owed / hours } else { *v };
             let count = ((wanted / unit).round() as i64).clamp(0, most);
@@ -216,8 +228,9 @@ impl Round<'_, '_, '_> {
         let mut counts = Vec::with_capacity(values.len());
         for (t, v) in values.iter().enumerate() {
             let hours = self.solved.model.scene.hours(t).max(1e-9);
-            if let Some(told) = self.told(&Attr::Power, t) {
-                counts.push(told);
+            let said = self.told(&Attr::Power, t).or_else(|| self.counted(&Attr::Power, t));
+            if let Some(said) = said {
+                counts.push(said);
                 continue;
             }
             if *v <= ZERO {
@@ -323,8 +336,10 @@ impl Round<'_, '_, '_> {
             let rest = level * kept.powf(hours);
             let want = levels.get(t).copied().unwrap_or(rest);
             let (lo, hi) = band(t);
-            if let (Some(c), Some(d)) = (self.told(&Attr::Charge, t), self.told(&Attr::Discharge, t)) {
-                // what it then does follows from the others
+            let [said_c, said_d] = [Attr::Charge, Attr::Discharge]
+                .map(|attr| self.told(&attr, t).or_else(|| self.counted(&attr, t)));
+            if let (Some(c), Some(d)) = (said_c, said_d) {
+                // what it then does follows from the others, or is what the model counted
                 level = want;
                 near = 1e-6;
                 for (counts, told) in counts.iter_mut().zip([c, d]) {
@@ -364,7 +379,9 @@ impl Round<'_, '_, '_> {
                 level = rest;
             }
         }
-        self.finish(store, begin, level, units, &mut counts, (&charge, &discharge));
+        if !scene.whole {
+            self.finish(store, begin, level, units, &mut counts, (&charge, &discharge));
+        }
         let [c, d] = counts;
         let [sc, sd] = steps;
         [

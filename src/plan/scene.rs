@@ -437,6 +437,8 @@ pub(super) struct Scene<'a> {
     /// How far comparisons that rounding may move stay from their threshold while the plan decides their
     /// side, as a multiple of what it moves them by.
     pub(super) open_margin: f64,
+    /// Whether what is commanded is planned in whole register steps.
+    pub(super) whole: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -483,6 +485,7 @@ impl<'a> Scene<'a> {
             keeps: Vec::new(),
             sides: Vec::new(),
             open_margin: 0.0,
+            whole: false,
         }
     }
 

@@ -6,6 +6,7 @@
 //! floats. What the machines then take follows exactly, and is verified.
 
 use super::model::Aff;
+use super::registers::Told;
 use super::rounding::Command;
 use super::scene::{Pieces, Scene, What};
 use super::solve::Solved;
@@ -354,8 +355,13 @@ impl<'t> Track<'t> {
     }
 
     /// Register counts by step, each from where the ones before really lead.
-    fn counts(&self) -> Vec<i64> {
-        self.kept(|t| self.aim(t, self.optimum(t)))
+    fn counts(&self, solved: &Solved<'_, '_>) -> Vec<i64> {
+        let held = |t: usize| solved.model.registers.setpoint(&solved.climb.x, self.zone.id, t);
+        self.kept(|t| match held(t) {
+            None => self.aim(t, self.optimum(t)),
+            Some(Told::Runs(way, count)) => Aim::Keeps(way, way.register(count), Does::Follows),
+            Some(Told::Rests) => self.way(t).map_or(Aim::Floats, |way| self.resting(way, t)),
+        })
     }
 
     /// What stands in a register, as an aim.
@@ -414,8 +420,13 @@ impl<'t> Track<'t> {
         let apart = APART / self.step;
         let mut setpoint = setpoint;
         let edge = self.band(t).map_or(f64::NEG_INFINITY, |band| way.turned(band).0);
-        if does == Does::Rests && way.sign() * self.optimum(t) < edge - NEAR {
+        let missed = way.sign() * self.optimum(t) < edge - NEAR;
+        if does == Does::Rests && (missed || self.scene.whole) {
             setpoint = setpoint.min(floor(at(0.0)));
+        } else if does == Does::Rests && edge.is_finite() && way.sign() * free >= edge - APART {
+            // the room is inside, and so may the setpoint be that lets it rest
+            let kelvin = way.sign() * edge;
+            setpoint = setpoint.min(floor(at(0.0)).max(ceil(self.counted(way, kelvin))));
         }
         for machine in self.side(way) {
             let capacity = self.capacity(machine, t);
@@ -466,7 +477,7 @@ pub(super) fn commands(solved: &Solved<'_, '_>) -> Vec<Command> {
         let Some((unit, track)) = unit.and_then(|unit| Some((unit, Track::steered(solved, steered)?))) else {
             continue;
         };
-        let counts = track.counts();
+        let counts = track.counts(solved);
         found.push(Command {
             unit,
             attr: Attr::Setpoint,

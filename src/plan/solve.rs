@@ -68,6 +68,8 @@ pub(super) fn solve<'s, 'a>(
     }
     let solved = match attempt(scene, Mode::Elastic, units.clone(), gaps, options) {
         Ok(solved) => solved,
+        // what registers cannot hold says nothing of what stands in whose way
+        Err(Fall::Infeasible) if scene.whole => return Err(Failure::Infeasible(Conflict::default())),
         Err(Fall::Infeasible) => return Err(conflict(scene, units, None, options)),
         Err(other) => return Err(failure(other)),
     };

@@ -216,6 +216,7 @@ pub(super) fn within(
 
 /// Setpoints are what their register takes, and inside the band of the zone wherever its temperature
 /// is, or less than a register step apart from that temperature: there the next step might move the machine.
+/// A band narrower than half the dead band reaches as far as the setpoints that keep its edges.
 pub(super) fn check(
     case: &Case<'_>,
     calendar: &Calendar,
@@ -223,7 +224,7 @@ pub(super) fn check(
     trajectory: &Trajectory,
     out: &mut Misses,
 ) {
-    for Steered { zone: id, holder, .. } in case.steered {
+    for Steered { zone: id, holder, half, .. } in case.steered {
         let id = *id;
         let (Some(zone), Some(series)) = (case.site.zone(id), commands.zones.get(&id)) else { continue };
         let holder = case.site.family(*holder);
@@ -248,7 +249,10 @@ pub(super) fn check(
                 .is_some_and(|there| &there.lo() - &size <= setpoint && setpoint <= &there.hi() + &size);
             if let Some(band) = band.filter(|_| zone.class.is_some() && !next)
                 && within(trajectory, id, step, (Some(&band.lo), Some(&band.hi)))
-                && !inside(&(band.lo.clone(), band.hi.clone()))
+                && !inside(&(
+                    Rat::min_of(&band.lo, &(&band.hi - half)),
+                    Rat::max_of(&band.hi, &(&band.lo + half)),
+                ))
             {
                 let message = format!(
                     "the setpoint of `{}` is {} degC, outside its band",

@@ -149,6 +149,41 @@ fn a_room_floats_where_neither_is_worth_its_money() {
     assert!(idle && !plan.reasons.is_empty(), "{:?}", plan.reasons);
 }
 
+/// 20.3 degC needs nothing, but a step higher than the least whole one would heat to 20.5 degC: the step
+/// that lets the room rest is inside the band itself.
+#[test]
+fn a_room_that_needs_nothing_is_not_heated_by_a_whole_step() {
+    for machines in [&[WARM, COLD][..], &[WARM]] {
+        let plan = Room::new(machines, "20.2 degC .. 24 degC", [20.3; 4], 20.4).planned();
+        near(&power(&plan, "warm"), &[0.0; 4]);
+        assert!(plan.money.plan_cost.is_zero(), "{:?}", plan.money);
+        assert!(setpoints(&plan).iter().all(|at| *at == 20.5), "{:?}", setpoints(&plan));
+    }
+}
+
+/// What a rule says of the setpoint stands, and the band of a class below it gives way.
+#[test]
+fn a_setpoint_that_a_rule_fixes_is_that_one_though_the_band_is_missed() {
+    let rule = "rule fixed in contract { set lobby.setpoint to 23 degC }\n";
+    let plan = Room::new(&[COLD], "20 degC .. 22 degC", [30.0; 4], 25.0).with(rule).planned();
+    near(&setpoints(&plan), &[23.0; 4]);
+    near(&temperatures(&plan), &[23.5; 4]);
+    assert!(!plan.breaches.is_empty());
+}
+
+/// Half a dead band is half a degree, the band is 0.3 K: the room is kept at its lower edge.
+#[test]
+fn a_band_narrower_than_the_dead_band_is_kept_at_its_edge() {
+    let plan = Room::new(&[WARM], "20 degC .. 20.3 degC", [10.0; 4], 20.0).planned();
+    near(&temperatures(&plan), &[20.0; 4]);
+    near(&setpoints(&plan), &[20.5; 4]);
+    assert!(plan.breaches.is_empty());
+    let plan = Room::new(&[COLD], "20 degC .. 20.3 degC", [30.0; 4], 20.1).planned();
+    // 19.5 + 0.5 and 20 + 0.5: none of the steps keeps 20.3 degC, and 20 degC is the nearest inside
+    near(&temperatures(&plan), &[20.0; 4]);
+    near(&setpoints(&plan), &[19.5; 4]);
+}
+
 #[test]
 fn two_heaters_run_at_the_same_share_of_what_they_can() {
     let plan = Room::new(&[BOILER, PUMP], "20 degC .. 22 degC", [10.0; 4], 20.0).planned();

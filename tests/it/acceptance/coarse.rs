@@ -141,3 +141,47 @@ fn bounds_without_a_step_between_them_are_named() {
     let found = words(&found.plan().unwrap_err().findings);
     assert!(found.contains("narrow"), "{found}");
 }
+
+const CHARGER: &str = "profile \"test/taker\", gateway plant, control command, fail_safe 0 kW by none }\n";
+const PACK: &str = "storage pack : battery { on main, capacity 10 kWh, charge up to 6 kW, discharge up to 6 kW, \
+    efficiency 100 % / 100 %, end free, profile \"test/pack\", gateway plant, control command, fail_safe 0 kW by none }\n";
+
+/// Between 0 and 1.4 kW lies nothing that the car takes, and at 1.4 kW no step of its register: while the
+/// store is half empty it gets nothing, although rounding the optimum would give it the nearest step.
+#[test]
+fn a_step_beyond_what_a_guard_leaves_is_none() {
+    let car =
+        format!("consumer car : ev_charger {{ on main, demand one of {{ 0 kW, 1.4 kW .. 7 kW }}, {CHARGER}");
+    let plan = planned(&format!(
+        "{car}{PACK}rule low in contract {{ when pack.charge_level < 80 % then limit car to 1.4 kW }}\n\
+         rule trip in economy {{ deliver 5 kWh to car between 00:00 and 03:00 daily }}\n"
+    ));
+    let car = counts(&plan, "car", &Attr::Power);
+    assert_eq!(car[0], 0, "{car:?}");
+    // after 10 steps of 0.3 kW more the store is at 80 %; 17 steps are the fewest that make 5 kWh
+    assert_eq!(car.iter().sum::<i64>(), 17, "{car:?}");
+    assert!(car.iter().all(|count| *count == 0 || *count >= 5), "{car:?}");
+    assert_eq!(counts(&plan, "pack", &Attr::Charge)[0], 10);
+    assert!(plan.breaches.is_empty());
+    // the store gives the rest of it
+    assert_eq!(plan.money.plan_cost.to_f64(), 0.2 * 0.3 * 10.0);
+}
+
+/// What only a store may feed takes whole steps that the store can give as whole steps.
+#[test]
+fn a_store_feeds_in_whole_steps_what_nothing_else_may_feed() {
+    let car = FAN.replace("consumer fan : fan", "consumer car : ev_charger");
+    let house = "consumer house : load { on main, load 0.1 kW }\n";
+    for (end, given) in [("end free", 16), ("end exactly 2 %", 16)] {
+        let plan = planned(&format!(
+            "{car}{BEHIND} }}\n{house}{}rule own in contract {{ never supply car from utility }}\n\
+             rule trip in economy {{ deliver 4.6 kWh to car between 00:00 and 03:00 daily }}\n",
+            PACK.replace("end free", end)
+        ));
+        let total = |device: &str, attr: &Attr| counts(&plan, device, attr).iter().sum::<i64>();
+        // 4.6 kWh are 15.3 steps of 0.3 kWh; the store begins with 5 kWh, and 0.2 kWh are left of them
+        assert_eq!(total("car", &Attr::Power), given, "{end}");
+        assert_eq!(total("pack", &Attr::Discharge) - total("pack", &Attr::Charge), 16, "{end}");
+        assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+    }
+}
