@@ -70,6 +70,22 @@ impl Site {
 }
 
 impl Family {
+    /// Whether it can be told, while it follows a meter, that it may do less than its own range: no profile
+    /// has words for that.
+    #[must_use]
+    pub fn follows_within_less(&self) -> bool {
+        !self.command_step.contains_key(&Attr::Import)
+    }
+
+    /// The most of an attribute that it can have itself, kW.
+    #[must_use]
+    pub fn rated(&self, attr: &Attr) -> Option<Rat> {
+        match &self.model {
+            Model::Renewable { rated, .. } => Some(rated.clone()),
+            _ => self.hull(attr).map(|(_, most)| most),
+        }
+    }
+
     /// Between which powers a meter may drive it, kW: of a store discharge less charge.
     #[must_use]
     pub fn driven_between(&self) -> (Rat, Rat) {

@@ -40,9 +40,8 @@ pub(super) struct Facts<'f, 'k, 's, 'a> {
 /// What the verifier finds wrong with the rounded plan.
 pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Vec<Miss>> {
     let known = facts.known;
-    let (commands, groups) = series(facts);
-    let following = following(facts);
     let sessions = stays(known);
+    let (commands, groups, following) = series(facts, &sessions);
     let trajectory = follows(facts, (&commands, &groups, &following), &sessions)?;
     let derived = trajectory.series(known.site, &following);
     let mut sums = money::of(known, &trajectory);
@@ -104,8 +103,9 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
 
 /// What the commands come to; `None` where they fit nothing.
 pub(super) fn trajectory(facts: &Facts<'_, '_, '_, '_>) -> Option<Trajectory> {
-    let (commands, groups) = series(facts);
-    follows(facts, (&commands, &groups, &following(facts)), &stays(facts.known)).ok()
+    let sessions = stays(facts.known);
+    let (commands, groups, following) = series(facts, &sessions);
+    follows(facts, (&commands, &groups, &following), &sessions).ok()
 }
 
 /// Commands of single devices and of sets, and who keeps a meter.
@@ -113,13 +113,21 @@ type Series<'t> = (&'t [CommandSeries], &'t [GroupSeries], &'t [FollowingSeries]
 
 fn follows(
     facts: &Facts<'_, '_, '_, '_>,
-    (commands, groups, following): Series<'_>,
+    series: Series<'_>,
     sessions: &[Session],
 ) -> Result<Trajectory, Vec<Miss>> {
+    simulate(&case(facts, series, sessions))
+}
+
+fn case<'c>(
+    facts: &'c Facts<'_, '_, '_, '_>,
+    (commands, groups, following): Series<'c>,
+    sessions: &'c [Session],
+) -> Case<'c> {
     let known = facts.known;
     let (site, steps, given, state) = (known.site, &known.steps, &known.on, known.state);
     let (steered, excluded) = (&facts.solved.model.scene.steered, &facts.solved.model.scene.excluded);
-    simulate(&Case { site, steps, given, state, sessions, commands, groups, following, steered, excluded })
+    Case { site, steps, given, state, sessions, commands, groups, following, steered, excluded }
 }
 
 /// The document with what the verifier says of it: what it takes for granted and what nobody deciding
@@ -169,8 +177,27 @@ fn following(facts: &Facts<'_, '_, '_, '_>) -> Vec<FollowingSeries> {
     super::rounding::following(facts.solved).into_iter().filter_map(series).collect()
 }
 
+/// Commands as series, and who keeps a meter: told what still fits where links and buses on the way are full.
+fn series(
+    facts: &Facts<'_, '_, '_, '_>,
+    sessions: &[Session],
+) -> (Vec<CommandSeries>, Vec<GroupSeries>, Vec<FollowingSeries>) {
+    let (mut commands, groups) = commanded(facts);
+    let following = following(facts);
+    // commands that fit nothing are refused where they are simulated
+    let less = verify::narrowed(&case(facts, (&commands, &groups, &following), sessions)).unwrap_or_default();
+    for (device, attr, step, count) in less {
+        let name = facts.known.site.device_name(device);
+        let series = commands.iter_mut().find(|series| series.device == name && series.attr == attr);
+        if let Some(slot) = series.and_then(|series| series.counts.get_mut(step)) {
+            *slot = count;
+        }
+    }
+    (commands, groups, following)
+}
+
 /// Commands as series: single devices one by one, equal ones as a set.
-fn series(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries>) {
+fn commanded(facts: &Facts<'_, '_, '_, '_>) -> (Vec<CommandSeries>, Vec<GroupSeries>) {
     let site = facts.known.site;
     let (mut single, mut groups) = (Vec::new(), Vec::new());
     let steered = &facts.solved.model.scene.steered;

@@ -187,7 +187,7 @@ fn step(b: &mut Builder<'_, '_>, lost: &[FamilyId], t: usize) {
 }
 
 /// Attributes of a device's power with whether they bring power to its bus.
-fn directions(family: &Family) -> Vec<(Attr, bool)> {
+pub(super) fn directions(family: &Family) -> Vec<(Attr, bool)> {
     match &family.model {
         Model::Store(_) => vec![(Attr::Discharge, true), (Attr::Charge, false)],
         Model::Grid { .. } => vec![(Attr::Import, true), (Attr::Export, false)],

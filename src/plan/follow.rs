@@ -4,11 +4,14 @@
 //!
 //! With `m` what the meter shows beyond the target and `p` what the device gives to its bus, `m > 0`
 //! only where `p` is at its greatest or the store is empty, and `m < 0` only where `p` is at its least or
-//! the store is full. That is the whole law; neither needs the way through the network to be known.
+//! the store is full. That is the whole law; neither needs the way through the network to be known. Where
+//! it can be told to do less than its range, a link or bus on its way that carries all it may excuses it as
+//! well: it is then told what still fits there.
 
 use super::model::{Breach, Builder, Mode};
 use super::scene::{Follow, Owner};
 use super::solver::Col;
+use super::ways::{self, Bottleneck};
 use crate::bundle::register_step;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::eval::{Decision, Unit};
@@ -98,9 +101,9 @@ pub(super) fn gather(site: &Site, t: usize, decision: &Decision) -> Result<Vec<F
                 let most = most(site, decision, device, family, attr).unwrap_or_default();
                 let step = register_step(family, attr);
                 let whole = told_at_most(&step, &most).unwrap_or(0);
-                let own = rated(family, attr).and_then(|rated| told_at_most(&step, &rated));
+                let own = family.rated(attr).and_then(|rated| told_at_most(&step, &rated));
                 let narrowed = own.is_some_and(|own| whole < own);
-                if narrowed && family.command_step.contains_key(&Attr::Import) {
+                if narrowed && !family.follows_within_less() {
                     less = less.or(Some(attr.name().to_owned()));
                 }
                 told.push((attr.clone(), whole, step.to_f64()));
@@ -131,15 +134,7 @@ fn most(site: &Site, decision: &Decision, device: Device, family: &Family, attr:
     let set = decision.device(site, device)?;
     match set.numbers.get(attr) {
         Some(numbers) => numbers.max().cloned(),
-        None => rated(family, attr),
-    }
-}
-
-/// The most that a device itself can do.
-fn rated(family: &Family, attr: &Attr) -> Option<Rat> {
-    match &family.model {
-        Model::Renewable { rated, .. } => Some(rated.clone()),
-        _ => family.hull(attr).map(|(_, most)| most),
+        None => family.rated(attr),
     }
 }
 
@@ -225,6 +220,23 @@ fn row(b: &mut Builder<'_, '_>, follow: &Follow) -> Option<Col> {
         b.program.at_least(level.terms.iter().copied().chain([(full, low - ceiling)]), low - level.constant);
         b.program.at_most(gives.terms.iter().copied().chain([(full, up)]), up - gives.constant);
         over.push(full);
+    }
+    let on_the_way = if family.follows_within_less() { ways::bottlenecks(b, follow) } else { Vec::new() };
+    for Bottleneck { giving, full, most, idle } in on_the_way {
+        let jam = b.program.integer(0.0, 1.0);
+        b.program.at_least(full.terms.iter().copied().chain([(jam, -most)]), -full.constant);
+        if let Some(idle) = idle {
+            let top = b.range(&idle).1;
+            b.program.at_most(idle.terms.iter().copied().chain([(jam, top)]), top - idle.constant);
+        }
+        // what it is told then is no less than nothing
+        if giving {
+            b.program.at_least(gives.terms.iter().copied().chain([(jam, down)]), down - gives.constant);
+            short.push(jam);
+        } else {
+            b.program.at_most(gives.terms.iter().copied().chain([(jam, up)]), up - gives.constant);
+            over.push(jam);
+        }
     }
     let (below, above) = b.range(&meter);
     let all: Vec<(Col, f64)> = short.iter().chain(&over).map(|col| (*col, 1.0)).collect();

@@ -61,6 +61,7 @@ mod terminal;
 mod thermal;
 mod together;
 mod vehicle;
+mod ways;
 mod words;
 mod worth;
 mod zone;

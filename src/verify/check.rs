@@ -11,7 +11,7 @@ use super::physical;
 use super::rules::Told;
 use super::simulate::{Trajectory, balancing, run};
 use super::units::{commands, units};
-use super::{Case, carried, claims, cuts, failsafe, follow, rules, steered};
+use super::{Case, carried, claims, cuts, failsafe, follow, rules, steered, told};
 use crate::bundle::profile::Identity;
 use crate::bundle::{Bundle, Document, Names, PlanDocument, Series};
 use crate::calendar::{Calendar, Instant};
@@ -151,11 +151,12 @@ fn examine(
     }
     let by_family =
         balancing.iter().filter_map(|(place, bus)| Some((units.get(*place)?.family, *bus))).collect();
+    let mut full = BTreeSet::new();
     match Network::new(case.site, &roots) {
         Err(misses) => misses.into_iter().for_each(|miss| out.push("network", miss)),
         Ok(network) => {
             let limits = Limits::new(case.site, network, by_family).visited(case.sessions);
-            if limits_hold(case, &limits, &trajectory, &places, &mut out).is_err()
+            if limits_hold(case, &limits, (&trajectory, &places), &mut full, &mut out).is_err()
                 || failsafe::check(bundle, case, &limits, &trajectory, &places, &mut out).is_err()
             {
                 out.push("range", Miss::plan("plan", "values beyond 10^15 cannot be computed exactly"));
@@ -177,7 +178,7 @@ fn examine(
         }
     }
     claims::check(case, calendar, &trajectory, plan, &mut out);
-    let (statements, told) = rules::check(case, calendar, (plan, draft), &trajectory, &mut out);
+    let (statements, told) = rules::check(case, calendar, (plan, draft), (&trajectory, &full), &mut out);
     let devices = trajectory.runs.iter().map(|run| run.unit.count).sum();
     let asked = Asked { steps: case.steps.len(), devices, statements };
     Verdict { misses: out.into_list(), trajectory: Some(trajectory), told, asked }
@@ -353,17 +354,18 @@ fn unexpected(bundle: &Bundle, plan: &PlanDocument, names: &Names, met: &BTreeSe
     missing.map(|device| site.device_name(*device)).collect()
 }
 
-/// The planned steps obey every limit of the network.
+/// The planned steps obey every limit of the network. Where those that follow leave no more room is noted.
 fn limits_hold(
     case: &Case<'_>,
     limits: &Limits<'_>,
-    trajectory: &Trajectory,
-    balancing: &[usize],
+    (trajectory, balancing): (&Trajectory, &[usize]),
+    full: &mut told::Full,
     out: &mut Misses,
 ) -> Result<(), TooLarge> {
     let mut powers = Vec::new();
     for step in 0..case.steps.len() {
         planned(case, limits, trajectory, (balancing, step), &mut powers);
+        told::full(case, limits, trajectory, (step, &powers), full)?;
         // where nobody knows what some do, those that follow make it good
         let (apart, kept) = match case.excluded.is_empty() {
             true => (Vec::new(), trajectory.kept_at(step)),

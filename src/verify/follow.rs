@@ -12,6 +12,7 @@ use super::money::Amount;
 use super::network::Network;
 use super::simulate::{Run, Trajectory, gives};
 use super::state::{Content, Filling};
+use super::told::Full;
 use super::units::Commands;
 use crate::bundle::{FollowingSeries, Names, register_step};
 use crate::eval::{Decision, Following, Unit};
@@ -30,7 +31,7 @@ pub(super) struct Settled {
 }
 
 /// The attributes that say what a device may at most do while it follows.
-fn bounds(family: &Family) -> &'static [Attr] {
+pub(super) fn bounds(family: &Family) -> &'static [Attr] {
     match &family.model {
         Model::Store(_) => &[Attr::Charge, Attr::Discharge],
         _ => &[Attr::Power],
@@ -238,6 +239,75 @@ fn reach(family: &Family, most: Interval) -> Reach {
     }
 }
 
+/// A step of a device that follows a meter, with what all others do or may do in it.
+pub(super) struct Moment<'m, 'a> {
+    limits: &'m Limits<'a>,
+    /// Who follows.
+    pub(super) device: Device,
+    pub(super) family: &'a Family,
+    meter: &'a Family,
+    own: Vec<Power>,
+    others: Vec<Power>,
+    /// What it would have to put into its bus for the meter to show its target, kW.
+    wanted: Interval,
+}
+
+impl<'m, 'a> Moment<'m, 'a> {
+    /// `None` where it is not among these powers.
+    pub(super) fn of(
+        case: &Case<'a>,
+        limits: &'m Limits<'a>,
+        trajectory: &Trajectory,
+        (step, series): (usize, &FollowingSeries),
+        powers: &[Power],
+    ) -> Result<Option<Self>, TooLarge> {
+        let names = Names::new(case.site);
+        let device = names.device(&series.device).zip(names.device(&series.grid));
+        let (Some(target), Some((device, grid))) = (series.target(step), device) else { return Ok(None) };
+        let families = case.site.family(device.family).zip(case.site.family(grid.family));
+        let (Some((family, meter)), Some(run)) = (families, trajectory.run_of(device)) else {
+            return Ok(None);
+        };
+        let mut others = powers.to_vec();
+        let mut own = Vec::new();
+        for attr in run.powers.keys() {
+            let planned = |power: &Power| {
+                power.family == family.id && power.attr == *attr && power.power == run.power(attr, step)
+            };
+            own.extend(others.iter().position(planned).map(|place| others.remove(place)));
+        }
+        if own.is_empty() {
+            return Ok(None); // it is gone itself
+        }
+        let powers = others.iter().map(|power| (power.family, &power.attr, power.power));
+        let net = left_over(case, powers)?;
+        let ends = (meter.bus.map_or(0, BusId::index), family.bus.map_or(0, BusId::index));
+        let left = Interval::of(&target)?.negated();
+        let wanted = limits.network().entering(&net, ends, left)?;
+        Ok(wanted.map(|(wanted, _)| Self { limits, device, family, meter, own, others, wanted }))
+    }
+
+    /// The furthest that it would go towards an attribute of which it may have no more than `most`, kW into
+    /// its bus; `None` where it would go the other way.
+    pub(super) fn furthest(&self, attr: &Attr, most: Interval) -> Result<Option<Interval>, TooLarge> {
+        let gives = gives(self.family, attr);
+        let toward = if gives { self.wanted } else { self.wanted.negated() };
+        let (_, end) = toward.raw();
+        let power = Interval::new(end, end)?.min(most);
+        Ok(toward.may_be_positive().then(|| if gives { power } else { power.negated() }))
+    }
+
+    /// Everything that is or may be exceeded where it puts so much into its bus.
+    pub(super) fn exceeded(&self, power: Interval) -> Result<Vec<Excess>, TooLarge> {
+        let own = self.own.iter().map(|own| {
+            let gives = gives(self.family, &own.attr);
+            Power { power: if gives { power } else { power.negated() }.positive(), ..own.clone() }
+        });
+        let powers: Vec<Power> = self.others.iter().cloned().chain(own).collect();
+        self.limits.check(&powers, &BTreeMap::new())
+    }
+}
+
 /// What a device that follows a meter may exceed where others do something else than planned: it moves with
 /// them, to what then brings the meter back or as far as it may. The meter itself comes to lie between what it
 /// would show without that and its target, and is not looked at again.
@@ -249,33 +319,14 @@ pub(super) fn moved(
     powers: &[Power],
 ) -> Result<Vec<(Device, Excess)>, TooLarge> {
     let mut out = Vec::new();
-    let names = Names::new(case.site);
     for series in case.following {
-        let device = names.device(&series.device).zip(names.device(&series.grid));
-        let (Some(target), Some((device, grid))) = (series.target(step), device) else { continue };
-        let families = case.site.family(device.family).zip(case.site.family(grid.family));
-        let (Some((family, meter)), Some(run)) = (families, trajectory.run_of(device)) else { continue };
-        let mut others = powers.to_vec();
-        let mut own = Vec::new();
-        for attr in run.powers.keys() {
-            let planned = |power: &Power| {
-                power.family == family.id && power.attr == *attr && power.power == run.power(attr, step)
-            };
-            own.extend(others.iter().position(planned).map(|place| others.remove(place)));
-        }
-        if own.is_empty() {
-            continue; // it is gone itself
-        }
-        let powers = others.iter().map(|power| (power.family, &power.attr, power.power));
-        let net = left_over(case, powers)?;
-        let ends = (meter.bus.map_or(0, BusId::index), family.bus.map_or(0, BusId::index));
-        let left = Interval::of(&target)?.negated();
-        let Some((wanted, _)) = limits.network().entering(&net, ends, left)? else { continue };
+        let Some(moment) = Moment::of(case, limits, trajectory, (step, series), powers)? else { continue };
+        let (family, meter, device) = (moment.family, moment.meter, moment.device);
         let told = |attr: &Attr| {
             let series = case.commands.iter().find(|s| s.device == series.device && s.attr == *attr);
             series.and_then(|series| series.value(step)).map_or(Ok(Interval::ZERO), |kw| Interval::of(&kw))
         };
-        let available = run.available.as_ref().and_then(|values| values.get(step));
+        let available = trajectory.run_of(device).and_then(|run| run.available.as_ref()?.get(step));
         let (least, most) = match &family.model {
             // what others did before has moved its content too: that bounds nothing here
             Model::Store(_) => (told(&Attr::Charge)?.negated(), told(&Attr::Discharge)?),
@@ -284,15 +335,12 @@ pub(super) fn moved(
                 reach(family, available.map_or(most, |available| most.min(*available)))
             }
         };
-        let power = wanted.max(least).min(most);
-        for mut own in own {
-            own.power = if gives(family, &own.attr) { power.positive() } else { power.negated().positive() };
-            others.push(own);
-        }
+        let power = moment.wanted.max(least).min(most);
+        let target = series.target(step).unwrap_or_default();
         let rating = |attr: Attr| meter.hull(&attr).map_or(Rat::ZERO, |(_, most)| most);
         let between = target <= rating(Attr::Import) && -&target <= rating(Attr::Export);
         let elsewhere = |excess: &Excess| !between || excess.statement != Statement::Device(meter.id);
-        let found = limits.check(&others, &BTreeMap::new())?.into_iter().filter(elsewhere);
+        let found = moment.exceeded(power)?.into_iter().filter(elsewhere);
         out.extend(found.map(|excess| (device, excess)));
     }
     Ok(out)
@@ -321,6 +369,7 @@ fn room(store: &Store, content: Interval, hours: &Rat) -> Result<(Interval, Inte
 pub(super) fn check(
     case: &Case<'_>,
     decisions: &[Decision],
+    full: &Full,
     ledger: &mut Ledger<'_>,
     out: &mut Misses,
 ) -> usize {
@@ -373,7 +422,7 @@ pub(super) fn check(
                 out.push("follow", Miss::at(step, &series.device, message));
                 continue;
             };
-            told(case, (decision, device), step, out);
+            told(case, (decision, device), (step, full), out);
         }
     }
     asked
@@ -387,7 +436,7 @@ fn may(case: &Case<'_>, decision: &Decision, device: Device) -> Vec<(&'static At
         let numbers = set.as_ref().and_then(|set| set.numbers.get(attr));
         let most = match numbers {
             Some(numbers) => numbers.max().cloned().unwrap_or_default(),
-            None => rated(family, attr).unwrap_or_default(),
+            None => family.rated(attr).unwrap_or_default(),
         };
         let count = told_at_most(&register_step(family, attr), &most);
         (attr, most, count)
@@ -395,13 +444,20 @@ fn may(case: &Case<'_>, decision: &Decision, device: Device) -> Vec<(&'static At
     bounds(family).iter().map(most).collect()
 }
 
-/// A device that follows is told that it may do what the rules leave, to a whole step of its register.
-fn told(case: &Case<'_>, (decision, device): (&Decision, Device), step: usize, out: &mut Misses) {
+/// A device that follows is told that it may do what the rules leave, to a whole step of its register; less
+/// only where a step more would be too much for a link or bus on the way.
+fn told(
+    case: &Case<'_>,
+    (decision, device): (&Decision, Device),
+    (step, full): (usize, &Full),
+    out: &mut Misses,
+) {
     let name = case.site.device_name(device);
     for (attr, most, right) in may(case, decision, device) {
         let series = case.commands.iter().find(|series| series.device == name && series.attr == *attr);
         let said = series.and_then(|series| series.counts.get(step)).copied();
-        if said != right {
+        let narrowed = full.contains(&(device, step, attr.clone()));
+        if said != right && !(narrowed && said < right && said >= Some(0)) {
             let message = format!(
                 "the plan tells `{name}` another greatest {} while it follows than the rules leave: {} kW",
                 attr.name(),
@@ -409,13 +465,5 @@ fn told(case: &Case<'_>, (decision, device): (&Decision, Device), step: usize, o
             );
             out.push("follow", Miss::at(step, &name, message));
         }
-    }
-}
-
-/// The greatest value of an attribute that nothing narrows.
-fn rated(family: &Family, attr: &Attr) -> Option<Rat> {
-    match &family.model {
-        Model::Renewable { rated, .. } => Some(rated.clone()),
-        _ => family.hull(attr).map(|(_, most)| most),
     }
 }

@@ -46,6 +46,7 @@ mod tests_devices;
 mod tests_document;
 #[cfg(test)]
 mod tests_rules;
+mod told;
 mod units;
 mod unmanaged;
 
@@ -65,6 +66,7 @@ pub use miss::Miss;
 pub use rules::Told;
 pub use simulate::{Run, Trajectory, simulate};
 pub use state::Content;
+pub use told::narrowed;
 pub use units::Unit;
 
 /// A plan to be simulated: its commands on their steps, with what was given.

@@ -11,6 +11,7 @@ use super::miss::{Miss, Misses};
 use super::money::Amount;
 use super::simulate::Trajectory;
 use super::state::freezing;
+use super::told::Full;
 use super::{
     budgets, carried, declared, flows, follow, means, obligations, overrides, stated, steered, unmanaged,
 };
@@ -43,7 +44,7 @@ pub(super) fn check(
     case: &Case<'_>,
     calendar: &Calendar,
     (plan, draft): (&PlanDocument, bool),
-    trajectory: &Trajectory,
+    (trajectory, full): (&Trajectory, &Full),
     out: &mut Misses,
 ) -> (usize, Told) {
     let mut ledger = Ledger::new(case.site, plan);
@@ -67,7 +68,7 @@ pub(super) fn check(
         told.overrides = overrides::of(case.site, &decisions.steps);
     }
     let decisions = decisions.as_ref().map(|d| d.steps.as_slice()).unwrap_or_default();
-    asked += follow::check(case, decisions, &mut ledger, out);
+    asked += follow::check(case, decisions, full, &mut ledger, out);
     flows::check(case, plan, trajectory, decisions, &mut ledger, out);
     let resting = stated::resting(case, decisions, &dues);
     let facts = stated::Facts { case, calendar, trajectory, decisions, dues: &dues, resting: &resting };

@@ -283,14 +283,76 @@ fn what_others_may_do_instead_moves_a_device_that_follows() {
         "bus riser { dc 48 V }\nlink rectifier { main <-> riser, capacity 2 kW, efficiency 90 % }",
     );
     let plan = house.planned_of(&narrow);
-    assert!(plan.following.is_empty(), "{:?}", plan.following);
-    let missed: f64 = plan.breaches.iter().map(|breach| breach.amount.to_f64()).sum();
-    assert!((missed - 6.0).abs() < 1e-9, "{:?}", plan.breaches);
+    near(&meter(&plan), &[0.0; 6]);
+    // it is told no more than the link bears
+    assert_eq!(plan.command("pack", &Attr::Discharge).unwrap().counts, [2000; 6]);
+    assert_eq!(plan.command("pack", &Attr::Charge).unwrap().counts, [5000; 6]);
     // the meter is held to its rating by what everybody may do, whatever somebody follows
     let held = text.replace("import up to 30 kW", "import up to 2 kW");
     let found = house.built_of(&held).plan().map(|plan| plan.commands).map_err(|f| words(&f.findings));
     let found = found.unwrap_err();
     assert!(found.starts_with("EVL1002") && found.contains("`utility`"), "{found}");
+}
+
+/// A pack of 10 kW and 100 kWh without losses, behind a link of 6 kW with 3 kW of sun on its own bus.
+fn behind_a_link(bus: &str, link: &str) -> String {
+    let text = SITE
+        .replace("BUSES", &format!("bus riser {{ {bus} }}\nlink rectifier {{ main <-> riser, {link} }}\nproducer roof : pv {{ on riser, rated 3 kW, output feed.sun }}"))
+        .replace(
+            "capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 80 % / 100 %,",
+            "capacity 100 kWh, charge up to 10 kW, discharge up to 10 kW, efficiency 100 % / 100 %,",
+        );
+    assert!(text.contains("100 kWh"));
+    text
+}
+
+#[test]
+fn a_link_that_carries_less_narrows_what_a_pack_is_told() {
+    let text = behind_a_link("dc 48 V", "capacity 6 kW, efficiency 100 %");
+    // 9 kW are needed and 6 come through; of 9 that the sun leaves 3 come from its bus; 20 kW too much, of
+    // which 6 come through beside the 3 that are there; then both ways all fits
+    let mut house = House::new([0.0, 5.0, 20.0, 2.0, 0.0, 0.0], [9.0, 14.0, 0.0, 0.0, 6.0, 0.0], ALWAYS);
+    house.riser = true;
+    house.start = 0.5;
+    let plan = house.planned_of(&text);
+    near(&pack(&plan), &[6.0, 3.0, -9.0, -4.0, 6.0, 0.0]);
+    near(&meter(&plan), &[3.0, 3.0, -14.0, 0.0, 0.0, 0.0]);
+    let told = |attr: Attr| plan.command("pack", &attr).unwrap().counts.clone();
+    assert_eq!(told(Attr::Discharge), [6000, 3000, 10000, 10000, 10000, 10000]);
+    assert_eq!(told(Attr::Charge), [10000, 10000, 9000, 10000, 10000, 10000]);
+    // nothing is curtailed, and nothing missed
+    near(&derived(&plan, "solar", Quantity::Power), &house.sun);
+    near(&derived(&plan, "roof", Quantity::Power), &[0.0, 3.0, 3.0, 2.0, 0.0, 0.0]);
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+    // a step more is too much for the link, a step less is more than it asks
+    let built = house.built_of(&text);
+    for (attr, step, by, why) in [
+        (Attr::Discharge, 0, 1, "sends back"),
+        (Attr::Discharge, 0, -1, "another greatest discharge"),
+        (Attr::Discharge, 3, -1, "another greatest discharge"),
+        (Attr::Charge, 2, 1, "sends"),
+        (Attr::Charge, 2, -1, "another greatest charge"),
+    ] {
+        let mut forged = plan.clone();
+        let series = forged.commands.iter_mut().find(|s| s.device == "pack" && s.attr == attr).unwrap();
+        series.counts[step] += by;
+        let verdict = verify(&built.bundle, &forged.seal());
+        let found: Vec<_> = verdict.misses.iter().map(|miss| miss.message.as_str()).collect();
+        assert!(found.iter().any(|message| message.contains(why)), "{attr:?} {step} {by}: {found:?}");
+    }
+}
+
+#[test]
+fn a_bus_that_carries_less_narrows_what_a_pack_is_told() {
+    // its bus carries 7 kW: 3 from the roof and 4 through the link, or 3 from the roof and 4 from the pack
+    let text = behind_a_link("dc 48 V, limit 7 kW", "capacity 50 kW, efficiency 100 %");
+    let mut house = House::new([0.0, 5.0, 20.0, 2.0, 0.0, 0.0], [9.0, 14.0, 0.0, 0.0, 6.0, 0.0], ALWAYS);
+    house.riser = true;
+    house.start = 0.5;
+    let plan = house.planned_of(&text);
+    near(&pack(&plan), &[7.0, 4.0, -7.0, -4.0, 6.0, 0.0]);
+    near(&meter(&plan), &[2.0, 2.0, -16.0, 0.0, 0.0, 0.0]);
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
 }
 
 #[test]
@@ -479,5 +541,38 @@ proptest! {
             prop_assert!((pack(&plan)[hour] - power).abs() < 1e-6, "{hour}: {:?} for {power}", pack(&plan));
             prop_assert!((derived(&plan, "pack", Quantity::Level)[hour] - level).abs() < 1e-6);
         }
+    }
+
+    /// Behind a link that carries less than the pack can it does what still goes through.
+    #[test]
+    fn following_through_a_narrow_link_is_a_law_of_each_hour(
+        sun in prop::collection::vec(0_u32..120, 6),
+        needs in prop::collection::vec(0_u32..80, 6),
+        start in 10_u32..=100,
+        target in -30_i32..30,
+        capacity in 0_u32..60,
+    ) {
+        let tenth = |values: &[u32]| values.iter().map(|v| f64::from(*v) / 10.0).collect::<Vec<_>>();
+        let (target, capacity) = (f64::from(target) / 10.0, f64::from(capacity) / 10.0);
+        let house = House {
+            sun: tenth(&sun),
+            needs: tenth(&needs),
+            start: f64::from(start) / 100.0,
+            rules: format!("rule r in economy {{ follow utility.import at {target} kW with pack }}"),
+            riser: true,
+            excluded: String::new(),
+        };
+        let link = format!("link rectifier {{ main <-> riser, capacity {capacity} kW, efficiency 90 % }}");
+        let plan = house.planned_of(&SITE.replace("BUSES", &format!("bus riser {{ dc 48 V }}\n{link}")));
+        let mut level = house.start * 10.0;
+        for hour in 0..6 {
+            let wanted = house.needs[hour] - house.sun[hour] - target;
+            let wanted = if wanted > 0.0 { wanted / 0.9 } else { wanted * 0.9 };
+            let takes = 5.0_f64.min((10.0 - level) / 0.8).min(0.9 * capacity);
+            let power = wanted.clamp(-takes, 5.0_f64.min(level - 1.0).min(capacity));
+            level += if power < 0.0 { -power * 0.8 } else { -power };
+            prop_assert!((pack(&plan)[hour] - power).abs() < 1e-6, "{hour}: {:?} for {power}", pack(&plan));
+        }
+        prop_assert!(plan.breaches.is_empty());
     }
 }
