@@ -137,11 +137,20 @@ fn told<'a>(case: &Case<'a>, series: &FollowingSeries, attr: &Attr) -> Option<&'
     case.commands.iter().find(|said| said.device == series.device && said.attr == *attr)
 }
 
-/// Whether links and buses carry no more than they may where a device may have so much of an attribute.
+/// Whether links and buses bear that a device may have so much of an attribute. What they carry no less of while
+/// it has none is not its doing.
 fn bears(moment: &Moment<'_, '_>, attr: &Attr, most: Interval) -> Result<bool, TooLarge> {
     let Some(power) = moment.furthest(attr, most)? else { return Ok(true) };
     let of_the_way = |excess: &Excess| {
         excess.unit == "kW" && matches!(excess.statement, Statement::Link(_) | Statement::Bus(_))
     };
-    Ok(!moment.exceeded(power)?.iter().any(of_the_way))
+    let found: Vec<Excess> = moment.exceeded(power)?.into_iter().filter(of_the_way).collect();
+    if found.is_empty() {
+        return Ok(true);
+    }
+    let without = moment.exceeded(Interval::ZERO)?;
+    let same = |excess: &Excess, other: &Excess| (&excess.of, &excess.what) == (&other.of, &other.what);
+    let anyway =
+        |excess: &Excess| without.iter().any(|other| same(excess, other) && other.by() >= excess.by());
+    Ok(found.iter().all(anyway))
 }

@@ -343,6 +343,24 @@ fn a_link_that_carries_less_narrows_what_a_pack_is_told() {
 }
 
 #[test]
+fn what_a_full_link_carries_anyway_narrows_nothing() {
+    // all that the link lets out of its bus the sun fills; what the pack takes of it is what makes it fit
+    let text = behind_a_link("dc 48 V", "capacity 2 kW, efficiency 100 %")
+        .replace("rated 20 kW", "rated 20 kW, must_take")
+        .replace("pv { on main", "pv { on riser");
+    let rule = "rule draw in economy { follow utility.import at 2 kW with pack }";
+    let mut house = House::new([9.0, 5.0, 0.0, 0.0, 0.0, 0.0], [0.0; 6], rule);
+    house.riser = true;
+    house.start = 0.5;
+    let plan = house.planned_of(&text);
+    // 12 kW of sun less the 10 that fit go out; of 8 none does, and 2 more come in
+    near(&derived(&plan, "roof", Quantity::Power)[1..2], &[3.0]);
+    near(&pack(&plan), &[-10.0, -10.0, -2.0, -2.0, -2.0, -2.0]);
+    near(&meter(&plan)[1..], &[2.0; 5]);
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+}
+
+#[test]
 fn a_bus_that_carries_less_narrows_what_a_pack_is_told() {
     // its bus carries 7 kW: 3 from the roof and 4 through the link, or 3 from the roof and 4 from the pack
     let text = behind_a_link("dc 48 V, limit 7 kW", "capacity 50 kW, efficiency 100 %");
