@@ -186,7 +186,7 @@ fn series(
     let following = following(facts);
     // commands that fit nothing are refused where they are simulated
     let less = verify::narrowed(&case(facts, (&commands, &groups, &following), sessions)).unwrap_or_default();
-    for (device, attr, step, count) in less {
+    for verify::Less { device, attr, step, count } in less {
         let name = facts.known.site.device_name(device);
         let series = commands.iter_mut().find(|series| series.device == name && series.attr == attr);
         if let Some(slot) = series.and_then(|series| series.counts.get_mut(step)) {

@@ -66,7 +66,7 @@ pub use miss::Miss;
 pub use rules::Told;
 pub use simulate::{Run, Trajectory, simulate};
 pub use state::Content;
-pub use told::narrowed;
+pub use told::{Less, narrowed};
 pub use units::Unit;
 
 /// A plan to be simulated: its commands on their steps, with what was given.

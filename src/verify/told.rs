@@ -44,12 +44,25 @@ pub(super) fn full(
     Ok(())
 }
 
+/// What a device that follows may at most have of an attribute in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Less {
+    /// Who follows.
+    pub device: Device,
+    /// Of what.
+    pub attr: Attr,
+    /// When.
+    pub step: usize,
+    /// How much, in register steps.
+    pub count: i64,
+}
+
 /// What devices that follow may be told instead of what a plan says, so that no link or bus on their way
-/// carries too much: whose, of what, in which step, and how much in register steps.
+/// carries too much.
 ///
 /// # Errors
 /// As [`simulate`](super::simulate).
-pub fn narrowed(case: &Case<'_>) -> Result<Vec<(Device, Attr, usize, i64)>, Vec<Miss>> {
+pub fn narrowed(case: &Case<'_>) -> Result<Vec<Less>, Vec<Miss>> {
     let mut out = Vec::new();
     if case.following.is_empty() {
         return Ok(out);
@@ -75,7 +88,7 @@ pub fn narrowed(case: &Case<'_>) -> Result<Vec<(Device, Attr, usize, i64)>, Vec<
             } else {
                 room(case, at, (step, series), Some(&first)).map_err(too_large)?
             };
-            out.extend(found.into_iter().map(|(device, attr, count)| (device, attr, step, count)));
+            out.extend(found);
         }
     }
     Ok(out)
@@ -87,8 +100,8 @@ fn room(
     case: &Case<'_>,
     (limits, trajectory, places): (&Limits<'_>, &Trajectory, &[usize]),
     (step, series): (usize, &FollowingSeries),
-    others: Option<&[(Device, Attr, i64)]>,
-) -> Result<Vec<(Device, Attr, i64)>, TooLarge> {
+    others: Option<&[Less]>,
+) -> Result<Vec<Less>, TooLarge> {
     let mut powers = Vec::new();
     planned(case, limits, trajectory, (places, step), &mut powers);
     let Some(moment) = Moment::of(case, limits, trajectory, (step, series), &powers)? else {
@@ -101,9 +114,9 @@ fn room(
     for attr in bounds(moment.family) {
         let Some(said) = told(case, series, attr) else { continue };
         let Some(most) = said.counts.get(step).copied() else { continue };
-        let before = others.and_then(|others| others.iter().find(|(_, of, _)| of == attr));
+        let before = others.and_then(|others| others.iter().find(|less| less.attr == *attr));
         let fits = |count: i64| bears(&moment, attr, Interval::steps(&said.step, count)?);
-        let before = before.map(|(.., count)| *count);
+        let before = before.map(|less| less.count);
         let most = before.unwrap_or(most).min(most);
         let mut count = most;
         if !fits(most)? {
@@ -122,7 +135,7 @@ fn room(
             count = most;
         }
         if before.is_some() || count < most {
-            out.push((moment.device, attr.clone(), count));
+            out.push(Less { device: moment.device, attr: attr.clone(), step, count });
         }
     }
     Ok(out)
