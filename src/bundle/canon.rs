@@ -104,10 +104,12 @@ pub trait Document: Serialize + DeserializeOwned {
         self
     }
 
-    /// Reads and checks a document: size, schema, keys, and that its content has the stated hash.
+    /// Reads and checks a document: size, schema, keys, that its content has the stated hash, and that it is
+    /// spelled as evl spells it: a key that stands twice, or one that this evl does not know, is other content
+    /// to other readers, and a signature is of the bytes.
     ///
     /// # Errors
-    /// EVL1101 for what is no such document, EVL1107 for another version, EVL1102 for changed content.
+    /// EVL1101 for what is no such document, EVL1107 for another version, EVL1102 for changed content or bytes.
     fn read(bytes: &[u8]) -> Result<Self, Diagnostic>
     where
         Self: Sized,
@@ -129,6 +131,22 @@ pub trait Document: Serialize + DeserializeOwned {
             .help(format!("make the {} again; a document is never edited", Self::WHAT)));
         }
         *document.id_mut() = stated;
+        let right = document.bytes();
+        if right != bytes {
+            let same = right.iter().zip(bytes).take_while(|(right, found)| right == found).count();
+            return Err(Diagnostic::nowhere(
+                codes::TAMPERED,
+                Severity::Error,
+                format!("the {} was written again after it was made", Self::WHAT),
+            )
+            .because(format!(
+                "its content is the same, and from byte {} on its bytes are not",
+                same.saturating_add(1)
+            ))
+            .help(
+                "use the file as evl wrote it: programs that tidy JSON or change line ends make it another",
+            ));
+        }
         Ok(document)
     }
 }

@@ -1,5 +1,6 @@
 //! `evl check`: is the policy free of mistakes and conflicts?
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::output::{self, Outcome};
@@ -23,8 +24,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let mut all = Outcome::default();
+    let mut seen = BTreeSet::new();
     for path in &args.paths {
         match Policy::open_on(path, system, args.base.as_deref()) {
+            // the same site by another name
+            Ok(policy) if !seen.insert(policy.identity()) => {}
             Ok(mut policy) => {
                 policy.check(None);
                 let (shown, outcome) = policy.outcome();

@@ -1,13 +1,13 @@
 //! A policy repository on its way through the rooms, as `check`, `build`, `plan` and `test` need it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::output::Outcome;
 use crate::analysis::{self, CheckInputs};
 use crate::bundle::{Bundle, Hash, disagreement};
 use crate::calendar::{Calendar, Instant};
-use crate::diag::{Code, Diagnostic, Diagnostics, Severity, SourceId, codes};
+use crate::diag::{Code, Diagnostic, Diagnostics, Severity, SourceId, SourceMap, codes};
 use crate::inputs::{self, Inputs};
 use crate::ir::{LintLevel, Site};
 use crate::repo::{Base, Repository};
@@ -52,25 +52,32 @@ impl<'s> Policy<'s> {
         base: Option<&str>,
     ) -> Result<Self, Box<Diagnostic>> {
         let mut repository = Repository::open(system, path)?;
-        let (mut changed, mut before) = (Vec::new(), None);
+        let mut judged_on = None;
         if let Some(revision) = base {
             let folder = repository.folder().to_path_buf();
             let files = system.revision(&folder, revision, CSV_CAP);
             let files = files.map_err(|fault| Box::new(no_revision(revision, &folder, fault)))?;
-            (repository, changed, before) = judged(system, path, revision, files)?;
+            let (there, changes, before) = judged(system, path, revision, files)?;
+            repository = there;
+            judged_on = Some((revision, changes, before));
         }
         let sema::Compiled { site, partial, sources, mut findings } = sema::compile(&repository);
         let after = site.as_ref().or(partial.as_ref().map(|partial| &partial.site));
-        if let (Some(revision), Some(after)) = (base, after) {
-            let listed: Vec<String> = changed.iter().map(|finding| finding.message.clone()).collect();
-            let own = |finding: &Diagnostic| {
-                let name = finding.message.split('`').nth(1).unwrap_or_default();
-                listed.iter().any(|message| message.contains(&format!("`{name}: ")))
-            };
-            let fresh = sema::guarded::defaults(revision, before.as_ref(), after);
-            changed.extend(fresh.into_iter().filter(|finding| !own(finding)));
+        if let Some((revision, mut changes, before)) = judged_on {
+            let mut changed = std::mem::take(&mut changes.findings);
+            if let Some(after) = after {
+                let before = before.as_ref().map(|(site, sources)| (site, sources));
+                changed.extend(sema::rests::changes(revision, &changes, before, (after, &sources)));
+                let listed: Vec<String> = changed.iter().map(|finding| finding.message.clone()).collect();
+                let own = |finding: &Diagnostic| {
+                    let name = finding.message.split('`').nth(1).unwrap_or_default();
+                    listed.iter().any(|message| message.contains(&format!("`{name}: ")))
+                };
+                let fresh = sema::guarded::defaults(revision, before.map(|(site, _)| site), after);
+                changed.extend(fresh.into_iter().filter(|finding| !own(finding)));
+            }
+            findings.extend(changed);
         }
-        changed.into_iter().for_each(|finding| findings.push(finding));
         // what is read later joins all texts that were read so far
         repository.sources = sources;
         let compiled = site.and_then(|site| match Calendar::new(&site) {
@@ -88,6 +95,12 @@ impl<'s> Policy<'s> {
         let shown = shown(&repository, system);
         let (inputs, rests_on) = (None, Vec::new());
         Ok(Self { system, repository, shown, compiled, partial, inputs, findings, counts, rests_on })
+    }
+
+    /// What it is the policy of, whatever the user called it: its real folder and files.
+    pub(super) fn identity(&self) -> (PathBuf, Vec<String>) {
+        let files = self.repository.files.iter().map(|file| file.path.clone());
+        (self.repository.folder().to_path_buf(), files.collect())
     }
 
     /// What is checked: the policy, or what is left of it without the statements that have errors.
@@ -200,29 +213,31 @@ impl<'s> Policy<'s> {
     }
 }
 
-/// The repository judged on the files that it has at a revision, and what in it needs the owner.
+/// A repository judged on a revision, what in it needs the owner, and the policy there with its texts.
+type Judged<'s> = (Repository<'s>, sema::guarded::Changes, Option<(Site, SourceMap)>);
+
+/// The repository judged on the files that it has at a revision.
 fn judged<'s>(
     system: &'s dyn System,
     path: &Path,
     revision: &str,
     files: RevisionFiles,
-) -> Result<(Repository<'s>, Vec<Diagnostic>, Option<Site>), Box<Diagnostic>> {
+) -> Result<Judged<'s>, Box<Diagnostic>> {
     let there = files
         .into_iter()
         .fold(MemorySystem::new(), |there, (name, bytes)| there.file(Path::new("/site").join(name), bytes));
     // a site that was not there yet grants nobody anything
-    let old = Repository::open(&there, Path::new("/site")).ok();
+    let mut old = Repository::open(&there, Path::new("/site")).ok();
     let compiled = old.as_ref().map(sema::compile);
-    let partial = |compiled: &sema::Compiled| compiled.partial.as_ref().map(|partial| partial.site.clone());
-    let site = compiled.and_then(|compiled| compiled.site.clone().or_else(|| partial(&compiled)));
+    let before = compiled.and_then(|sema::Compiled { site, partial, sources, .. }| {
+        Some((site.or(partial.map(|partial| partial.site))?, sources))
+    });
     let source = old.as_ref().and_then(|old| Some(old.text(old.manifest.source?)));
-    let base = Base::new(revision, source.as_deref().unwrap_or_default().to_owned(), site.as_ref());
+    let site = before.as_ref().map(|(site, _)| site);
+    let base = Base::new(revision, source.as_deref().unwrap_or_default().to_owned(), site);
     let mut repository = Repository::open_on(system, path, Some(base))?;
-    let mut sources = std::mem::take(&mut repository.sources);
-    repository.sources = sources.clone();
-    let changed = sema::guarded::changes(revision, old.as_ref(), &repository, &mut sources);
-    repository.sources = sources;
-    Ok((repository, changed, site))
+    let changes = sema::guarded::changes(revision, old.as_mut(), &mut repository);
+    Ok((repository, changes, before))
 }
 
 fn no_revision(revision: &str, folder: &Path, fault: RevisionFault) -> Diagnostic {

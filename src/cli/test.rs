@@ -1,5 +1,6 @@
 //! `evl test`: do the policy's tests pass?
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::output::{self, Outcome};
@@ -19,8 +20,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let mut all = Outcome::default();
+    let mut seen = BTreeSet::new();
     for path in &args.paths {
         match Policy::open(path, system) {
+            // the same site by another name
+            Ok(policy) if !seen.insert(policy.identity()) => {}
             Ok(mut policy) => {
                 policy.test();
                 let (shown, outcome) = policy.outcome();

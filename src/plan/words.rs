@@ -48,25 +48,33 @@ fn measure(site: &Site, statement: Statement) -> (&str, &str) {
             Some(BudgetQuantity::Cost) => (&site.currency, &site.currency),
             _ => ("kWh", "kWh"),
         },
-        Statement::Effect(rule, index) => {
-            let effect = site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index));
-            match effect.map(|e| &e.kind) {
-                Some(EffectKind::Deliver { .. }) => ("kWh", "kWh"),
-                Some(EffectKind::Run { .. }) => ("h", "h"),
-                Some(EffectKind::Bound { attr: Attr::Temperature | Attr::Setpoint, .. }) => ("K", "K h"),
-                Some(EffectKind::Bound { attr: Attr::ChargeLevel, .. }) => ("of its level", "h"),
-                _ => ("kW", "kWh"),
-            }
-        }
+        Statement::Effect(..) => match asked(site, statement) {
+            Some(EffectKind::Deliver { .. }) => ("kWh", "kWh"),
+            Some(EffectKind::Run { .. } | EffectKind::Follow { .. }) => ("h", "h"),
+            Some(EffectKind::Bound { attr: Attr::Temperature | Attr::Setpoint, .. }) => ("K", "K h"),
+            Some(EffectKind::Bound { attr: Attr::ChargeLevel, .. }) => ("of its level", "h"),
+            _ => ("kW", "kWh"),
+        },
         Statement::Device(_) | Statement::Tariff(_) | Statement::Bus(_) | Statement::Link(_) => ("kW", "kWh"),
     }
 }
 
+/// What an effect of a rule asks; `None` for other statements.
+fn asked(site: &Site, statement: Statement) -> Option<&EffectKind> {
+    let Statement::Effect(rule, index) = statement else { return None };
+    let effect = site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index));
+    effect.map(|e| &e.kind)
+}
+
 /// Whether a level is meant, whose amounts are shares.
 fn is_share(site: &Site, statement: Statement) -> bool {
-    let Statement::Effect(rule, index) = statement else { return false };
-    let effect = site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index));
-    matches!(effect.map(|e| &e.kind), Some(EffectKind::Bound { attr: Attr::ChargeLevel, .. }))
+    matches!(asked(site, statement), Some(EffectKind::Bound { attr: Attr::ChargeLevel, .. }))
+}
+
+/// Whether it is followed or not, step by step: what gives way is time, not power. Where parts of a step
+/// count, that is less than whole steps come to.
+fn follows(site: &Site, statement: Statement) -> bool {
+    matches!(asked(site, statement), Some(EffectKind::Follow { .. }))
 }
 
 /// An amount in any one step, or of the whole where it has no steps.
@@ -75,6 +83,9 @@ fn amount(site: &Site, member: &Member) -> String {
         return format!("{} %", short(member.most * 100.0));
     }
     let (unit, total) = measure(site, member.owner.statement);
+    if follows(site, member.owner.statement) {
+        return format!("{} {total}", short(member.amount));
+    }
     format!("{} {}", short(member.most), if member.step.is_some() { unit } else { total })
 }
 
@@ -87,6 +98,13 @@ pub(super) fn gives_way(known: &Known<'_>, member: &Member) -> String {
     let Some(step) = member.step.and_then(|t| known.steps.get(t)) else {
         return format!("if only {statement} gives way: by {amount}{}", costs(known, member));
     };
+    if follows(site, member.owner.statement) {
+        return format!(
+            "if only {statement} gives way: for at least {amount} in all, from {} on{}",
+            known.calendar.show(step.start),
+            costs(known, member)
+        );
+    }
     let (_, total) = measure(site, member.owner.statement);
     let sum = match total {
         // a power for an hour, and a share of a level, say nothing more
@@ -113,15 +131,10 @@ pub(super) fn relax(known: &Known<'_>, member: &Member) -> String {
     let site = known.site;
     let (name, _, _) = facts(site, member.owner.statement);
     let amount = amount(site, member);
-    let effect = match member.owner.statement {
-        Statement::Effect(rule, index) => {
-            site.rule(rule).and_then(|r| r.effects.iter().find(|e| e.index == index))
-        }
-        _ => None,
-    };
-    match effect.map(|e| &e.kind) {
+    match asked(site, member.owner.statement) {
         Some(EffectKind::Deliver { .. }) => format!("let `{name}` deliver {amount} less"),
         Some(EffectKind::Run { .. }) => format!("let `{name}` run {amount} less"),
+        Some(EffectKind::Follow { .. }) => format!("let `{name}` not follow for at least {amount}"),
         Some(_) => format!("ease `{name}` by {amount}"),
         None => match (member.owner.statement, member.owner.class) {
             (Statement::Comfort(_), _) => format!("widen the band of `{name}` by {amount}"),

@@ -24,6 +24,9 @@ pub use manifest::{MANIFEST, Manifest, Waiver, date};
 /// Faults of an inventory that are shown; the others are counted.
 const MOST_PROBLEMS: usize = 50;
 
+/// The site's owner, as `owners` in the manifest calls it.
+const SITE: &str = "site";
+
 /// Policy files that one site may have.
 const MOST_FILES: usize = 20_000;
 
@@ -386,16 +389,21 @@ impl<'s> Repository<'s> {
         nested
     }
 
+    /// Whose a file is. Capitals give nobody the site's power: by them alone a file is a tenant's or
+    /// vendor's, never the site's, for where they do not count both names are the same folder.
     fn owner(&self, manifest: &Manifest, path: &str) -> Option<String> {
-        if let Some((_, owner, _)) = manifest.owners.iter().rev().find(|(p, _, _)| manifest::matches(p, path))
-        {
-            return (owner != "site").then(|| owner.clone());
+        let small = path.to_lowercase();
+        let found = manifest.owners.iter().rev().find(|(pattern, owner, _)| {
+            manifest::matches(pattern, path)
+                || owner != SITE && manifest::matches(&pattern.to_lowercase(), &small)
+        });
+        if let Some((_, owner, _)) = found {
+            return (owner != SITE).then(|| owner.clone());
         }
         let mut parts = path.split('/');
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some("tenants" | "vendors"), Some(name), Some(_)) => Some(name.to_owned()),
-            _ => None,
-        }
+        let (folder, name) = (parts.next()?.to_lowercase(), parts.next()?);
+        let theirs = matches!(folder.as_str(), "tenants" | "vendors") && parts.next().is_some();
+        theirs.then(|| name.to_owned())
     }
 
     /// Paths in findings are shown relative to the repository.
@@ -590,6 +598,41 @@ mod tests {
         assert!(r.profiles.contains_key("sunspec/battery"));
         for (i, f) in r.files.iter().enumerate() {
             assert_eq!(f.source.0 as usize, i);
+        }
+    }
+
+    #[test]
+    fn capitals_give_nobody_the_sites_power() {
+        let manifest = "owners: { 'Shops/*': acme, 'shops/own.evl': site, 'house/**': site }\n";
+        let system = MemorySystem::new()
+            .file("/site/evl.yaml", manifest)
+            .file("/site/site.evl", "")
+            .file("/site/Tenants/acme/a.evl", "")
+            .file("/site/TENANTS/Acme/A.EVL.evl", "")
+            .file("/site/Vendors/coolco/b.evl", "")
+            .file("/site/shops/c.evl", "")
+            .file("/site/shops/own.evl", "")
+            .file("/site/shops/OWN.evl", "")
+            .file("/site/HOUSE/d.evl", "")
+            .file("/site/rules/tenants/acme/e.evl", "");
+        let r = open(&system);
+        let owner = |path: &str| {
+            let file = r.files.iter().find(|file| file.path == path).unwrap();
+            file.owner.as_deref().unwrap_or("-").to_owned()
+        };
+        for (path, whose) in [
+            ("Tenants/acme/a.evl", "acme"),
+            // of a name that nobody declares, which is an error when it is compiled
+            ("TENANTS/Acme/A.EVL.evl", "Acme"),
+            ("Vendors/coolco/b.evl", "coolco"),
+            ("shops/c.evl", "acme"),
+            ("shops/own.evl", "-"),
+            // only what is written so is given to the site
+            ("shops/OWN.evl", "acme"),
+            ("HOUSE/d.evl", "-"),
+            ("rules/tenants/acme/e.evl", "-"),
+        ] {
+            assert_eq!(owner(path), whose, "{path}");
         }
     }
 

@@ -52,7 +52,7 @@ impl TagIndex {
 }
 
 /// Indices of one array, sorted and disjoint.
-type Indices = Vec<(u32, u32)>;
+pub(super) type Indices = Vec<(u32, u32)>;
 
 impl<'a> Compiler<'a> {
     /// Reads all groups; a group may name others in any order.
@@ -534,7 +534,7 @@ pub(super) fn normal(mut ranges: Vec<MemberRange>) -> Vec<MemberRange> {
     out
 }
 
-fn union(mut indices: Indices) -> Indices {
+pub(super) fn union(mut indices: Indices) -> Indices {
     indices.sort_unstable();
     let mut out: Indices = Vec::with_capacity(indices.len());
     for (first, last) in indices {
@@ -546,7 +546,7 @@ fn union(mut indices: Indices) -> Indices {
     out
 }
 
-fn without(all: &Indices, gone: &Indices) -> Indices {
+pub(super) fn without(all: &Indices, gone: &Indices) -> Indices {
     let mut out = Vec::new();
     for (first, last) in all {
         let mut from = *first;

@@ -1,39 +1,77 @@
 //! What in a change needs the owner's consent (semantics.md 20): permits, admission, assumptions,
 //! priorities, rules of the first class, grants and keys, fail-safe values and `life_safety` marks, and what
 //! the manifest says of owners, lint levels and waivers. Statements are compared in their canonical form, so
-//! that neither layout nor order counts.
+//! that neither layout nor order counts; what they mean by tags and lists, `rests` compares.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::ast::{Declaration, Item, ItemKind, Keyword};
+use crate::ast::{
+    Admission, AdmissionTest, Declaration, Expr, ExprKind, Item, ItemKind, Keyword, Module, Use,
+};
 use crate::diag::{Diagnostic, SourceId, SourceMap, Span, codes};
 use crate::ir::Site;
-use crate::repo::{Manifest, RepoFile, Repository};
+use crate::repo::{Manifest, Repository};
 use crate::syntax;
 
+/// What a rule of the first class is called here.
+pub(super) const FIRST_CLASS: &str = "a rule of the first class";
+/// What a group is called that such a statement names.
+pub(super) const GROUP: &str = "a group that a guarded statement names";
+/// And a schedule.
+pub(super) const SCHEDULE: &str = "a schedule that a guarded statement names";
+/// And the site's word on emergencies.
+pub(super) const EMERGENCY: &str = "what an emergency is";
+
 /// What a statement is and, where it has one, its name; of others the statement itself.
-type Key = (&'static str, String);
-/// Canonical text, and where it stands.
-type Found = BTreeMap<Key, (String, Span)>;
+pub(super) type Key = (&'static str, String);
+/// All that need the owner, of one revision.
+pub(super) type Found = BTreeMap<Key, Guarded>;
+
+/// A statement that needs the owner.
+#[derive(Debug, Clone)]
+pub(super) struct Guarded {
+    /// Its canonical text.
+    pub(super) text: String,
+    /// Where it stands.
+    pub(super) span: Span,
+    /// In which file.
+    pub(super) path: String,
+    /// Hash of each key file that it names, by its path; empty where there is none.
+    keys: BTreeMap<String, String>,
+}
+
+/// What differs, and what needs the owner on either side.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// The differences.
+    pub findings: Vec<Diagnostic>,
+    pub(super) before: Found,
+    pub(super) after: Found,
+}
+
+/// A finding that needs the owner.
+pub(super) fn told(span: Span, message: String) -> Diagnostic {
+    Diagnostic::warning(codes::NEEDS_OWNER, span, message).help("ask the site's owner to look at it")
+}
 
 /// Every such difference between the policy at a revision and the one under review. Texts of the revision
-/// that are shown join `sources`.
+/// that are shown, and those that are imported, join the repositories' sources.
 #[must_use]
-pub fn changes(
-    revision: &str,
-    old: Option<&Repository<'_>>,
-    new: &Repository<'_>,
-    sources: &mut SourceMap,
-) -> Vec<Diagnostic> {
+pub fn changes(revision: &str, mut old: Option<&mut Repository<'_>>, new: &mut Repository<'_>) -> Changes {
+    let there = old.as_deref_mut().map(read).unwrap_or_default();
+    let here = read(new);
+    let (old, mut sources) = (old.as_deref(), std::mem::take(&mut new.sources));
+    new.sources.clone_from(&sources);
     // what one side puts into the first class is of it on both
     let mut modules = BTreeSet::new();
-    for repository in old.into_iter().chain([new]) {
-        raised(repository, &mut modules);
+    for texts in [&there, &here] {
+        raised(texts, &mut modules);
     }
-    let before = old.map(|old| statements(old, &modules)).unwrap_or_default();
-    let after = statements(new, &modules);
+    let before = old.map(|old| statements(old, &there, &modules)).unwrap_or_default();
+    let after = statements(new, &here, &modules);
     let mut shown: BTreeMap<SourceId, SourceId> = BTreeMap::new();
-    let mut there = |span: Span, sources: &mut SourceMap| -> Span {
+    let mut at_revision = |span: Span, sources: &mut SourceMap| -> Span {
         let Some(old) = old else { return span };
         let source = *shown.entry(span.source).or_insert_with(|| {
             let path = format!("{}@{revision}", old.sources.path(span.source));
@@ -42,28 +80,34 @@ pub fn changes(
         Span { source, ..span }
     };
     let mut found = Vec::new();
-    let told = |span, message: String| {
-        Diagnostic::warning(codes::NEEDS_OWNER, span, message).help("ask the site's owner to look at it")
-    };
-    for ((what, name), (text, span)) in &after {
-        match before.get(&(what, name.clone())) {
-            None => found.push(told(*span, format!("{what} is not in `{revision}`: `{}`", line(text)))),
-            Some((other, _)) if other != text => {
-                let finding = told(*span, format!("{what} is another in `{revision}`: `{}`", line(text)));
-                found.push(finding.because(format!("it was `{}`", line(other))));
+    for (key, now) in &after {
+        let (what, shown) = (key.0, line(&now.text));
+        match before.get(key) {
+            None => found.push(told(now.span, format!("{what} is not in `{revision}`: `{shown}`"))),
+            Some(old) if old.text != now.text => {
+                let finding = told(now.span, format!("{what} is another in `{revision}`: `{shown}`"));
+                found.push(finding.because(format!("it was `{}`", line(&old.text))));
             }
-            Some(_) => {}
+            Some(old) => {
+                for (path, hash) in &now.keys {
+                    if old.keys.get(path) != Some(hash) {
+                        let message =
+                            format!("{what} rests on another `{path}` than in `{revision}`: `{shown}`");
+                        found.push(told(now.span, message));
+                    }
+                }
+            }
         }
     }
-    for (key, (text, span)) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
-        let span = there(*span, sources);
-        found.push(told(span, format!("{} of `{revision}` is gone: `{}`", key.0, line(text))));
+    for (key, gone) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
+        let span = at_revision(gone.span, &mut sources);
+        found.push(told(span, format!("{} of `{revision}` is gone: `{}`", key.0, line(&gone.text))));
     }
     let whole =
         |repository: &Repository<'_>, path: &str| repository.files.iter().any(|file| file.path == path);
     let owned = old.into_iter().flat_map(|old| &old.files).filter(|file| file.owner.is_none());
     for file in owned.filter(|file| !whole(new, &file.path)) {
-        let span = there(Span { source: file.source, start: 0, end: 0 }, sources);
+        let span = at_revision(Span { source: file.source, start: 0, end: 0 }, &mut sources);
         found.push(told(
             span,
             format!("`{}` of `{revision}` is no policy file of the site any more", file.path),
@@ -76,7 +120,8 @@ pub fn changes(
         let finding = told(span, format!("the manifest's {what} differ from those of `{revision}`"));
         finding.because(format!("those of `{revision}` count until the change is accepted"))
     }));
-    found
+    new.sources = sources;
+    Changes { findings: found, before, after }
 }
 
 /// The devices whose fail-safe value or `life_safety` mark differs, wherever it stands: in a profile too.
@@ -90,17 +135,15 @@ pub fn defaults(revision: &str, old: Option<&Site>, new: &Site) -> Vec<Diagnosti
     };
     let changed =
         new.families.iter().filter(|family| by_name(&family.name).is_some_and(|b| safe(b) != safe(family)));
-    let told = changed.map(|family| {
+    let listed = changed.map(|family| {
         let what = format!("what `{}` falls back to is another than in `{revision}`", family.name);
-        Diagnostic::warning(codes::NEEDS_OWNER, family.span, what)
-            .because("by its declaration or its profile")
-            .help("ask the site's owner to look at it")
+        told(family.span, what).because("by its declaration or its profile")
     });
-    told.collect()
+    listed.collect()
 }
 
 /// A statement on one line, not too long.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     let whole: Vec<&str> = text.split_whitespace().collect();
     let whole = whole.join(" ");
     match whole.char_indices().nth(100) {
@@ -137,17 +180,83 @@ fn manifest(base: &Manifest, proposed: &Manifest) -> Vec<(&'static str, Span)> {
     found
 }
 
-/// The modules that a policy uses in its first class.
-fn raised(repository: &Repository<'_>, modules: &mut BTreeSet<String>) {
-    let files = repository.files.iter().filter(|file| file.owner.is_none());
-    let items: Vec<Item> =
-        files.flat_map(|file| syntax::parse(file.source, &repository.text(file.source)).0.items).collect();
-    let first = first_class(&items);
-    for item in &items {
+/// A text that may hold guarded statements.
+struct Text {
+    source: SourceId,
+    path: String,
+    /// Whether it is the site owner's.
+    owners: bool,
+    text: Arc<str>,
+    items: Vec<Item>,
+}
+
+impl Text {
+    fn new(source: SourceId, path: &str, owners: bool, text: Arc<str>) -> Self {
+        let items = syntax::parse(source, &text).0.items;
+        Self { source, path: path.to_owned(), owners, text, items }
+    }
+}
+
+/// The texts of a policy: its files, and what these import from elsewhere in the repository.
+fn read(repository: &mut Repository<'_>) -> Vec<Text> {
+    let files = repository.files.iter();
+    let mut texts: Vec<Text> = files
+        .map(|file| {
+            let text = repository.text(file.source);
+            Text::new(file.source, &file.path, file.owner.is_none(), text)
+        })
+        .collect();
+    let mut known: BTreeSet<String> = texts.iter().map(|text| text.path.clone()).collect();
+    let mut next = 0;
+    while let Some(text) = texts.get(next) {
+        next += 1;
+        let owners = text.owners;
+        let imports = text.items.iter().filter_map(|item| match &item.kind {
+            ItemKind::Import(name) => Some((super::module::path_of(&name.text()), name.span)),
+            _ => None,
+        });
+        let mut more = Vec::new();
+        for (path, span) in imports {
+            // one that cannot be read is an error of its own
+            if let Some(file) =
+                known.insert(path.clone()).then(|| repository.data(&path, span).ok()).flatten()
+            {
+                let source = repository.sources.add(file.path.as_str(), file.text.as_ref());
+                more.push(Text::new(source, &file.path, owners, file.text));
+            }
+        }
+        texts.append(&mut more);
+    }
+    texts
+}
+
+/// The modules that a policy uses in its first class, and those that these use, by their own names.
+fn raised(texts: &[Text], modules: &mut BTreeSet<String>) {
+    let items = || texts.iter().flat_map(|text| &text.items);
+    let first = first_class(texts.iter().filter(|text| text.owners).flat_map(|text| &text.items));
+    let own_name = |used: &Use| used.module.parts.last().map(|part| part.ident.text.clone());
+    for item in items() {
         if let ItemKind::Use(used) = &item.kind
             && used.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == first.as_deref())
         {
-            modules.insert(used.module.text());
+            modules.extend(own_name(used));
+        }
+    }
+    let within = |module: &Module| -> Vec<String> {
+        let used = module.items.iter().filter_map(|item| match &item.kind {
+            ItemKind::Use(used) => own_name(used),
+            _ => None,
+        });
+        used.collect()
+    };
+    let mut open: Vec<String> = modules.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        for item in items() {
+            if let ItemKind::Module(module) = &item.kind
+                && module.name.text == name
+            {
+                open.extend(within(module).into_iter().filter(|inner| modules.insert(inner.clone())));
+            }
         }
     }
 }
@@ -162,53 +271,42 @@ fn first_class<'i>(items: impl IntoIterator<Item = &'i Item>) -> Option<String> 
 
 /// Everything of a policy that needs its owner. Groups and schedules that such a statement names do so too,
 /// and those that these name.
-fn statements(repository: &Repository<'_>, modules: &BTreeSet<String>) -> Found {
+fn statements(repository: &Repository<'_>, texts: &[Text], modules: &BTreeSet<String>) -> Found {
     let mut found = Found::new();
-    let texts: Vec<(&RepoFile, std::sync::Arc<str>, String)> = repository
-        .files
-        .iter()
-        .map(|file| {
-            let text = repository.text(file.source);
-            let canonical = syntax::format(file.source, &text).text;
-            (file, text, canonical)
-        })
-        .collect();
-    let parsed: Vec<(bool, Vec<Item>, Vec<Item>, &String)> = texts
-        .iter()
-        .map(|(file, text, canonical)| {
-            let items = |text: &str| syntax::parse(file.source, text).0.items;
-            (file.owner.is_none(), items(text), items(canonical), canonical)
-        })
-        .collect();
-    let of_owner = parsed.iter().filter(|(is_owners, ..)| *is_owners);
-    let first = first_class(of_owner.flat_map(|(_, items, ..)| items));
-    let mut named: BTreeMap<String, (&'static str, String, Span)> = BTreeMap::new();
-    for (is_owners, items, canonical, text) in &parsed {
+    let first = first_class(texts.iter().filter(|text| text.owners).flat_map(|text| &text.items));
+    let mut named: BTreeMap<String, (Key, Guarded)> = BTreeMap::new();
+    for Text { source, path, text, items, .. } in texts {
+        let canonical = syntax::format(*source, text).text;
+        let formed = syntax::parse(*source, &canonical).0.items;
+        let mut reader = Reader {
+            first: first.as_deref(),
+            modules,
+            text: &canonical,
+            path,
+            repository,
+            found: &mut found,
+        };
         // formatting keeps statements and their order
-        for (item, formed) in items.iter().zip(canonical) {
-            let mut reader = Reader { first: first.as_deref(), modules, text, found: &mut found };
-            if *is_owners {
-                reader.item(item, formed, "");
-            }
-            // a tenant may have declared what a permit of its names
+        for (item, formed) in items.iter().zip(&formed) {
+            // a tenant may speak in the first class, and declare what a permit of its names; what else is
+            // the owner's alone is an error in its files
+            reader.item(item, formed, "");
             let (what, name) = match &item.kind {
-                ItemKind::Group(group) => ("a group that a guarded statement names", &group.name.text),
-                ItemKind::Schedule(schedule) => {
-                    ("a schedule that a guarded statement names", &schedule.name.text)
-                }
+                ItemKind::Group(group) => (GROUP, &group.name.text),
+                ItemKind::Schedule(schedule) => (SCHEDULE, &schedule.name.text),
                 _ => continue,
             };
-            let text = reader.slice(formed.span);
-            named.insert(name.clone(), (what, text, item.span));
+            let guarded = reader.guarded(reader.slice(formed.span), item.span);
+            named.insert(name.clone(), ((what, name.clone()), guarded));
         }
     }
-    let mut open: Vec<String> = found.values().map(|(text, _)| text.clone()).collect();
+    let mut open: Vec<String> = found.values().map(|guarded| guarded.text.clone()).collect();
     while let Some(text) = open.pop() {
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         for word in words {
-            if let Some((what, text, span)) = named.remove(word) {
-                open.push(text.clone());
-                found.insert((what, word.to_owned()), (text, span));
+            if let Some((key, guarded)) = named.remove(word) {
+                open.push(guarded.text.clone());
+                found.insert(key, guarded);
             }
         }
     }
@@ -221,6 +319,8 @@ struct Reader<'r> {
     modules: &'r BTreeSet<String>,
     /// The canonical text.
     text: &'r str,
+    path: &'r str,
+    repository: &'r Repository<'r>,
     found: &'r mut Found,
 }
 
@@ -229,8 +329,27 @@ impl Reader<'_> {
         self.text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()
     }
 
+    fn guarded(&self, text: String, span: Span) -> Guarded {
+        Guarded { text, span, path: self.path.to_owned(), keys: BTreeMap::new() }
+    }
+
     fn put(&mut self, what: &'static str, name: Option<String>, text: String, span: Span) {
-        self.found.insert((what, name.unwrap_or_else(|| text.clone())), (text, span));
+        let key = (what, name.unwrap_or_else(|| text.clone()));
+        let guarded = self.guarded(text, span);
+        self.found.insert(key, guarded);
+    }
+
+    /// An admission, with what the key files hold that it names.
+    fn admission(&mut self, own: &Admission, text: String) {
+        let files = own.tests.iter().filter_map(|(word, test)| match test {
+            AdmissionTest::Is(Expr { kind: ExprKind::Text(path), span }) if word.text == "signature" => {
+                let file = self.repository.data(&path.value, *span);
+                Some((path.value.clone(), file.map(|file| file.sha256).unwrap_or_default()))
+            }
+            _ => None,
+        });
+        let guarded = Guarded { keys: files.collect(), ..self.guarded(text.clone(), own.span) };
+        self.found.insert(("an admission", text), guarded);
     }
 
     fn item(&mut self, item: &Item, formed: &Item, within: &str) {
@@ -243,7 +362,7 @@ impl Reader<'_> {
             (ItemKind::Admit(admit), ItemKind::Admit(canonical)) => {
                 for (own, formed) in admit.admissions.iter().zip(&canonical.admissions) {
                     let text = self.slice(formed.span);
-                    self.put("an admission", None, text, own.span);
+                    self.admission(own, text);
                 }
             }
             (ItemKind::Assume(_), _) => self.put("an assumption", None, text, item.span),
@@ -257,7 +376,7 @@ impl Reader<'_> {
                 } =>
             {
                 let name = format!("{within}{}", rule.name.text);
-                self.put("a rule of the first class", Some(name), text, item.span);
+                self.put(FIRST_CLASS, Some(name), text, item.span);
             }
             (ItemKind::Budget(budget), _)
                 if budget.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>
@@ -294,7 +413,10 @@ impl Reader<'_> {
                         Some("fail_safe") => "a fail-safe value",
                         Some("life_safety") => "a `life_safety` mark",
                         Some("signatures") => "whether documents are signed",
-                        Some("emergency") => "what an emergency is",
+                        Some("emergency") => EMERGENCY,
+                        // by these every schedule is read
+                        Some("timezone") => "the time zone",
+                        Some("location") => "where the sun is reckoned",
                         _ => continue,
                     };
                     let said = format!("{name}: {}", self.slice(formed.span));

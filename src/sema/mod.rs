@@ -34,6 +34,7 @@ mod producer;
 mod profile;
 mod props;
 mod reference;
+pub mod rests;
 mod rule;
 mod schedule;
 mod signal;

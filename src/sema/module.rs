@@ -71,6 +71,11 @@ enum Import {
     Failed,
 }
 
+/// Where what is imported under a dotted name stands in the repository.
+pub(super) fn path_of(dotted: &str) -> String {
+    format!("{}.evl", dotted.replace('.', "/"))
+}
+
 impl Loader<'_, '_> {
     fn run(&mut self) {
         let files = self.repository.files.clone();
@@ -181,7 +186,7 @@ impl Loader<'_, '_> {
     /// repository is the tenant's, so that importing grants nothing.
     fn import(&mut self, name: &Name, owner: Option<usize>, stack: &mut Vec<String>) -> Option<()> {
         let dotted = name.text();
-        if let Some(member) = self.members.get(&format!("{}.evl", dotted.replace('.', "/"))) {
+        if let Some(member) = self.members.get(&path_of(&dotted)) {
             self.edges.entry(name.span.source).or_default().push((*member, name.span));
         }
         match self.imported.get(&dotted) {
@@ -263,7 +268,7 @@ impl Loader<'_, '_> {
         if let Some(source) = self.repository.modules.get(dotted) {
             return Some(Some(*source));
         }
-        let path = format!("{}.evl", dotted.replace('.', "/"));
+        let path = path_of(dotted);
         if self.members.contains_key(&path) {
             return Some(None);
         }

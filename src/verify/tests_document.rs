@@ -281,6 +281,47 @@ fn bytes_read_back_and_any_edit_is_noticed() {
     }
 }
 
+#[test]
+fn one_spelling_of_a_document_is_accepted() {
+    let (bundle, plan) = document(&small());
+    let text = String::from_utf8(plan.bytes()).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let key = |name: &str| {
+        let at = text.find(&format!("\"{name}\":")).unwrap();
+        (text[..at].to_owned(), text[at..].to_owned())
+    };
+    let (before, after) = key("study");
+    let (tool, rest) = key("tool");
+    let spellings = [
+        serde_json::to_string_pretty(&value).unwrap(),
+        // sorted by key
+        value.to_string(),
+        text.trim_end().to_owned(),
+        text.replace('\n', "\r\n"),
+        format!(" {text}"),
+        format!("{text}\n"),
+        text.replacen("\"study\":", "\"study\" :", 1),
+        text.replacen("evl.plan/1", "evl.plan\\u002f1", 1),
+        // a signed zero, and a ratio that is not reduced
+        format!("{before}{}", after.replacen("\"0\"", "\"-0\"", 1)),
+        format!("{tool}{}", rest.replacen("\"1/2\"", "\"2/4\"", 1)),
+    ];
+    for spelling in spellings.iter().filter(|spelling| **spelling != text) {
+        let finding = PlanDocument::read(spelling.as_bytes()).unwrap_err();
+        assert_eq!(finding.code, crate::diag::codes::TAMPERED, "{spelling:.100}");
+        assert!(
+            finding.message.contains("the plan was written again"),
+            "{spelling:.100}: {}",
+            finding.message
+        );
+    }
+    // what evl does not know in a policy is nothing to it, and something to whoever reads the bundle
+    let text = String::from_utf8(bundle.bytes()).unwrap();
+    let more = text.replacen("\"timezone\":", "\"remark\":\"approved\",\"timezone\":", 1);
+    assert!(more != text);
+    assert_eq!(Bundle::load(more.as_bytes()).unwrap_err().code, crate::diag::codes::TAMPERED);
+}
+
 /// Every leaf of a document with another value, with its path.
 fn mutants(value: &serde_json::Value) -> Vec<(String, serde_json::Value)> {
     use serde_json::Value as V;

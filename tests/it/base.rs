@@ -179,6 +179,172 @@ fn what_a_guarded_statement_rests_on_is_guarded_too() {
     assert!(out.contains("what `heater` falls back to is another"), "{out}");
 }
 
+/// The site with more in it, at both revisions.
+fn settled(files: &[(&'static str, &str)]) -> Change {
+    let mut change = Change::none();
+    for (name, text) in files {
+        change = change.added(name, text);
+    }
+    change.before = change.files.clone();
+    let (exit, out) = change.judged();
+    assert!(exit == 0 && !out.contains("EVL0706"), "{exit} {out}");
+    change
+}
+
+/// What is said of the change, each finding that needs the owner with its reasons.
+fn listed(change: &Change) -> Vec<String> {
+    let (_, out) = change.judged();
+    let findings = out.split("\n\n").filter(|finding| finding.contains("EVL0706"));
+    findings.map(|finding| finding.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+const TAGGED: &str = "consumer mixer[1..4] : mixer { on main, demand 0 kW .. 3 kW, poll 2 s, max_age 6 s, tags { hall: north, floor: 0 } }\n\
+    consumer press : load { on main, demand 0 kW .. 3 kW, poll 2 s, max_age 6 s, tags { floor: 1 } }\n\
+    group below = consumer where floor = 0\n";
+
+#[test]
+fn whom_a_guarded_statement_speaks_of_is_guarded() {
+    // the text of no guarded statement changes in any of these
+    let rule = "rule quiet in safety { limit below to 2 kW each }\n";
+    for (guarded, from, to, said) in [
+        (rule, "floor: 0", "floor: 2", "`mixer[1..4]` no more"),
+        (rule, "floor: 1", "floor: 0", "`press` now"),
+        (rule, "mixer[1..4]", "mixer[1..6]", "`mixer[5..6]` now"),
+        (
+            "rule apiece in safety { for each c in below limit c to 2 kW }\n",
+            "floor: 0",
+            "floor: 2",
+            "no more",
+        ),
+        (
+            "rule heavy in safety { when sum(below.power) > 5 kW then turn off oven }\n",
+            "floor: 0",
+            "floor: 2",
+            "no more",
+        ),
+        (
+            "rule busy in safety { when any below.power > 2 kW then turn off oven }\n",
+            "floor: 0",
+            "floor: 2",
+            "no more",
+        ),
+        (
+            "use std.peak_shaving(limit: 9 kW, fleet: below, above: 0.30 USD/kWh) in safety\n",
+            "floor: 0",
+            "floor: 2",
+            "no more",
+        ),
+        (
+            "budget daily_most in safety { consumption of below at most 90 kWh per day }\n",
+            "floor: 0",
+            "floor: 2",
+            "no more",
+        ),
+        ("assume sum(below.power) <= 12 kW\n", "floor: 0", "floor: 2", "no more"),
+        ("permit tenant bakery to turn off below\n", "floor: 1", "floor: 0", "`press` now"),
+        ("forbid any tenant to turn off any mixer\n", ": mixer", ": load", "`mixer[1..4]` no more"),
+        ("permit tenant bakery to limit any mixer\n", "press : load", "press : mixer", "`press` now"),
+    ] {
+        let guarded = guarded.replace("USD", "EUR");
+        let change = settled(&[("more.evl", TAGGED), ("guarded.evl", &guarded)]);
+        let found = listed(&change.with("more.evl", from, to));
+        assert!(found.iter().any(|finding| finding.contains(said)), "{guarded}{from} {to}: {found:#?}");
+        assert!(found.len() == 1, "{guarded}{from} {to}: {found:#?}");
+    }
+    // what no guarded statement speaks of needs nobody, and no more does the order of tags
+    let free = settled(&[
+        ("more.evl", TAGGED),
+        ("guarded.evl", "rule soft in comfort { limit below to 2 kW each }\n"),
+    ]);
+    assert_eq!(listed(&free.with("more.evl", "floor: 1", "floor: 0")), [""; 0]);
+    let kept = settled(&[("more.evl", TAGGED), ("guarded.evl", rule)]);
+    let kept = kept.with("more.evl", "hall: north, floor: 0", "floor: 0, hall: north");
+    assert_eq!(listed(&kept), [""; 0]);
+}
+
+#[test]
+fn what_belongs_to_a_tenant_is_guarded() {
+    // by its tag a tenant may ration a device
+    let change =
+        settled(&[("more.evl", TAGGED)]).with("more.evl", "{ floor: 1 }", "{ floor: 1, tenant: bakery }");
+    let found = listed(&change);
+    assert!(
+        found.len() == 1 && found[0].contains("tenant `bakery`") && found[0].contains("`press` now"),
+        "{found:#?}"
+    );
+}
+
+const LIST: &str = "serial,note\nA1,old\nB2,old\n";
+
+#[test]
+fn the_lists_that_a_guarded_statement_reads_are_guarded() {
+    let admit = "admit { allow serial in \"data/serials.csv\" }\n";
+    let listing = || settled(&[("data/serials.csv", LIST), ("admit.evl", admit)]);
+    let found = listed(&listing().with("data/serials.csv", "B2,old\n", "B2,old\nC3,mine\n"));
+    assert!(found.len() == 1 && found[0].contains("an admission"), "{found:#?}");
+    assert!(found[0].contains("`C3` now") && found[0].contains("data/serials.csv"), "{found:#?}");
+    let found = listed(&listing().with("data/serials.csv", "A1,old\n", ""));
+    assert!(found.len() == 1 && found[0].contains("`A1` no more"), "{found:#?}");
+    // remarks and the order of rows admit nobody
+    let same = listing().with("data/serials.csv", "A1,old\nB2,old", "# two\nB2,new\nA1,new");
+    assert_eq!(listed(&same), [""; 0]);
+    // the key by which modules are known
+    let signed = "admit { allow maker \"SynCells\" with signature \"keys/one.pub\" }\n";
+    let signed = settled(&[("keys/one.pub", "AAAA\n"), ("admit.evl", signed)]);
+    let found = listed(&signed.with("keys/one.pub", "AAAA", "BBBB"));
+    assert!(found.len() == 1 && found[0].contains("keys/one.pub"), "{found:#?}");
+}
+
+#[test]
+fn the_days_and_the_clock_of_a_guarded_statement_are_guarded() {
+    let days = "schedule work = weekdays 08:00..18:00 except holidays\n\
+        permit tenant bakery to turn off oven during work\n";
+    let holiday = || {
+        let mut change = Change::none()
+            .with("site.evl", "signatures none", "signatures none, holidays \"data/days.csv\"")
+            .added("data/days.csv", "2026-05-01\n")
+            .added("more.evl", days);
+        change.before = change.files.clone();
+        change
+    };
+    assert_eq!(listed(&holiday()), [""; 0]);
+    let found = listed(&holiday().with("data/days.csv", "2026-05-01\n", "2026-05-01\n2026-12-24\n"));
+    assert!(found.len() == 1 && found[0].contains("`2026-12-24` now"), "{found:#?}");
+    let found = listed(&holiday().with("site.evl", "\"UTC\"", "\"Asia/Tokyo\""));
+    assert!(found.len() == 1 && found[0].contains("the time zone is another"), "{found:#?}");
+}
+
+#[test]
+fn what_a_guarded_file_imports_is_guarded() {
+    // the library is no member of the site, so that nothing else looks at it
+    let library = "module caps(what: group of load, most: Power) { rule cap { limit what to most each } }\n\
+        permit tenant bakery to turn off oven\n";
+    let used = "import lib.caps\ngroup hot = oven\nuse lib.caps(what: hot, most: 7 kW) in safety\n";
+    let mut change = Change::none()
+        .with("evl.yaml", "lints:", "members: ['*.evl', 'tenants/**']\nlints:")
+        .added("lib/caps.evl", library)
+        .added("more.evl", used);
+    change.before = change.files.clone();
+    assert_eq!(listed(&change), [""; 0]);
+    for (from, to, said) in [
+        ("most each", "2 * most each", "a rule of the first class"),
+        ("turn off oven", "turn off lamp", "a permit"),
+    ] {
+        let now = Change { files: change.files.clone(), before: change.before.clone() };
+        let found = listed(&now.with("lib/caps.evl", from, to));
+        assert!(found.iter().any(|finding| finding.contains(said)), "{to}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_tenants_own_rule_of_the_first_class_needs_the_owner() {
+    let grown = "tenant bakery { classes comfort, safety }";
+    let mut change = Change::none().with("site.evl", "tenant bakery { classes comfort }", grown);
+    change.before = change.files.clone();
+    let found = listed(&change.with("tenants/bakery/oven.evl", "in comfort", "in safety"));
+    assert!(found.len() == 1 && found[0].contains("a rule of the first class"), "{found:#?}");
+}
+
 #[test]
 fn a_change_grants_itself_nothing() {
     // a class that the same change gives the tenant

@@ -47,6 +47,40 @@ fn files_that_are_no_policy_stand_for_nothing() {
 }
 
 #[test]
+fn a_site_by_several_names_is_checked_once() {
+    let site = || {
+        MemorySystem::new()
+            .file("site/evl.yaml", "")
+            .file("site/a.evl", "edition 2026\n")
+            .file("site/rules/b.evl", "rule loose {")
+            .file("other/a.evl", "rule loose {")
+            .link("again", "site")
+    };
+    let counted = |verb: &str, paths: &str| {
+        let system = site();
+        let line = format!("evl {verb} --format json {paths}");
+        evl::cli::run(line.split_whitespace().map(OsString::from), &system);
+        let report: serde_json::Value = serde_json::from_str(&system.printed()).unwrap();
+        (report["findings"].as_array().unwrap().len(), report["counts"]["files"].as_u64())
+    };
+    for verb in ["check", "test"] {
+        let (alone, files) = counted(verb, "site");
+        assert!(alone > 0 && files == Some(2), "{verb} {alone} {files:?}");
+        for paths in [
+            "site site",
+            "site ./site",
+            "site site/",
+            "site/../site again",
+            "site site/rules/b.evl site/a.evl",
+        ] {
+            assert_eq!(counted(verb, paths), (alone, files), "{verb} {paths}");
+        }
+        // another one is another, though it reads the same
+        assert_eq!(counted(verb, "site other site").1, Some(3), "{verb}");
+    }
+}
+
+#[test]
 fn other_encodings_and_files_above_the_cap() {
     let latin1 = MemorySystem::new().file("site/a.evl", b"edition 2026\n// gr\xfcn\n");
     assert_eq!(check(&latin1, "site").0, 2);

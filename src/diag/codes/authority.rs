@@ -29,7 +29,9 @@ codes! {
     EMERGENCY_BLOCKED = 705, Finding, "an emergency path is blocked";
     /// `evl check --base REV` lists what in a change the site's owner has to look at: permits and forbids,
     /// admission, assumptions, the order of priorities, rules of the first class, grants and keys of tenants
-    /// and vendors, fail-safe values and `life_safety` marks, and the manifest's owners, lint levels and
-    /// waivers. It is a warning; `lints` in the base revision's manifest makes it an error.
+    /// and vendors, fail-safe values and `life_safety` marks, the time zone and the location, and the manifest's
+    /// owners, lint levels and waivers. A statement whose words stay the same is listed where tags, kinds or
+    /// arrays make it speak of other devices, or its lists and key files hold something else. It is a warning;
+    /// `lints` in the base revision's manifest makes it an error.
     NEEDS_OWNER = 706, Finding, "a change that needs the site's owner";
 }

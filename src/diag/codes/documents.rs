@@ -5,7 +5,10 @@ use crate::diag::registry::codes;
 codes! {
     /// The file is no evl document of the needed kind, or is damaged.
     NOT_A_DOCUMENT = 1101, Failure, "not a valid document";
-    /// The content does not have the hash that the document states: it was changed after it was made.
+    /// The content does not have the hash that the document states: it was changed after it was made. Or the
+    /// content has that hash and the bytes are not those that evl writes: the file was tidied by another program,
+    /// its line ends were changed, or a key stands in it twice. There is one spelling of a document, so that
+    /// everybody who reads it reads the same.
     TAMPERED = 1102, Finding, "a document was changed";
     /// The plan was made from another bundle, inventory or site than the one at hand.
     FOREIGN = 1103, Finding, "a document that belongs elsewhere";
