@@ -553,8 +553,8 @@ pub struct Override {
     pub statement: StatementRef,
     /// Its class.
     pub class: String,
-    /// What stood in its way; empty where it is the plan as a whole that leaves it no room beside the
-    /// classes above it.
+    /// What stood in its way; empty where it is no statement by itself but the plan as a whole, with all that
+    /// is owed in its class and above, that leaves it no room.
     pub by: Vec<StatementRef>,
     /// The device, zone or group.
     pub of: String,
@@ -562,6 +562,17 @@ pub struct Override {
     pub first: u32,
     /// Last step, included.
     pub last: u32,
+}
+
+impl Override {
+    /// In words what leaves it no room where that is no statement by itself; `None` where `by` names them.
+    #[must_use]
+    pub fn by_the_whole(&self) -> Option<String> {
+        let class = &self.class;
+        self.by.is_empty().then(|| {
+            format!("no single statement, but what is owed in class `{class}` and above, together, with what the devices can do")
+        })
+    }
 }
 
 /// A statement that is not met in full.

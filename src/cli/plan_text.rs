@@ -150,9 +150,10 @@ fn lost(out: &mut String, plan: &PlanDocument, times: &Times, width: usize) -> D
     section(
         out,
         "overridden",
-        plan.overrides.iter().map(|Override { statement: lost, of, by, first, last, .. }| {
-            let by: Vec<String> = by.iter().map(statement).collect();
-            let by = if by.is_empty() { "what is above it".to_owned() } else { by.join(", ") };
+        plan.overrides.iter().map(|lost| {
+            let by = || lost.by.iter().map(statement).collect::<Vec<String>>().join(", ");
+            let by = lost.by_the_whole().unwrap_or_else(by);
+            let Override { statement: lost, of, first, last, .. } = lost;
             format!("{} on {of}, by {by}: {}", statement(lost), steps(*first, *last))
         }),
         width,

@@ -287,7 +287,7 @@ fn infeasible(known: &Known<'_>, conflict: &Conflict) -> PlanFailure {
         .min_by(|a, b| price(a).total_cmp(&price(b)).then(a.amount.total_cmp(&b.amount)));
     if let Some(member) = cheapest {
         let what = if many { "the cheapest way out" } else { "the least change" };
-        finding = finding.help(format!("{what}: {}", words::relax(known, member)));
+        finding = finding.help(format!("{what}: {}", words::relax(site, member)));
     }
     PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true, rounding: false }
 }

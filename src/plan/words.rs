@@ -94,28 +94,28 @@ pub(super) fn gives_way(known: &Known<'_>, member: &Member) -> String {
     let site = known.site;
     let (name, text, _) = facts(site, member.owner.statement);
     let statement = if text.is_empty() { format!("`{name}`") } else { format!("`{name}` ({text})") };
+    let how_far = how_far(site, member);
+    let from = match member.step.and_then(|t| known.steps.get(t)) {
+        Some(step) => format!(", from {} on", known.calendar.show(step.start)),
+        None => String::new(),
+    };
+    format!("if only {statement} gives way: {how_far}{from}{}", costs(known, member))
+}
+
+/// By how much in any one step and in all, or for how long.
+fn how_far(site: &Site, member: &Member) -> String {
     let amount = amount(site, member);
-    let Some(step) = member.step.and_then(|t| known.steps.get(t)) else {
-        return format!("if only {statement} gives way: by {amount}{}", costs(known, member));
-    };
-    if follows(site, member.owner.statement) {
-        return format!(
-            "if only {statement} gives way: for at least {amount} in all, from {} on{}",
-            known.calendar.show(step.start),
-            costs(known, member)
-        );
-    }
     let (_, total) = measure(site, member.owner.statement);
-    let sum = match total {
-        // a power for an hour, and a share of a level, say nothing more
-        _ if is_share(site, member.owner.statement) => String::new(),
-        total => format!(", {} {total} in all", short(member.amount)),
-    };
-    format!(
-        "if only {statement} gives way: by up to {amount}{sum}, from {} on{}",
-        known.calendar.show(step.start),
-        costs(known, member)
-    )
+    if follows(site, member.owner.statement) {
+        format!("for at least {amount} in all")
+    } else if member.step.is_none() {
+        format!("by {amount}")
+    } else if is_share(site, member.owner.statement) {
+        // a share of a level for an hour says nothing more
+        format!("by up to {amount}")
+    } else {
+        format!("by up to {amount}, {} {total} in all", short(member.amount))
+    }
 }
 
 /// What the plan would then cost.
@@ -127,8 +127,7 @@ fn costs(known: &Known<'_>, member: &Member) -> String {
 }
 
 /// The same as a proposal.
-pub(super) fn relax(known: &Known<'_>, member: &Member) -> String {
-    let site = known.site;
+pub(super) fn relax(site: &Site, member: &Member) -> String {
     let (name, _, _) = facts(site, member.owner.statement);
     let amount = amount(site, member);
     match asked(site, member.owner.statement) {
@@ -154,4 +153,48 @@ pub(super) fn relax(known: &Known<'_>, member: &Member) -> String {
 fn short(x: f64) -> String {
     let text = format!("{:.3}", (x * 1000.0 - 1e-3).ceil() / 1000.0);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::Owner;
+    use super::*;
+    use crate::ir::testkit::{bound, consumer, device, members, rule, site};
+    use crate::ir::{ClassId, FollowWhat, Lin, Meter, RuleId, Share, Target, Verb};
+
+    /// How far the only effect of a rule gives way, and what is proposed.
+    fn told(verb: Verb, kind: EffectKind, member: &dyn Fn(Owner) -> Member) -> (String, String) {
+        let mut site = site();
+        let pack = consumer(&mut site, "pack", &[("0", "5")]);
+        rule(&mut site, "own_use", 1, verb, Target::Members(vec![members(pack, 1, 1)]), kind);
+        let owner = Owner { statement: Statement::Effect(RuleId::at(0), 0), class: Some(ClassId(1)) };
+        let member = member(owner);
+        (how_far(&site, &member), relax(&site, &member))
+    }
+
+    #[test]
+    fn what_gives_way_is_told_in_its_own_unit() {
+        // in half-hour steps: one of them in full and half of another, 0.75 h, whose greatest is 1
+        let follow = |owner| Member { owner, amount: 0.75, most: 1.0, step: Some(2), cost: None };
+        let meter = Meter { grid: device(crate::ir::FamilyId::at(0)), what: FollowWhat::Import };
+        let target = Lin::constant(crate::quantity::Rat::ZERO);
+        let (far, way_out) = told(Verb::Follow, EffectKind::Follow { meter, target }, &follow);
+        assert_eq!(far, "for at least 0.75 h in all");
+        assert_eq!(way_out, "let `own_use` not follow for at least 0.75 h");
+        // a power by step, with the energy that it comes to
+        let bound = |attr| bound(attr, None, Some("1"), Share::Each);
+        let power = |owner| Member { owner, amount: 5.0, most: 3.0, step: Some(0), cost: None };
+        let (far, way_out) = told(Verb::Limit, bound(Attr::Charge), &power);
+        assert_eq!(
+            (far.as_str(), way_out.as_str()),
+            ("by up to 3 kW, 5 kWh in all", "ease `own_use` by 3 kW")
+        );
+        let share = |owner| Member { owner, amount: 0.5, most: 0.24, step: Some(0), cost: None };
+        let (far, way_out) = told(Verb::Keep, bound(Attr::ChargeLevel), &share);
+        assert_eq!((far.as_str(), way_out.as_str()), ("by up to 24 %", "ease `own_use` by 24 %"));
+        // of a whole window
+        let whole = |owner| Member { owner, amount: 5.0, most: 5.0, step: None, cost: None };
+        let (far, _) = told(Verb::Limit, bound(Attr::Charge), &whole);
+        assert_eq!(far, "by 5 kWh");
+    }
 }

@@ -60,8 +60,8 @@ pub(super) fn of(site: &Site, decisions: &[Decision]) -> Vec<Override> {
 }
 
 /// What gives way to the classes above it in the plan as a whole (planner.md 15): what was owed, is not
-/// met, and could be but for them. Which of their statements it is that leave no room is for the plan
-/// to say nothing of.
+/// met, and could be but for them and what else its own class owes. Of these no single one is to blame: which
+/// would have to go for it is a choice, so that `by` names none.
 pub(super) fn in_the_plan(breaches: &[Breach], gave_way: &BTreeSet<(Statement, u32)>) -> Vec<Override> {
     let overridden = |breach: &&Breach| {
         let mut ways = gave_way.iter().filter(|(statement, _)| *statement == breach.statement.statement);
@@ -104,16 +104,13 @@ pub(super) fn compare(right: &[Override], whole: &[Override], plan: &PlanDocumen
 }
 
 fn words(said: &Override) -> String {
-    let mut by: Vec<String> = said.by.iter().map(|by| format!("`{}`", by.name)).collect();
-    if by.is_empty() {
-        by.push("what is above it".to_owned());
-    }
+    let by = || said.by.iter().map(|by| format!("`{}`", by.name)).collect::<Vec<_>>().join(", ");
     format!(
         "`{}` of class `{}` is overridden on `{}` by {} from step {} to {}",
         said.statement.name,
         said.class,
         said.of,
-        by.join(", "),
+        said.by_the_whole().unwrap_or_else(by),
         said.first,
         said.last
     )

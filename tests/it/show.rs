@@ -7,8 +7,8 @@ use evl::bundle::Bundle;
 use evl::bundle::inventory::Inventory;
 use evl::bundle::{
     Breach, CommandForm, CommandSeries, DemandMoney, Document, Gap, GroupSeries, Hash, InputHash,
-    MinimumMoney, Money, PlanDocument, Presumption, Quantity, Reason, Series, Split, State, StatementRef,
-    Status, Step, Unmanaged,
+    MinimumMoney, Money, Override, PlanDocument, Presumption, Quantity, Reason, Series, Split, State,
+    StatementRef, Status, Step, Unmanaged,
 };
 use evl::calendar::Instant;
 use evl::diag::ExitCode;
@@ -197,6 +197,21 @@ fn one_device_alone() {
 fn json_is_the_document_itself() {
     let system = MemorySystem::new().file("plan.json", sample().bytes());
     assert_eq!(see(&system, "evl show plan.json --json").1.into_bytes(), sample().bytes());
+}
+
+#[test]
+fn what_no_single_statement_overrides_is_told_in_words() {
+    let mut plan = sample();
+    let statement = plan.breaches[0].statement.clone();
+    let (class, of) = ("economy".to_owned(), "pack".to_owned());
+    plan.overrides = vec![Override { statement, class, by: Vec::new(), of, first: 2, last: 2 }];
+    let system = MemorySystem::new().file("plan.json", plan.seal().bytes());
+    let (exit, out) = see(&system, "evl show plan.json");
+    assert_eq!(exit, ExitCode::Success, "{out}");
+    let said = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let why = "on pack, by no single statement, but what is owed in class `economy` and above, together, with what \
+               the devices can do: ";
+    assert!(said.contains(why), "{out}");
 }
 
 #[test]

@@ -348,7 +348,12 @@ rule hi in contract { deliver 30 kWh to ev between 02:00 and 10:00 daily }\n";
     let mut told = plan.clone();
     told.overrides[0].statement = told.overrides[0].statement.clone();
     told.overrides[0].last += 1;
-    assert!(garage.verdict(&told).iter().any(|m| m.contains("is overridden on `ev` by what is above it")));
+    assert!(
+        garage
+            .verdict(&told)
+            .iter()
+            .any(|m| m.contains("is overridden on `ev` by no single statement, but what is owed in class `"))
+    );
     let mut twice = plan.clone();
     twice.overrides.push(plan.overrides[0].clone());
     assert!(!garage.verdict(&twice).is_empty());

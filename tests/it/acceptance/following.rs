@@ -236,26 +236,6 @@ fn a_higher_class_that_following_would_break_is_kept_instead() {
 }
 
 #[test]
-fn what_would_have_to_follow_less_is_told_in_hours() {
-    // the same of one class is no plan: by hand, following two hours less is enough
-    let rules = "rule own_use in contract { follow utility.import at 0 kW with pack }\n\
-        rule reserve in contract { keep pack.charge_level at least 30 % }";
-    let house = House::new([0.0, 5.0, 0.0, 0.0, 0.0, 0.0], [2.0; 6], rules);
-    let failure = house.built().plan().unwrap_err();
-    let all: Vec<_> = failure.findings.iter().flat_map(|f| f.notes.iter().chain(&f.help)).collect();
-    let hours = |before: &str, after: &str| -> f64 {
-        let told = all.iter().find_map(|line| line.split_once(before)?.1.split_once(after));
-        told.unwrap_or_else(|| panic!("{before}: {all:#?}")).0.parse().unwrap()
-    };
-    let own = "if only `own_use` (follow utility.import at 0 kW with pack) gives way: for at least ";
-    let told = hours(own, " h in all, from ");
-    assert!(told > 0.0 && told <= 2.0, "{told}");
-    if let Some(help) = all.iter().find(|line| line.contains("`own_use` not follow")) {
-        assert!(help.ends_with(&format!("for at least {told} h")), "{help}");
-    }
-}
-
-#[test]
 fn a_producer_may_keep_what_is_sold_at_a_limit() {
     let rules = "rule grid_wants in contract { follow utility.export at 2 kW with solar }\n\
                  rule still in contract { limit pack.charge to 0 kW, limit pack.discharge to 0 kW }";
