@@ -16,9 +16,10 @@ use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Watch};
 use super::worth::Worth;
 use super::{effects, forks, measured, registers, resting, rounding, together};
-use crate::bundle::{Bundle, PlanDocument};
+use crate::bundle::{Bundle, Document, Money, PlanDocument};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::ir::Goal;
 use crate::quantity::Rat;
 use crate::verify::Miss;
 
@@ -29,6 +30,9 @@ const SEARCHES: [(f64, usize); 3] = [(0.0, 2), (1.0, 1), (4.0, 0)];
 const TIGHTENINGS: usize = 3;
 /// How often devices are kept from following where they would move too far, and the plan made again.
 const BARRINGS: usize = 24;
+/// Most nodes of the search among what registers can hold where there is a plan already, which it only might
+/// make cheaper.
+const CHEAPER_NODES: i32 = 300;
 /// Most registers, over all steps, among which a plan is sought itself.
 const REGISTERS: usize = 1_500;
 /// The share of the target gap that the search among open conditions may leave; what is left of it is
@@ -103,21 +107,25 @@ impl Work<'_, '_> {
         rules: Option<&Rules<'_>>,
         made: Result<(PlanDocument, Worth), PlanFailure>,
     ) -> Result<PlanDocument, PlanFailure> {
+        let goals = &self.known.site.objective.levels;
+        let money_first = goals.first().is_none_or(|first| first.goal == Goal::Cost);
         let is_wanted = match &made {
-            Ok((document, _)) => !self.study && lost(document) > self.gaps.money,
+            Ok((document, _)) => !self.study && money_first && lost(document) > self.gaps.money,
             Err(failure) => failure.rounding,
         };
         if !is_wanted || registers::size(&self.scene) > REGISTERS {
             return made.map(|(document, _)| document);
         }
         self.watch.doing("searching among what registers can hold");
-        match (made, self.in_registers(rules)) {
+        let nodes = if made.is_ok() { CHEAPER_NODES } else { self.gaps.nodes };
+        match (made, self.in_registers(rules, nodes)) {
             (Ok((document, worth)), Ok((whole, own))) => {
-                let costs = |document: &PlanDocument| document.money.plan_cost.to_f64();
-                let breaches = worth.is_below(&own, f64::INFINITY);
-                let better =
-                    breaches || (!own.is_below(&worth, f64::INFINITY) && costs(&whole) < costs(&document));
-                Ok(if better { whole } else { document })
+                if worth.is_below(&own, f64::INFINITY) {
+                    return Ok(whole);
+                }
+                let same = !own.is_below(&worth, f64::INFINITY);
+                let cheaper = whole.money.plan_cost < document.money.plan_cost;
+                Ok(if same && cheaper { of_optimum(whole, document) } else { document })
             }
             (Err(_), Ok((whole, _))) => Ok(whole),
             (made, Err(_)) => made.map(|(document, _)| document),
@@ -125,8 +133,13 @@ impl Work<'_, '_> {
     }
 
     /// The plan among what registers can hold.
-    fn in_registers(&self, rules: Option<&Rules<'_>>) -> Result<(PlanDocument, Worth), PlanFailure> {
-        let work = Work { scene: Scene { whole: true, ..self.scene.clone() }, ..*self };
+    fn in_registers(
+        &self,
+        rules: Option<&Rules<'_>>,
+        nodes: i32,
+    ) -> Result<(PlanDocument, Worth), PlanFailure> {
+        let scene = Scene { whole: true, ..self.scene.clone() };
+        let work = Work { scene, gaps: Gaps { nodes, ..self.gaps }, ..*self };
         match rules {
             None => work.attempt(None).made,
             Some(rules) if rules.indicators.is_empty() => work.plain(rules),
@@ -349,6 +362,14 @@ fn crossed(solved: &Solved<'_, '_>, document: &PlanDocument) -> Option<f64> {
     paid.sort_by(f64::total_cmp);
     let crossed = paid.len().saturating_sub(charged);
     (crossed > 0).then(|| paid.iter().take(crossed).sum())
+}
+
+/// A plan that only rounds an optimum better than another did: what is said of the optimum stays.
+fn of_optimum(whole: PlanDocument, document: PlanDocument) -> PlanDocument {
+    let PlanDocument { status, gap, reproducible, money, .. } = document;
+    let money = Money { model_cost: money.model_cost, ..whole.money };
+    let reproducible = reproducible && whole.reproducible;
+    PlanDocument { status, gap, reproducible, money, ..whole }.seal()
 }
 
 fn rounding_failure(known: &Known<'_>, misses: &[Miss]) -> PlanFailure {

@@ -1,7 +1,7 @@
 //! `plan`: from the documents to the document.
 
 use super::attempt::Work;
-use super::goals::{Gaps, Kind};
+use super::goals::{self, Gaps, Kind};
 use super::infeasible::{Conflict, Member};
 use super::model::Part;
 use super::prepare::{self, Known};
@@ -186,7 +186,12 @@ fn gaps(site: &Site, scene: &Scene<'_>, study: bool) -> Gaps {
         (None, Some(_)) => 0.0,
         (None, None) => FINE_SHARE,
     };
-    Gaps { money: money.max(ratio * document::gross_needs(scene)), tie_break: !study, switched: !study }
+    Gaps {
+        money: money.max(ratio * document::gross_needs(scene)),
+        tie_break: !study,
+        switched: !study,
+        nodes: goals::NODES,
+    }
 }
 
 pub(super) fn failure(known: &Known<'_>, failure: Failure) -> PlanFailure {

@@ -36,12 +36,17 @@ pub(super) struct Gaps {
     /// Whether the model may hold devices that are on or off; over more than a week nothing bounds the
     /// search for them.
     pub(super) switched: bool,
+    /// Most nodes of the search for the money and the classes: a limit on work that repeats.
+    pub(super) nodes: i32,
 }
 
-/// Most nodes of the search for the money and the classes: a limit on work that repeats.
-const MONEY_NODES: i32 = 5_000;
-/// The same where everything commanded is a whole number.
-const REGISTER_NODES: i32 = 300;
+impl Gaps {
+    /// Exact, for what is only asked whether it can be.
+    pub(super) const EXACT: Self = Self { money: 0.0, tie_break: false, switched: true, nodes: NODES };
+}
+
+/// What a plan's own search may take.
+pub(super) const NODES: i32 = 5_000;
 /// Most nodes of the search for a further goal.
 const GOAL_NODES: i32 = 1;
 
@@ -89,7 +94,7 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
         .filter(|(kind, terms, _)| !terms.is_empty() || *kind == Kind::Money)
         .map(|(kind, terms, within)| {
             // further goals choose among plans that are equally good: a hundredth is near enough
-            let most = if b.scene.whole { REGISTER_NODES } else { MONEY_NODES };
+            let most = gaps.nodes;
             let (gap, share, nodes) = match kind {
                 Kind::Money => (gaps.money, 0.0, most),
                 Kind::Goal(_) => (1e-6, 0.01, GOAL_NODES),

@@ -121,8 +121,7 @@ fn alone(
     options: &SolverOptions<'_>,
 ) -> Result<bool, Failure> {
     let mut model = families::build(scene, Mode::Alone, units.to_vec());
-    let gaps = Gaps { money: 0.0, tie_break: false, switched: true };
-    let levels: Vec<_> = (goals::of(&mut model, gaps).into_iter())
+    let levels: Vec<_> = (goals::of(&mut model, Gaps::EXACT).into_iter())
         // a state that begins outside its band stands in nobody's way by anybody's statement
         .filter(|(kind, _)| *kind == Kind::Class(class))
         .map(|(_, level)| level)

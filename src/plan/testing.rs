@@ -128,7 +128,7 @@ pub(super) fn scene<'a>(site: &'a Site, import: &[f64], export: f64) -> Scene<'a
 }
 
 pub(super) fn run<'s, 'a>(scene: &'s Scene<'a>) -> Result<Solved<'s, 'a>, Failure> {
-    solve(scene, Gaps { money: 0.0, tie_break: true, switched: true }, &SolverOptions::default())
+    solve(scene, Gaps { tie_break: true, ..Gaps::EXACT }, &SolverOptions::default())
 }
 
 /// Money of the plan.

@@ -149,7 +149,7 @@ fn least(
         .filter(|b| !b.preference && scene.dues.iter().any(|due| due.owner == b.owner))
         .map(|b| (b.col, b.weight))
         .collect();
-    let gaps = Gaps { money: 0.0, tie_break: false, switched: true };
+    let gaps = Gaps::EXACT;
     let Some((_, mut level)) =
         goals::of(&mut model, gaps).into_iter().find(|(kind, _)| *kind == Kind::Class(class))
     else {
