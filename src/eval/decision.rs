@@ -349,6 +349,19 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// The highest class of the effects in force that ask something of a zone's setpoint.
+    pub fn setpoint_class(&self, zone: ZoneId) -> Option<ClassId> {
+        let asks = |outcome: &&Outcome| {
+            outcome.status == Status::InForce
+                && outcome.unit == Unit::Zone(zone)
+                && matches!(
+                    outcome.demand,
+                    Demand::Bound { attr: Attr::Setpoint, .. } | Demand::Choice { attr: Attr::Setpoint, .. }
+                )
+        };
+        self.outcomes.iter().filter(asks).map(|outcome| outcome.class).min()
+    }
+
     /// What a device may do: resolved, or physical where no effect touches it.
     #[must_use]
     pub fn device(&self, site: &Site, device: Device) -> Option<DeviceSet> {

@@ -16,12 +16,12 @@ use super::solve::{Failure, Solved, solve};
 use super::solver::{SolverOptions, Watch};
 use super::worth::Worth;
 use super::{effects, forks, measured, registers, resting, rounding, together};
-use crate::bundle::{Bundle, Document, Money, PlanDocument};
+use crate::bundle::{Bundle, Document, Gap, Money, PlanDocument};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::ir::Goal;
 use crate::quantity::Rat;
-use crate::verify::Miss;
+use crate::verify::{self, Miss};
 
 /// How far conditions that the plan decides stay from their thresholds, as a multiple of what rounding moves
 /// them by, and how often what rounding turned over is looked for on the side where it came out.
@@ -125,7 +125,10 @@ impl Work<'_, '_> {
                 }
                 let same = !own.is_below(&worth, f64::INFINITY);
                 let cheaper = whole.money.plan_cost < document.money.plan_cost;
-                Ok(if same && cheaper { of_optimum(whole, document) } else { document })
+                let whole =
+                    (same && cheaper).then(|| Optimum::in_document(&document).said_of(whole, self.gaps));
+                let whole = whole.filter(|whole| verify::verify(self.bundle, whole).misses.is_empty());
+                Ok(whole.unwrap_or(document))
             }
             (Err(_), Ok((whole, _))) => Ok(whole),
             (made, Err(_)) => made.map(|(document, _)| document),
@@ -254,6 +257,7 @@ impl Work<'_, '_> {
         }
         resting::rest(known, &mut scene);
         let (mut rounds, mut barrings) = (0, 0);
+        let mut optimum = None;
         let mut missed = Vec::new();
         loop {
             let mut solved = match solve(&scene, Gaps { money: searched, ..gaps }, solver) {
@@ -264,6 +268,9 @@ impl Work<'_, '_> {
             };
             if let Some((floor, left)) = proven {
                 bound_by(&mut solved, left, floor);
+            }
+            if rounds == 0 {
+                optimum = Some(Optimum::of(&solved));
             }
             self.watch.doing("rounding to registers and verifying");
             let commands = rounding::commands(known, &solved);
@@ -298,6 +305,13 @@ impl Work<'_, '_> {
                 }
             };
             match made {
+                // what tightened limits cost is what rounding costs
+                Ok(document) if rounds > 0 => {
+                    let worth = Worth::of(&solved);
+                    let said = optimum.map(|optimum: Optimum| optimum.said_of(document.clone(), gaps));
+                    let said = said.filter(|said| verify::verify(self.bundle, said).misses.is_empty());
+                    return Ok((said.unwrap_or(document), worth));
+                }
                 Ok(document) => return Ok((document, Worth::of(&solved))),
                 Err(misses) => {
                     let margins = document::tighter(&misses, &scene.margins);
@@ -364,12 +378,33 @@ fn crossed(solved: &Solved<'_, '_>, document: &PlanDocument) -> Option<f64> {
     (crossed > 0).then(|| paid.iter().take(crossed).sum())
 }
 
-/// A plan that only rounds an optimum better than another did: what is said of the optimum stays.
-fn of_optimum(whole: PlanDocument, document: PlanDocument) -> PlanDocument {
-    let PlanDocument { status, gap, reproducible, money, .. } = document;
-    let money = Money { model_cost: money.model_cost, ..whole.money };
-    let reproducible = reproducible && whole.reproducible;
-    PlanDocument { status, gap, reproducible, money, ..whole }.seal()
+/// What is said of the optimum that a plan rounds, before any limit is tightened.
+struct Optimum {
+    cost: Option<Rat>,
+    /// Currency.
+    gap: Rat,
+}
+
+impl Optimum {
+    fn of(solved: &Solved<'_, '_>) -> Self {
+        let gap = Rat::from_f64_snapped(gap(solved), 9).unwrap_or_default();
+        Self { cost: document::model_cost(solved), gap }
+    }
+
+    fn in_document(document: &PlanDocument) -> Self {
+        Self { cost: document.money.model_cost.clone(), gap: document.gap.money.clone() }
+    }
+
+    /// A plan that rounds it. One that costs less lies so much nearer to the bound, and is the better optimum.
+    fn said_of(self, document: PlanDocument, gaps: Gaps) -> PlanDocument {
+        let below = self.cost.as_ref().map(|cost| cost - &document.money.plan_cost);
+        let below = below.filter(Rat::is_positive);
+        let model_cost = if below.is_some() { document.money.model_cost.clone() } else { self.cost };
+        let money = Money { model_cost, ..document.money };
+        let left = Rat::max_of(&(&self.gap - &below.unwrap_or_default()), &Rat::ZERO);
+        let status = document::status(left.to_f64(), gaps);
+        PlanDocument { status, gap: Gap::of(left, &money), money, ..document }.seal()
+    }
 }
 
 fn rounding_failure(known: &Known<'_>, misses: &[Miss]) -> PlanFailure {

@@ -46,7 +46,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     let derived = trajectory.series(known.site, &following);
     let mut sums = money::of(known, &trajectory);
     money::close(&mut sums);
-    sums.model_cost = Rat::from_f64_snapped(model_cost(facts.solved), 9);
+    sums.model_cost = model_cost(facts.solved);
     let gap_money = gap(facts.solved);
     let gap = Gap::of(Rat::from_f64_snapped(gap_money, 9).unwrap_or_default(), &sums);
     let until = known.until();
@@ -79,7 +79,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         overrides: facts.told.overrides.clone(),
         breaches: breaches::granted(facts),
         void: facts.told.void.clone(),
-        status: if gap_money <= facts.gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible },
+        status: status(gap_money, facts.gaps),
         gap,
         reproducible: !facts.solved.climb.stopped,
         study: facts.study,
@@ -151,8 +151,13 @@ fn told(mut document: PlanDocument, told: verify::Told, measured: bool) -> PlanD
 }
 
 /// The optimum's own cost, unrounded, currency.
-fn model_cost(solved: &Solved<'_, '_>) -> f64 {
-    parts(solved).values().sum()
+pub(super) fn model_cost(solved: &Solved<'_, '_>) -> Option<Rat> {
+    Rat::from_f64_snapped(parts(solved).values().sum(), 9)
+}
+
+/// What a plan may be called whose money lies this far above the best, currency.
+pub(super) fn status(gap: f64, gaps: Gaps) -> Status {
+    if gap <= gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible }
 }
 
 /// The vehicles' stays that meet the plan.

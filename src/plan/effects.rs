@@ -136,7 +136,7 @@ impl Work<'_, '_, '_> {
     fn sets(&mut self, t: usize, decision: &Decision) {
         let steps = self.scene.len();
         for (unit, set) in &decision.resolved {
-            self.setpoints(t, *unit, set);
+            self.setpoints(t, *unit, set, decision);
             for (what, here) in self.left(*unit, set) {
                 let physical = self.physical(&what);
                 if here == physical && !self.scene.sets.contains_key(&what) {
@@ -157,7 +157,7 @@ impl Work<'_, '_, '_> {
     }
 
     /// What a set leaves of the setpoint of a zone that it steers.
-    fn setpoints(&mut self, t: usize, unit: Unit, set: &DeviceSet) {
+    fn setpoints(&mut self, t: usize, unit: Unit, set: &DeviceSet, decision: &Decision) {
         let Unit::Zone(zone) = unit else { return };
         let steered = self.scene.steered.iter().any(|steered| steered.zone == zone);
         let Some(declared) = self.site().zone(zone).filter(|_| steered) else { return };
@@ -165,6 +165,10 @@ impl Work<'_, '_, '_> {
         let Some((lo, hi)) = set.numbers.get(&Attr::Setpoint).and_then(crate::eval::IntervalSet::hull) else {
             return;
         };
+        if decision.setpoint_class(zone).is_some_and(|class| declared.class.is_none_or(|band| class <= band))
+        {
+            self.scene.firm.insert((zone, t));
+        }
         let steps = self.scene.len();
         let series = self.scene.setpoints.entry(zone).or_insert_with(|| vec![physical; steps]);
         if let Some(slot) = series.get_mut(t) {

@@ -88,7 +88,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>) {
 }
 
 /// The powers that a plan commands in register steps.
-fn commanded(family: &Family) -> &'static [Attr] {
+pub(super) fn commanded(family: &Family) -> &'static [Attr] {
     match &family.model {
         Model::Store(_) => &[Attr::Charge, Attr::Discharge],
         Model::Generator { .. } | Model::Renewable { must_take: false, .. } => &[Attr::Power],
@@ -173,15 +173,22 @@ fn thermostat(b: &mut Builder<'_, '_>, site: &Site, steered: &Steered) {
     let hull = holder.hull(&Attr::Setpoint).unwrap_or_else(|| zone.range.clone());
     let register = (hull.0.to_f64(), hull.1.to_f64());
     for (t, state) in states.iter().enumerate() {
-        let rules = b.scene.setpoints.get(&zone.id).and_then(|by| by.get(t)).copied().unwrap_or(register);
+        let rules = b.scene.setpoints.get(&zone.id).and_then(|by| by.get(t)).copied();
+        // where something gives way, it may be what a class below the band's asks
+        let stands = b.mode == Mode::Hard || b.scene.firm.contains(&(zone.id, t));
+        let rules = rules.filter(|_| stands).unwrap_or(register);
         let sides: Vec<(Way, Side)> =
             machines.iter().filter_map(|(way, of)| Some((*way, side(b, &thermal, of, t)?))).collect();
         let band = b.scene.bands.get(&zone.id).and_then(|bands| bands.get(t)).copied().flatten();
         let band = band.filter(|_| b.mode == Mode::Hard);
         let near = band.map_or(register, |band| near_edge(b, band, &sides, size));
-        let (lo, hi) = (register.0.max(rules.0).max(near.0), register.1.min(rules.1).min(near.1));
         let steps = |kelvin: f64| (kelvin - FREEZING) / size;
-        let (least, most) = ((steps(lo) - 1e-9).ceil(), (steps(hi) + 1e-9).floor());
+        let whole = |(lo, hi): (f64, f64)| ((steps(lo) - 1e-9).ceil(), (steps(hi) + 1e-9).floor());
+        let meet = |a: (f64, f64), b: (f64, f64)| (a.0.max(b.0), a.1.min(b.1));
+        let ruled = meet(register, rules);
+        let inside = whole(meet(ruled, near));
+        // what rules say of the setpoint goes before the band
+        let (least, most) = if inside.0 <= inside.1 { inside } else { whole(ruled) };
         if least > most {
             b.program.contradict();
             continue;

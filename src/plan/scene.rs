@@ -381,6 +381,8 @@ pub(super) struct Scene<'a> {
     pub(super) steered: Vec<Steered>,
     /// The least and the greatest setpoint that the rules leave a zone by step, K.
     pub(super) setpoints: BTreeMap<ZoneId, Vec<(f64, f64)>>,
+    /// Where these rules are of the class of the zone's band or above.
+    pub(super) firm: BTreeSet<(ZoneId, usize)>,
     /// What the rules leave of each attribute by step; absent: the physical range.
     pub(super) sets: BTreeMap<What, Vec<Pieces>>,
     /// Every effect by itself.
@@ -458,6 +460,7 @@ impl<'a> Scene<'a> {
             bands: BTreeMap::new(),
             steered: Vec::new(),
             setpoints: BTreeMap::new(),
+            firm: BTreeSet::new(),
             sets: BTreeMap::new(),
             asks: Vec::new(),
             groups: Vec::new(),

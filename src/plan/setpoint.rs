@@ -309,6 +309,10 @@ impl<'t> Track<'t> {
         let optimum = self.counted(way, self.optimum(t));
         let whole = steps(self.register());
         let mut kept = (ceil(whole.0), floor(whole.1));
+        if let Some(told) = told.filter(|_| self.scene.firm.contains(&(self.zone.id, t))).map(steps) {
+            let firm = (ceil(told.0).max(kept.0), floor(told.1).min(kept.1));
+            kept = if firm.0 <= firm.1 { firm } else { kept };
+        }
         for (room, setpoint) in [(set, told.or(set)), (band, band)] {
             let (Some(room), Some(setpoint)) = (room, setpoint) else { continue };
             let (lo, hi) = (steps(room).0, steps(setpoint).1);

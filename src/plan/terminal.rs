@@ -23,11 +23,18 @@ pub(super) fn add(
     let ask = |b: &mut Builder<'_, '_>, lo: f64, hi: f64| {
         b.ask(owner, last, (lo, hi), weight, None, Wish::No);
     };
+    let near = if b.scene.whole { within(b, family, store) } else { 0.0 };
     match &store.end {
         End::Free => {}
-        End::Exactly(level) => ask(b, level.to_f64() * capacity, level.to_f64() * capacity),
-        End::ExactlyStart => ask(b, begin, begin),
-        End::AtLeast(level) => ask(b, level.to_f64() * capacity, f64::INFINITY),
+        End::Exactly(level) => {
+            let level = level.to_f64() * capacity;
+            ask(b, level - near, level + near);
+        }
+        End::ExactlyStart => ask(b, begin - near, begin + near),
+        End::AtLeast(level) => {
+            let (level, top) = (level.to_f64() * capacity, store.level_max.to_f64() * capacity);
+            ask(b, if level + near > top { level - near } else { level }, f64::INFINITY);
+        }
         End::Worth(price) => {
             let price = price.to_f64();
             b.pay(Part::End, last, -price);
@@ -43,6 +50,22 @@ pub(super) fn add(
             }
         }
     }
+}
+
+/// How near to an exact end registers bring a store, kWh: to a step of its own over the longest step of the
+/// plan, at the cell, or where it balances its island to that of all others.
+fn within(b: &Builder<'_, '_>, family: &Family, store: &Store) -> f64 {
+    let (site, steps) = (b.scene.site, &b.scene.steps);
+    let commanded = site
+        .families
+        .iter()
+        .flat_map(|other| super::registers::commanded(other).iter().map(move |attr| (other, attr)));
+    if let Some(near) = balanced(site, steps, family, commanded) {
+        return near.to_f64();
+    }
+    let longest = (0..b.scene.len()).map(|t| b.scene.hours(t)).fold(0.0, f64::max);
+    let step = |attr| register_step(family, &attr).to_f64();
+    longest * step(Attr::Charge).max(step(Attr::Discharge)) / store.efficiency_discharge.to_f64()
 }
 
 /// How near to an exact end a store comes that balances its island, kWh: what it gives and takes follows

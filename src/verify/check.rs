@@ -136,7 +136,7 @@ fn examine(
     carried::intervals(case, calendar, &mut out);
     carried::months(case, calendar, &mut out);
     physical::check(case, &commands, &trajectory, &mut out);
-    steered::check(case, calendar, &commands, &trajectory, &mut out);
+    steered::check(case, &commands, &mut out);
     let units = units(case, &commands);
     let balancing = balancing(case, &commands, &units);
     let roots: Vec<_> = balancing.iter().map(|(_, bus)| *bus).collect();

@@ -68,6 +68,7 @@ pub(super) fn check(
         told.overrides = overrides::of(case.site, &decisions.steps);
     }
     let decisions = decisions.as_ref().map(|d| d.steps.as_slice()).unwrap_or_default();
+    steered::inside_bands(case, calendar, trajectory, decisions, out);
     asked += follow::check(case, decisions, full, &mut ledger, out);
     flows::check(case, plan, trajectory, decisions, &mut ledger, out);
     let resting = stated::resting(case, decisions, &dues);

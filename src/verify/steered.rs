@@ -17,6 +17,7 @@ use super::state::{Thermal, freezing, table, thermal};
 use super::units::Commands;
 use crate::bundle::{CommandSeries, register_step};
 use crate::calendar::Calendar;
+use crate::eval::{Decision, IntervalSet, Unit};
 use crate::ir::{Attr, Family, FamilyId, Model, Site, Statement, Steered, Zone, ZoneId};
 use crate::quantity::Rat;
 
@@ -214,23 +215,12 @@ pub(super) fn within(
         || value.is_some_and(|value| between(&value.lo(), &value.hi()))
 }
 
-/// Setpoints are what their register takes, and inside the band of the zone wherever its temperature
-/// is, or less than a register step apart from that temperature: there the next step might move the machine.
-/// A band narrower than half the dead band reaches as far as the setpoints that keep its edges.
-pub(super) fn check(
-    case: &Case<'_>,
-    calendar: &Calendar,
-    commands: &Commands<'_>,
-    trajectory: &Trajectory,
-    out: &mut Misses,
-) {
-    for Steered { zone: id, holder, half, .. } in case.steered {
-        let id = *id;
-        let (Some(zone), Some(series)) = (case.site.zone(id), commands.zones.get(&id)) else { continue };
-        let holder = case.site.family(*holder);
-        let takes = holder.and_then(|family| family.ranges.get(&Attr::Setpoint));
-        let size = holder.map_or(Rat::ZERO, |family| register_step(family, &Attr::Setpoint));
-        for (step, length) in case.steps.iter().enumerate() {
+/// Setpoints are what their register takes.
+pub(super) fn check(case: &Case<'_>, commands: &Commands<'_>, out: &mut Misses) {
+    for Steered { zone: id, holder, .. } in case.steered {
+        let (Some(zone), Some(series)) = (case.site.zone(*id), commands.zones.get(id)) else { continue };
+        let takes = case.site.family(*holder).and_then(|family| family.ranges.get(&Attr::Setpoint));
+        for step in 0..case.steps.len() {
             let Some(setpoint) = kelvin(series, step) else { continue };
             let inside = |(lo, hi): &(Rat, Rat)| *lo <= setpoint && setpoint <= *hi;
             if takes.is_some_and(|pieces| !pieces.iter().any(inside)) {
@@ -241,27 +231,60 @@ pub(super) fn check(
                 );
                 out.push("register", Miss::at(step, &zone.name, message));
             }
-            let band = zone.comfort.iter().find(|band| calendar.contains(&band.during, length.start));
-            let next = trajectory
-                .temperatures
-                .get(&id)
-                .and_then(|values| values.get(step))
-                .is_some_and(|there| &there.lo() - &size <= setpoint && setpoint <= &there.hi() + &size);
-            if let Some(band) = band.filter(|_| zone.class.is_some() && !next)
-                && within(trajectory, id, step, (Some(&band.lo), Some(&band.hi)))
-                && !inside(&(
-                    Rat::min_of(&band.lo, &(&band.hi - half)),
-                    Rat::max_of(&band.hi, &(&band.lo + half)),
-                ))
-            {
+        }
+    }
+}
+
+/// Setpoints are inside the band of the zone wherever its temperature is, or less than a register step apart
+/// from that temperature: there the next step might move the machine. A band narrower than half the dead band
+/// reaches as far as the setpoints that keep its edges, and a rule on the setpoint of the band's class or
+/// above goes before it.
+pub(super) fn inside_bands(
+    case: &Case<'_>,
+    calendar: &Calendar,
+    trajectory: &Trajectory,
+    decisions: &[Decision],
+    out: &mut Misses,
+) {
+    for Steered { zone: id, holder, half, .. } in case.steered {
+        let (Some(zone), Some(setpoints)) = (case.site.zone(*id), trajectory.setpoints.get(id)) else {
+            continue;
+        };
+        let Some(class) = zone.class else { continue };
+        let size = case.site.family(*holder).map(|family| register_step(family, &Attr::Setpoint));
+        let size = size.unwrap_or_default();
+        for (step, (length, setpoint)) in case.steps.iter().zip(setpoints).enumerate() {
+            let Some(band) = zone.comfort.iter().find(|band| calendar.contains(&band.during, length.start))
+            else {
+                continue;
+            };
+            let near = (trajectory.temperatures.get(id).and_then(|values| values.get(step)))
+                .is_some_and(|there| &there.lo() - &size <= *setpoint && *setpoint <= &there.hi() + &size);
+            let least = Rat::min_of(&band.lo, &(&band.hi - half));
+            let most = Rat::max_of(&band.hi, &(&band.lo + half));
+            if near || (least <= *setpoint && *setpoint <= most) {
+                continue;
+            }
+            let ruled = decisions.get(step).is_some_and(|decision| {
+                let left =
+                    decision.resolved.get(&Unit::Zone(*id)).and_then(|set| set.numbers.get(&Attr::Setpoint));
+                decision.setpoint_class(*id).is_some_and(|above| above <= class)
+                    && left.is_some_and(|left| {
+                        left.contains(setpoint)
+                            && left
+                                .intersection(&IntervalSet::between(least.clone(), most.clone()))
+                                .is_empty()
+                    })
+            });
+            if !ruled && within(trajectory, *id, step, (Some(&band.lo), Some(&band.hi))) {
                 let message = format!(
                     "the setpoint of `{}` is {} degC, outside its band",
                     zone.name,
-                    celsius(&setpoint)
+                    celsius(setpoint)
                 );
                 out.push(
                     "setpoint",
-                    Miss::at(step, &zone.name, message).by(Statement::Comfort(id), band.span),
+                    Miss::at(step, &zone.name, message).by(Statement::Comfort(*id), band.span),
                 );
             }
         }

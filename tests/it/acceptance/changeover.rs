@@ -171,6 +171,21 @@ fn a_setpoint_that_a_rule_fixes_is_that_one_though_the_band_is_missed() {
     assert!(!plan.breaches.is_empty());
 }
 
+/// A room that needs no heat: what a class above the band's says of the setpoint is written, and what one
+/// below it says is not, for the band is what keeps the room warm should the forecast err.
+#[test]
+fn a_rule_on_the_setpoint_goes_before_the_band_of_a_class_below_it() {
+    for (class, written) in [("contract", 18.0), ("comfort", 18.0), ("economy", 20.5)] {
+        let rule = format!("rule cool in {class} {{ set lobby.setpoint to 18 degC }}\n");
+        let plan = Room::new(&[WARM], "20 degC .. 24 degC", [22.0; 4], 22.0).with(&rule).planned();
+        near(&setpoints(&plan), &[written; 4]);
+        near(&power(&plan, "warm"), &[0.0; 4]);
+    }
+    let rule = "rule warm in contract { set lobby.setpoint to 25 degC }\n";
+    let plan = Room::new(&[COLD], "20 degC .. 24 degC", [22.0; 4], 22.0).with(rule).planned();
+    near(&setpoints(&plan), &[25.0; 4]);
+}
+
 /// Half a dead band is half a degree, the band is 0.3 K: the room is kept at its lower edge.
 #[test]
 fn a_band_narrower_than_the_dead_band_is_kept_at_its_edge() {
