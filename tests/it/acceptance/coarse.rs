@@ -185,3 +185,58 @@ fn a_store_feeds_in_whole_steps_what_nothing_else_may_feed() {
         assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
     }
 }
+
+/// Registers of 1 kW, and 20 kW of import at -0.05 EUR/kWh in four hours of six: with base loads of 1, 2.35, 1
+/// and 3.1 kW whole steps fill these up to 20, 19.35, 20 and 19.1 kW. At 0.40 EUR/kWh the store gives 2 of
+/// 2.35 kW and all of 1 kW. Rounding by itself would leave 3 kW of a car there, and the limits that it tightens
+/// would be taken for those of the policy.
+#[test]
+fn what_registers_can_hold_is_planned_to_the_last_step() {
+    let text = format!(
+        r#"
+edition 2026
+site yard {{
+  timezone "UTC", currency EUR, step 60 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none
+}}
+priorities safety > contract > comfort > economy
+bus main {{ ac 400 V, 3 phase }}
+gateway plant
+producer utility : grid {{ on main, import up to 20 kW, export up to 0 kW, tariff flat }}
+tariff flat {{ import {{ 0.40 EUR/kWh during daily 02:00..04:00, -0.05 EUR/kWh otherwise }} }}
+feed base {{ file "base.csv", time utc, stamp start, step 1 h, unit kW, range 0 kW .. 9 kW }}
+consumer base : load {{ on main, load feed.base }}
+storage pack : battery {{
+  on main, capacity 20 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 100 % / 100 %,
+  charge_level 10 % .. 90 %, end exactly 50 %, profile "test/pack", {BEHIND}
+}}
+consumer car[1..2] : ev_charger {{ on main, demand one of {{ 0 kW, 1.4 kW .. 11 kW }}, profile "test/taker", {BEHIND} }}
+group cars = consumer where kind = ev_charger
+rule trips in contract {{ for each c in cars then deliver 3 kWh to c between 00:00 and 06:00 daily }}
+"#
+    );
+    let power = "  - { do: power, forms: [fixed], set: [power = value], stays: true }\n";
+    let store = "  - { do: charge, forms: [fixed], set: [taken = value], stays: true }\n  \
+                 - { do: discharge, forms: [fixed], set: [power = value], stays: true }\n  \
+                 - { do: idle, set: [power = 0, taken = 0], stays: true }\n";
+    let whole = |text: String| text.replace("scale: 0.3", "scale: 1");
+    let rows: String = ["1", "2.35", "2.35", "1", "1", "3.1"]
+        .iter()
+        .enumerate()
+        .map(|(hour, kw)| format!("2026-03-02T0{hour}:00Z,{kw}\n"))
+        .collect();
+    let system = MemorySystem::new()
+        .file("site/site.evl", text.as_str())
+        .file("site/evl.yaml", "site: yard\n")
+        .file("site/profiles/test/taker.yaml", whole(profile("taker", "consumer", power)).as_str())
+        .file("site/profiles/test/pack.yaml", whole(profile("pack", "storage", store)).as_str())
+        .file("site/base.csv", format!("time,base\n{rows}").as_str());
+    let state = r#"{"schema": "evl.state/1", "site": "yard", "at": "2026-03-02T00:00:00Z",
+        "levels": {"pack": "7.77 kWh"}}"#;
+    let built = Built::new(&system, "2026-03-02T00:00:00Z", state);
+    let plan = built.plan().map_err(|f| words(&f.findings)).unwrap();
+    assert_eq!(plan.money.plan_cost.to_decimal(6), "-3.7825");
+    // 20 kW in each of the four hours, were there no registers
+    assert_eq!(plan.money.model_cost.clone().unwrap().to_decimal(6), "-4");
+    assert!(plan.breaches.is_empty() && plan.overrides.is_empty());
+    assert!(evl::verify::verify(&built.bundle, &plan).misses.is_empty());
+}
