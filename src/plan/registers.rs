@@ -93,14 +93,9 @@ pub(super) fn commanded(family: &Family) -> &'static [Attr] {
         Model::Store(_) => &[Attr::Charge, Attr::Discharge],
         Model::Generator { .. } | Model::Renewable { must_take: false, .. } => &[Attr::Power],
         // what is needed is served to within a register step, and what is switched has no steps
-        Model::Consumer(c) if c.need == Need::None && !is_switched(family) => &[Attr::Power],
+        Model::Consumer(c) if c.need == Need::None && !super::rounding::is_switched(family) => &[Attr::Power],
         _ => &[],
     }
-}
-
-fn is_switched(family: &Family) -> bool {
-    let points = |pieces: &Vec<_>| pieces.len() == 2 && pieces.iter().all(|(lo, hi)| lo == hi);
-    family.ranges.get(&Attr::Power).is_some_and(points) && !family.command_step.contains_key(&Attr::Power)
 }
 
 /// `power = steps x size`, or of a producer that may be curtailed all that is available.
@@ -137,8 +132,8 @@ fn power(b: &mut Builder<'_, '_>, unit: usize, (device, family): (Device, &Famil
 /// curtails it.
 fn available(b: &Builder<'_, '_>, unit: usize, (device, family): (Device, &Family), t: usize) -> Option<f64> {
     let Model::Renewable { rated, output, .. } = &family.model else { return None };
+    let feed = super::renewable::available(b.scene, device, (rated, *output), t);
     let rated = rated.to_f64();
-    let feed = output.map_or(rated, |signal| b.scene.signal(signal, device.index, t)).clamp(0.0, rated);
     let size = register_step(family, &Attr::Power).to_f64();
     let told = |(_, pieces): (Aff, Pieces)| {
         let most = super::renewable::hull(&pieces).map_or(rated, |(_, most)| most);

@@ -2,8 +2,9 @@
 
 use super::families::Asks;
 use super::model::{Aff, Builder};
-use super::scene::{Owner, What};
-use crate::ir::{Attr, Family, Model, Statement};
+use super::scene::{Owner, Scene, What};
+use crate::ir::{Attr, Device, Family, Model, SignalId, Statement};
+use crate::quantity::Rat;
 
 pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family) {
     let Model::Renewable { rated, output, must_take } = &family.model else { return };
@@ -12,8 +13,7 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     let owner = Owner { statement: Statement::Device(family.id), class: None };
     let mut powers = Vec::with_capacity(b.scene.len());
     for t in 0..b.scene.len() {
-        let feed = output.map_or(rated.to_f64(), |s| b.scene.signal(s, device.index, t));
-        let available = feed.clamp(0.0, rated.to_f64()) * count;
+        let available = available(b.scene, device, (rated, *output), t) * count;
         let power = if *must_take || b.scene.excluded.contains(&device) {
             let power = Aff::fixed(available);
             if b.mode != super::model::Mode::Hard {
@@ -47,6 +47,17 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
         powers.push(power);
     }
     b.put(unit, Attr::Power, powers);
+}
+
+/// What one producer could give in step `t`, kW.
+pub(super) fn available(
+    scene: &Scene<'_>,
+    device: Device,
+    (rated, output): (&Rat, Option<SignalId>),
+    t: usize,
+) -> f64 {
+    let rated = rated.to_f64();
+    output.map_or(rated, |signal| scene.signal(signal, device.index, t)).clamp(0.0, rated)
 }
 
 /// What the rules leave of `count` producers together, by alternative; nothing has to give more than

@@ -102,6 +102,12 @@ enum Side {
     Each,
 }
 
+/// Whether a device is on at one power or off, and told so.
+pub(super) fn is_switched(family: &Family) -> bool {
+    let points = |pieces: &Vec<_>| pieces.len() == 2 && pieces.iter().all(|(lo, hi)| lo == hi);
+    family.ranges.get(&Attr::Power).is_some_and(points) && !family.command_step.contains_key(&Attr::Power)
+}
+
 struct Round<'r, 's, 'a> {
     solved: &'r Solved<'s, 'a>,
     unit: usize,
@@ -283,21 +289,11 @@ impl Round<'_, '_, '_> {
             (false, true) => Side::Up,
             (false, false) => Side::Nearest,
         };
-        let points = self.points();
-        let switch = points && !self.family.command_step.contains_key(&Attr::Power);
-        if switch && self.members() == 1 {
+        if is_switched(self.family) && self.members() == 1 {
             let on = self.values(&Attr::Power).iter().map(|v| i64::from(*v > ZERO)).collect();
             return Some(self.series(Attr::On, CommandForm::Fixed, Rat::ONE, on));
         }
         Some(self.power(CommandForm::Fixed, side))
-    }
-
-    /// Whether it is on at one power or off.
-    fn points(&self) -> bool {
-        self.family
-            .ranges
-            .get(&Attr::Power)
-            .is_some_and(|pieces| pieces.len() == 2 && pieces.iter().all(|(lo, hi)| lo == hi))
     }
 
     /// A need that may be shed, as it is served: to within a register step.
