@@ -72,9 +72,28 @@ struct Under<'u, 'k> {
     floor: Option<(f64, f64)>,
 }
 
+/// A plan, verified.
+struct Plan {
+    document: PlanDocument,
+    /// What its optimum was worth before rounding.
+    promised: Worth,
+    /// What it is worth, as the verifier measured it.
+    worth: Worth,
+    /// Whether rounding raised what it breaches.
+    raised: bool,
+}
+
+impl Plan {
+    fn of(document: PlanDocument, solved: &Solved<'_, '_>) -> Self {
+        let worth = Worth::in_document(&document, solved);
+        let raised = worth.is_raised(solved);
+        Self { document, promised: Worth::of(solved), worth, raised }
+    }
+}
+
 /// One attempt.
 struct Made {
-    made: Result<(PlanDocument, Worth), PlanFailure>,
+    made: Result<Plan, PlanFailure>,
     /// Whether limits had to be tightened.
     tightened: bool,
     /// The comparisons that rounding turned over at first, or could not meet, on their other side.
@@ -94,7 +113,7 @@ impl Work<'_, '_> {
     }
 
     /// The plan under rules that the plan decides no guards of.
-    fn plain(&self, rules: &Rules<'_>) -> Result<(PlanDocument, Worth), PlanFailure> {
+    fn plain(&self, rules: &Rules<'_>) -> Result<Plan, PlanFailure> {
         let settled = Settled::default();
         self.attempt(Some(Under { rules, settled: &settled, floor: None })).made
     }
@@ -105,42 +124,40 @@ impl Work<'_, '_> {
     fn best(
         &self,
         rules: Option<&Rules<'_>>,
-        made: Result<(PlanDocument, Worth), PlanFailure>,
+        made: Result<Plan, PlanFailure>,
     ) -> Result<PlanDocument, PlanFailure> {
         let goals = &self.known.site.objective.levels;
         let money_first = goals.first().is_none_or(|first| first.goal == Goal::Cost);
         let is_wanted = match &made {
-            Ok((document, _)) => !self.study && money_first && lost(document) > self.gaps.money,
+            Ok(plan) => {
+                let costs = money_first && lost(&plan.document) > self.gaps.money;
+                !self.study && (costs || plan.raised)
+            }
             Err(failure) => failure.rounding,
         };
         if !is_wanted || registers::size(&self.scene) > REGISTERS {
-            return made.map(|(document, _)| document);
+            return made.map(|plan| plan.document);
         }
         self.watch.doing("searching among what registers can hold");
         let nodes = if made.is_ok() { CHEAPER_NODES } else { self.gaps.nodes };
         match (made, self.in_registers(rules, nodes)) {
-            (Ok((document, worth)), Ok((whole, own))) => {
-                if worth.is_below(&own, f64::INFINITY) {
-                    return Ok(whole);
+            (Ok(plan), Ok(whole)) => {
+                let same = whole.worth.breaks_as(&plan.worth);
+                if same && whole.document.money.plan_cost < plan.document.money.plan_cost {
+                    let said = Optimum::in_document(&plan.document).said_of(whole.document, self.gaps);
+                    let is_whole = verify::verify(self.bundle, &said).misses.is_empty();
+                    return Ok(if is_whole { said } else { plan.document });
                 }
-                let same = !own.is_below(&worth, f64::INFINITY);
-                let cheaper = whole.money.plan_cost < document.money.plan_cost;
-                let whole =
-                    (same && cheaper).then(|| Optimum::in_document(&document).said_of(whole, self.gaps));
-                let whole = whole.filter(|whole| verify::verify(self.bundle, whole).misses.is_empty());
-                Ok(whole.unwrap_or(document))
+                let better = !same && plan.worth.is_below(&whole.worth, 0.0);
+                Ok(if better { whole.document } else { plan.document })
             }
-            (Err(_), Ok((whole, _))) => Ok(whole),
-            (made, Err(_)) => made.map(|(document, _)| document),
+            (Err(_), Ok(whole)) => Ok(whole.document),
+            (made, Err(_)) => made.map(|plan| plan.document),
         }
     }
 
     /// The plan among what registers can hold.
-    fn in_registers(
-        &self,
-        rules: Option<&Rules<'_>>,
-        nodes: i32,
-    ) -> Result<(PlanDocument, Worth), PlanFailure> {
+    fn in_registers(&self, rules: Option<&Rules<'_>>, nodes: i32) -> Result<Plan, PlanFailure> {
         let scene = Scene { whole: true, ..self.scene.clone() };
         let work = Work { scene, gaps: Gaps { nodes, ..self.gaps }, ..*self };
         match rules {
@@ -155,9 +172,9 @@ impl Work<'_, '_> {
     }
 
     /// The plan under rules with guards that the plan decides.
-    fn guarded(&self, rules: &Rules<'_>) -> Result<(PlanDocument, Worth), PlanFailure> {
+    fn guarded(&self, rules: &Rules<'_>) -> Result<Plan, PlanFailure> {
         let mut first: Option<PlanFailure> = None;
-        let mut best: Option<(PlanDocument, Worth)> = None;
+        let mut best: Option<Plan> = None;
         let mut promised: Option<(f64, Worth)> = None;
         let mut tried: Vec<Settled> = Vec::new();
         for (margin, turns) in SEARCHES {
@@ -179,14 +196,15 @@ impl Work<'_, '_> {
                 let under = Under { rules, settled: &settled, floor: Some((*floor, gap)) };
                 let Made { made, tightened, turned } = self.attempt(Some(under));
                 match made {
-                    Ok((document, own)) => {
+                    Ok(plan) => {
                         let near = self.gaps.money + self.fine;
                         let first_and_whole = open && !tightened;
-                        if settled.keeps.is_empty() || first_and_whole || !own.is_below(worth, near) {
-                            return Ok((document, own));
+                        if settled.keeps.is_empty() || first_and_whole || !plan.promised.is_below(worth, near)
+                        {
+                            return Ok(plan);
                         }
-                        if best.as_ref().is_none_or(|(_, best)| best.is_below(&own, 0.0)) {
-                            best = Some((document, own));
+                        if best.as_ref().is_none_or(|best| best.worth.is_below(&plan.worth, 0.0)) {
+                            best = Some(plan);
                         }
                     }
                     Err(failure) if !settled.keeps.is_empty() && (failure.infeasible || failure.rounding) => {
@@ -241,7 +259,7 @@ impl Work<'_, '_> {
         rules: Option<Under<'_, '_>>,
         tightened: &mut bool,
         turned: &mut Vec<Side>,
-    ) -> Result<(PlanDocument, Worth), PlanFailure> {
+    ) -> Result<Plan, PlanFailure> {
         let (known, gaps, solver) = (self.known, self.gaps, &self.solver);
         // what the search among open conditions left of the target gap
         let proven = rules.and_then(|under| under.floor);
@@ -307,12 +325,12 @@ impl Work<'_, '_> {
             match made {
                 // what tightened limits cost is what rounding costs
                 Ok(document) if rounds > 0 => {
-                    let worth = Worth::of(&solved);
-                    let said = optimum.map(|optimum: Optimum| optimum.said_of(document.clone(), gaps));
+                    let plan = Plan::of(document, &solved);
+                    let said = optimum.map(|optimum: Optimum| optimum.said_of(plan.document.clone(), gaps));
                     let said = said.filter(|said| verify::verify(self.bundle, said).misses.is_empty());
-                    return Ok((said.unwrap_or(document), worth));
+                    return Ok(Plan { document: said.unwrap_or(plan.document), ..plan });
                 }
-                Ok(document) => return Ok((document, Worth::of(&solved))),
+                Ok(document) => return Ok(Plan::of(document, &solved)),
                 Err(misses) => {
                     let margins = document::tighter(&misses, &scene.margins);
                     let follows = if scene.keeps.is_empty() { None } else { document::trajectory(&facts) };

@@ -1,12 +1,17 @@
 //! What a plan is worth: what it breaches, level by level from the top, then its money (planner.md 15).
 
 use super::goals::Kind;
+use super::model::Breach;
 use super::solve::Solved;
-use crate::ir::ClassId;
-use std::collections::BTreeMap;
+use crate::bundle::{self, PlanDocument};
+use crate::ir::{ClassId, SAFETY};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Differences of a breach below this, in its level's unit, are the optimiser's own.
 const SAME: f64 = 1e-5;
+/// What a rounded plan may breach more than its optimum, as a share of what is asked times the hours, before
+/// another is looked for.
+const ROUNDED: f64 = 1e-3;
 
 /// Obligations before preferences, classes from the top, what comes back into its band first.
 type Place = (bool, ClassId, bool);
@@ -36,19 +41,77 @@ impl Worth {
         Self { breaches, money: super::entry::parts(solved).values().sum() }
     }
 
+    /// Of a document: its breaches as the verifier measured them, weighed as the model weighs them. What is
+    /// on its way back into its band counts with its class.
+    pub(super) fn in_document(document: &PlanDocument, solved: &Solved<'_, '_>) -> Self {
+        let money = document.money.plan_cost.to_f64();
+        let mut breaches = BTreeMap::new();
+        for breach in document.breaches.iter().filter(|breach| breach.money.is_none()) {
+            let (place, weight) = weighed(breach, solved);
+            *breaches.entry(place).or_insert(0.0) += weight * breach.amount.to_f64();
+        }
+        Self { breaches, money }
+    }
+
+    /// Of a point, as [`in_document`](Self::in_document) measures: also what every plan breaches.
+    fn unrounded(solved: &Solved<'_, '_>) -> Self {
+        let mut breaches = BTreeMap::new();
+        for breach in &solved.model.breaches {
+            let amount = solved.climb.x.get(breach.col.index()).copied().unwrap_or(0.0);
+            *breaches.entry(place(breach)).or_insert(0.0) += breach.weight * amount;
+        }
+        Self { breaches, money: super::entry::parts(solved).values().sum() }
+    }
+
+    /// Whether rounding made a plan's breaches larger than registers account for.
+    pub(super) fn is_raised(&self, solved: &Solved<'_, '_>) -> bool {
+        self.first_beyond(&Self::unrounded(solved), ROUNDED) > 0.0
+    }
+
+    /// By how much this breaches more than another in the first place in which they differ by more than
+    /// `near`; 0 where they differ in none.
+    fn first_beyond(&self, other: &Self, near: f64) -> f64 {
+        let of = |worth: &Self, place: &Place| worth.breaches.get(place).copied().unwrap_or(0.0);
+        let places: BTreeSet<&Place> = self.breaches.keys().chain(other.breaches.keys()).collect();
+        let mut beyond = places.into_iter().map(|place| of(self, place) - of(other, place));
+        beyond.find(|beyond| beyond.abs() > near).unwrap_or(0.0)
+    }
+
+    /// Whether both breach the same.
+    pub(super) fn breaks_as(&self, other: &Self) -> bool {
+        self.first_beyond(other, SAME) == 0.0
+    }
+
     /// Whether another is worth more by more than `near` currency.
     pub(super) fn is_below(&self, other: &Self, near: f64) -> bool {
-        let of = |worth: &Self, place: &Place| worth.breaches.get(place).copied().unwrap_or(0.0);
-        let places: std::collections::BTreeSet<&Place> =
-            self.breaches.keys().chain(other.breaches.keys()).collect();
-        for place in places {
-            let beyond = of(self, place) - of(other, place);
-            if beyond.abs() > SAME {
-                return beyond > 0.0;
-            }
+        match self.first_beyond(other, SAME) {
+            0.0 => self.money > other.money + near,
+            beyond => beyond > 0.0,
         }
-        self.money > other.money + near
     }
+}
+
+/// Where a model's breach counts, what comes back into its band with its class.
+fn place(breach: &Breach) -> Place {
+    (breach.preference, breach.owner.class.unwrap_or(SAFETY), true)
+}
+
+/// Where a document's breach counts, and what one unit of it weighs: as the model's own of its statement in
+/// these steps do on average, per hour.
+fn weighed(breach: &bundle::Breach, solved: &Solved<'_, '_>) -> (Place, f64) {
+    let scene = solved.model.scene;
+    let within = |t: usize| (breach.first..=breach.last).contains(&u32::try_from(t).unwrap_or(u32::MAX));
+    let here = (solved.model.breaches.iter())
+        .filter(|own| own.owner.statement == breach.statement.statement && own.step.is_none_or(within));
+    let (mut sum, mut count, mut at) = (0.0, 0.0, None);
+    for own in here {
+        sum += own.weight / own.step.map_or(1.0, |t| scene.hours(t));
+        count += 1.0;
+        at.get_or_insert_with(|| place(own));
+    }
+    let class = || scene.site.classes.iter().position(|class| class.name == breach.class);
+    let named = || ClassId(class().and_then(|place| u32::try_from(place).ok()).unwrap_or(SAFETY.0));
+    (at.unwrap_or_else(|| (false, named(), true)), if count > 0.0 { sum / count } else { 1.0 })
 }
 
 #[cfg(test)]
