@@ -1,7 +1,7 @@
 //! Which zones are steered by a setpoint: their machine's power follows from it and is commanded by
 //! nobody (planner.md 5).
 
-use super::{Attr, Control, Family, FamilyId, Model, Need, SignalSource, Site, ZoneId};
+use super::{Attr, Control, Family, FamilyId, MemberRange, Model, Need, SignalSource, Site, ZoneId};
 use crate::diag::Span;
 use crate::quantity::Rat;
 
@@ -86,6 +86,12 @@ impl Family {
 }
 
 impl Site {
+    /// What heats or cools a zone.
+    pub fn machines(&self, zone: ZoneId) -> impl Iterator<Item = MemberRange> + '_ {
+        let serves = move |model: &Model| matches!(model, Model::Consumer(c) if c.heats == Some(zone) || c.cools == Some(zone));
+        self.families.iter().filter(move |family| serves(&family.model)).map(Family::all)
+    }
+
     /// The zones that are steered by a setpoint, in declaration order.
     ///
     /// A machine whose power its own profile commands is told that power. The others follow the zone's

@@ -9,7 +9,7 @@ use super::form::moved;
 use super::prepare::Known;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::eval::{Decision, DeviceSet, Instance, Origins, Outcome, Preference, Status, Total, Unit};
-use crate::ir::{EffectKind, MemberRange, Model, Share, Site, Target, ZoneId};
+use crate::ir::{EffectKind, MemberRange, Share, Site, Target, ZoneId};
 
 /// Most rules that meet under guards which the plan decides.
 const MEETING: usize = 6;
@@ -151,14 +151,8 @@ fn links(site: &Site) -> Vec<Vec<MemberRange>> {
             found.push(site.target_members(&effect.target));
         }
     }
-    found.extend(site.zones.iter().map(|zone| machines(site, zone.id)));
+    found.extend(site.zones.iter().map(|zone| site.machines(zone.id).collect()));
     found
-}
-
-fn machines(site: &Site, zone: ZoneId) -> Vec<MemberRange> {
-    let serves =
-        |model: &Model| matches!(model, Model::Consumer(c) if c.heats == Some(zone) || c.cools == Some(zone));
-    site.families.iter().filter(|f| serves(&f.model)).map(crate::ir::Family::all).collect()
 }
 
 fn overlap(a: &[MemberRange], b: &[MemberRange]) -> bool {

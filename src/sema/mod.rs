@@ -33,6 +33,7 @@ mod price;
 mod producer;
 mod profile;
 mod props;
+mod reads;
 mod reference;
 pub mod rests;
 mod rule;

@@ -1,14 +1,17 @@
 //! What a guarded statement means besides its words (semantics.md 20): which devices it speaks of by their
-//! tags, kinds and arrays, and which serials and holidays its lists hold. A change of these is a change of it.
+//! tags, kinds, arrays and zones, which serials and holidays its lists hold, and how what it reads is declared.
+//! A change of these is a change of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::group::{Indices, normal, without};
 use super::guarded::{Changes, EMERGENCY, FIRST_CLASS, Found, GROUP, Key, SCHEDULE, line, told};
+use super::reads::{self, Fact};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::ir::{
-    AdmissionCondition, Days, EffectKind, GroupId, Guard, Lin, MemberRange, ObligationWindow, PermitTarget,
-    PrincipalKind, Rule, SAFETY, Sched, Site, Tag, Target,
+    AdmissionCondition, Attr, Days, EffectKind, GroupId, Guard, Lin, MemberRange, ObligationWindow,
+    PermitTarget, PrincipalKind, Rule, SAFETY, Sched, SigRef, SignalId, SignalSource, Site, Tag, Target,
+    ZoneId,
 };
 
 /// Differences of one sort that are named; the others are counted.
@@ -21,6 +24,8 @@ struct Rests {
     devices: BTreeMap<(String, bool), Indices>,
     serials: BTreeSet<String>,
     holidays: BTreeSet<String>,
+    /// What is declared of the signals that it reads.
+    reads: BTreeSet<Fact>,
 }
 
 /// A policy as it was compiled, with its texts.
@@ -60,8 +65,9 @@ pub fn changes(
         let what = key.0;
         let because = [
             ("speaks of other devices than", members(&meant.devices, &means.devices)),
-            ("lists other serials than", words(&meant.serials, &means.serials)),
-            ("keeps other holidays than", words(&meant.holidays, &means.holidays)),
+            ("lists other serials than", beyond(&meant.serials, &means.serials, quoted)),
+            ("keeps other holidays than", beyond(&meant.holidays, &means.holidays, quoted)),
+            ("reads otherwise than", beyond(&meant.reads, &means.reads, |fact| fact.shown.clone())),
         ];
         for (how, differences) in because {
             if let Some(differences) = differences {
@@ -127,12 +133,16 @@ fn members(
     differences(&beyond(old, new), &beyond(new, old))
 }
 
-/// The same of words.
-fn words(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Option<String> {
-    let beyond = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
-        these.difference(those).map(|word| format!("`{word}`")).collect()
+/// The same of what a statement lists or reads.
+fn beyond<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>, shown: fn(&T) -> String) -> Option<String> {
+    let beyond = |these: &BTreeSet<T>, those: &BTreeSet<T>| -> Vec<String> {
+        these.difference(those).map(shown).collect()
     };
     differences(&beyond(old, new), &beyond(new, old))
+}
+
+fn quoted(word: &String) -> String {
+    format!("`{word}`")
 }
 
 fn differences(gone: &[String], fresh: &[String]) -> Option<String> {
@@ -169,6 +179,7 @@ fn meanings((site, sources): Compiled<'_>, found: &Found) -> Meanings {
             *known = super::group::union(std::mem::take(known));
         }
         rests.serials.extend(reach.serials);
+        rests.reads.extend(reach.signals.into_iter().flat_map(|id| reads::facts(site, id)));
         if reach.holidays {
             rests.holidays.extend(site.holidays.iter().map(ToString::to_string));
         }
@@ -264,11 +275,22 @@ struct Reach<'r> {
     members: Vec<MemberRange>,
     serials: BTreeSet<String>,
     holidays: bool,
+    signals: BTreeSet<SignalId>,
+    /// The groups whose member `for each` and quantifiers bind, innermost last.
+    bound: Vec<GroupId>,
 }
 
 impl<'r> Reach<'r> {
     fn new(site: &'r Site, places: &'r Places<'r>) -> Self {
-        Self { site, places, members: Vec::new(), serials: BTreeSet::new(), holidays: false }
+        Self {
+            site,
+            places,
+            members: Vec::new(),
+            serials: BTreeSet::new(),
+            holidays: false,
+            signals: BTreeSet::new(),
+            bound: Vec::new(),
+        }
     }
 
     fn group(&mut self, id: GroupId) {
@@ -282,13 +304,56 @@ impl<'r> Reach<'r> {
         match target {
             Target::Members(members) => self.members.extend(members),
             Target::Group(group) => self.group(*group),
+            Target::Zone(zone) => {
+                self.thermostats(*zone);
+                self.members.extend(self.site.machines(*zone));
+            }
             // the member is one of the group of `for each`
-            Target::Zone(_) | Target::Bound | Target::Site => {}
+            Target::Bound | Target::Site => {}
+        }
+    }
+
+    /// What tells the temperature of a zone, and holds its setpoint.
+    fn thermostats(&mut self, zone: ZoneId) {
+        let site = self.site;
+        let holders = site.zone(zone).into_iter().flat_map(|zone| &zone.thermostats);
+        self.members.extend(holders.filter_map(|id| site.family(*id)).map(crate::ir::Family::all));
+    }
+
+    fn signal(&mut self, id: SignalId) {
+        match self.site.signal(id).map(|signal| &signal.source) {
+            Some(SignalSource::ZoneState(zone, _)) => self.thermostats(*zone),
+            Some(SignalSource::Aggregate { of, .. }) => self.signal(*of),
+            _ => {
+                self.signals.insert(id);
+            }
+        }
+    }
+
+    /// An attribute of each member of a group.
+    fn of_members(&mut self, group: GroupId, attr: &Attr) {
+        let site = self.site;
+        let members = site.group(group).into_iter().flat_map(|group| &group.members);
+        members.filter_map(|range| site.measured(range.family, attr)).for_each(|id| self.signal(id));
+    }
+
+    fn reference(&mut self, reference: &SigRef) {
+        match reference {
+            SigRef::Only(id) | SigRef::Member(id, _) => self.signal(*id),
+            SigRef::Bound(attr) => {
+                if let Some(group) = self.bound.last() {
+                    self.of_members(*group, attr);
+                }
+            }
         }
     }
 
     fn amount(&mut self, amount: &Lin) {
-        amount.sums.iter().for_each(|(_, term)| self.group(term.group));
+        amount.terms.iter().for_each(|(_, reference)| self.reference(reference));
+        for (_, term) in &amount.sums {
+            self.group(term.group);
+            self.of_members(term.group, &term.attr);
+        }
     }
 
     fn guard(&mut self, guard: &Guard) {
@@ -299,9 +364,12 @@ impl<'r> Reach<'r> {
             Guard::During(sched) => self.sched(sched),
             Guard::Quantified { group, body, .. } => {
                 self.group(*group);
+                self.bound.push(*group);
                 self.guard(body);
+                self.bound.pop();
             }
-            Guard::Const(_) | Guard::Is(_) | Guard::Equals(..) | Guard::Emergency => {}
+            Guard::Is(reference) | Guard::Equals(reference, _) => self.reference(reference),
+            Guard::Const(_) | Guard::Emergency => {}
         }
     }
 
@@ -320,6 +388,7 @@ impl<'r> Reach<'r> {
 
     fn rule(&mut self, rule: &Rule) {
         rule.for_each.into_iter().for_each(|group| self.group(group));
+        self.bound.extend(rule.for_each);
         self.guard(&rule.when);
         rule.until.iter().for_each(|until| self.guard(until));
         for effect in &rule.effects {

@@ -319,6 +319,121 @@ fn the_days_and_the_clock_of_a_guarded_statement_are_guarded() {
     assert!(found.len() == 1 && found[0].contains("the time zone is another"), "{found:#?}");
 }
 
+const OUTSIDE: &str = "weather { source feed.sky, temperature -5 degC .. 42 degC }\n\
+    feed sky { file \"data/sky.csv\", time utc, stamp start, step 1 h, column temperature \"t\" degC }\n\
+    feed spare { file \"data/sky.csv\", time utc, stamp start, step 1 h, unit kW, column \"u\", range 0 kW .. 60 kW }\n";
+const FROST: &str =
+    "rule frost in safety { when max(weather.temperature, next 2 h) < 0 degC then limit oven to 3 kW }\n";
+
+/// Two columns of an hour each through the year of the site.
+fn sky() -> String {
+    let days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut rows = "time,t,u\n".to_owned();
+    for (month, days) in (1..).zip(days) {
+        for (day, hour) in (1..=days).flat_map(|day| (0..24).map(move |hour| (day, hour))) {
+            rows += &format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z,4,5\n");
+        }
+    }
+    rows + "2027-01-01T00:00:00Z,4,5\n"
+}
+
+/// A site with weather and a statement on it.
+fn outside(guarded: &str) -> Change {
+    settled(&[("data/sky.csv", &sky()), ("more.evl", OUTSIDE), ("guarded.evl", guarded)])
+}
+
+#[test]
+fn the_feed_that_a_guarded_statement_reads_is_guarded() {
+    for (from, to, said) in [
+        ("column temperature \"t\"", "column temperature \"u\"", "column `u` of `data/sky.csv`"),
+        ("\"t\" degC", "\"t\" K", "column `t`"),
+        (
+            "time utc, stamp start, step 1 h, column t",
+            "time utc, stamp end, step 1 h, column t",
+            "stamps end",
+        ),
+        ("time utc, stamp start, step 1 h, column t", "time civil, stamp start, step 1 h, column t", "civil"),
+        ("source feed.sky, temperature", "temperature", "column `t` of `data/sky.csv`"),
+    ] {
+        let found = listed(&outside(FROST).with("more.evl", from, to));
+        assert!(found.len() == 1 && found[0].contains(said), "{from} {to}: {found:#?}");
+        assert!(found[0].contains("a rule of the first class reads otherwise than"), "{found:#?}");
+        assert!(found[0].contains("rule frost"), "{found:#?}");
+    }
+}
+
+#[test]
+fn the_range_on_which_a_guarded_statement_is_judged_is_guarded() {
+    for guarded in [
+        FROST,
+        "assume weather.temperature >= 0 degC\n",
+        "rule dear in safety { limit oven to 5 kW + 0.01 kW * (weather.temperature - 0 degC) / 1 K }\n",
+        "use cold(least: 0 degC) in safety\n\
+         module cold(least: Temperature) { rule c { when weather.temperature < least then limit oven to 3 kW } }\n",
+    ] {
+        let change = outside("");
+        let change = change.added("own.evl", guarded);
+        let change = Change { before: change.files.clone(), ..change };
+        let (exit, out) = change.judged();
+        if exit != 0 {
+            panic!("{guarded}: {out}");
+        }
+        let found = listed(&change.with("more.evl", "-5 degC .. 42 degC", "-1 degC .. 30 degC"));
+        assert!(found.len() == 1, "{guarded}: {found:#?}");
+        assert!(found[0].contains("`weather.temperature` from -1 degC to 30 degC"), "{found:#?}");
+    }
+}
+
+#[test]
+fn the_machines_of_a_zone_are_those_of_a_guarded_statement() {
+    let zones = "zone hall { heat_capacity 40 kWh/K, heat_loss 1 kW/K, temperature 18 degC .. 28 degC in comfort }\n\
+        zone store { heat_capacity 40 kWh/K, heat_loss 1 kW/K, temperature 18 degC .. 28 degC in comfort }\n\
+        consumer heater : heater { on main, demand one of { 0 kW, 5 kW }, heats hall, cop 1 }\n\
+        consumer cooler : hvac { on main, demand one of { 0 kW, 5 kW }, cools hall, cop 3 }\n\
+        control dial : thermostat { controls hall, poll 2 s, max_age 6 s }\n\
+        group dials = control where kind = thermostat\n";
+    let mut all = OUTSIDE.to_owned();
+    all += zones;
+    for (guarded, from, to, said) in [
+        ("permit tenant bakery to set hall.setpoint\n", "heats hall", "heats store", "`heater` no more"),
+        ("permit tenant bakery to set store.setpoint\n", "heats hall", "heats store", "`heater` now"),
+        ("permit tenant bakery to set hall.setpoint\n", "cools hall", "cools store", "`cooler` no more"),
+        ("permit tenant bakery to set hall.setpoint\n", "controls hall", "controls store", "`dial` no more"),
+        (
+            "rule mild in safety { set hall.setpoint to 21 degC }\n",
+            "heats hall",
+            "heats store",
+            "`heater` no more",
+        ),
+        (
+            "rule mild in safety { set dial.setpoint to 21 degC }\n",
+            "heats hall",
+            "heats store",
+            "`heater` no more",
+        ),
+        ("permit tenant bakery to set dial.setpoint\n", "heats hall", "heats store", "`heater` no more"),
+    ] {
+        let change = settled(&[("data/sky.csv", &sky()), ("more.evl", &all), ("guarded.evl", guarded)]);
+        let found = listed(&change.with("more.evl", from, to));
+        assert!(found.len() == 1 && found[0].contains(said), "{guarded}{from} {to}: {found:#?}");
+    }
+}
+
+#[test]
+fn readings_and_inputs_that_no_guarded_statement_reads_need_nobody() {
+    let site = || outside(FROST);
+    assert_eq!(listed(&site().with("data/sky.csv", "-02T05:00:00Z,4,", "-02T05:00:00Z,-3,")), [""; 0]);
+    assert_eq!(listed(&site().with("more.evl", "column \"u\", range 0", "column \"t\", range 0")), [""; 0]);
+    assert_eq!(listed(&site().with("more.evl", "0 kW .. 60 kW", "0 kW .. 50 kW")), [""; 0]);
+    // what says the same in other words
+    let same = site().with("more.evl", "feed sky {", "// the roof\nfeed sky {\n ");
+    assert_eq!(listed(&same.with("more.evl", "-5 degC .. 42", "-5 degC .. 42.0")), [""; 0]);
+    // and a rule of another class
+    let soft = || outside(&FROST.replace("safety", "comfort"));
+    assert_eq!(listed(&soft().with("more.evl", "temperature \"t\"", "temperature \"u\"")), [""; 0]);
+    assert_eq!(listed(&soft().with("more.evl", "-5 degC .. 42", "-1 degC .. 30")), [""; 0]);
+}
+
 #[test]
 fn what_a_guarded_file_imports_is_guarded() {
     // the library is no member of the site, so that nothing else looks at it
