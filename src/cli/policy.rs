@@ -10,7 +10,7 @@ use crate::calendar::{Calendar, Instant};
 use crate::diag::{Code, Diagnostic, Diagnostics, Severity, SourceId, SourceMap, codes};
 use crate::inputs::{self, Inputs};
 use crate::ir::{LintLevel, Site};
-use crate::repo::{Base, Repository};
+use crate::repo::{Base, LoadedProfile, Repository};
 use crate::sema;
 use crate::system::{CSV_CAP, MemorySystem, RevisionFault, RevisionFiles, System};
 
@@ -66,14 +66,16 @@ impl<'s> Policy<'s> {
         if let Some((revision, mut changes, before)) = judged_on {
             let mut changed = std::mem::take(&mut changes.findings);
             if let Some(after) = after {
-                let before = before.as_ref().map(|(site, sources)| (site, sources));
-                changed.extend(sema::rests::changes(revision, &changes, before, (after, &sources)));
+                let compiled = |site, sources, profiles| sema::rests::Compiled { site, sources, profiles };
+                let before = before.as_ref().map(|(site, texts, profiles)| compiled(site, texts, profiles));
+                let now = compiled(after, &sources, &repository.profiles);
+                changed.extend(sema::rests::changes(revision, &changes, before, now));
                 let listed: Vec<String> = changed.iter().map(|finding| finding.message.clone()).collect();
                 let own = |finding: &Diagnostic| {
                     let name = finding.message.split('`').nth(1).unwrap_or_default();
                     listed.iter().any(|message| message.contains(&format!("`{name}: ")))
                 };
-                let fresh = sema::guarded::defaults(revision, before.map(|(site, _)| site), after);
+                let fresh = sema::guarded::defaults(revision, before.map(|before| before.site), after);
                 changed.extend(fresh.into_iter().filter(|finding| !own(finding)));
             }
             findings.extend(changed);
@@ -213,8 +215,11 @@ impl<'s> Policy<'s> {
     }
 }
 
-/// A repository judged on a revision, what in it needs the owner, and the policy there with its texts.
-type Judged<'s> = (Repository<'s>, sema::guarded::Changes, Option<(Site, SourceMap)>);
+/// The policy of a revision with its texts and profiles.
+type Before = (Site, SourceMap, BTreeMap<String, LoadedProfile>);
+
+/// A repository judged on a revision, what in it needs the owner, and the policy there.
+type Judged<'s> = (Repository<'s>, sema::guarded::Changes, Option<Before>);
 
 /// The repository judged on the files that it has at a revision.
 fn judged<'s>(
@@ -237,7 +242,8 @@ fn judged<'s>(
     let base = Base::new(revision, source.as_deref().unwrap_or_default().to_owned(), site);
     let mut repository = Repository::open_on(system, path, Some(base))?;
     let changes = sema::guarded::changes(revision, old.as_mut(), &mut repository);
-    Ok((repository, changes, before))
+    let profiles = old.map(|old| old.profiles).unwrap_or_default();
+    Ok((repository, changes, before.map(|(site, sources)| (site, sources, profiles))))
 }
 
 fn no_revision(revision: &str, folder: &Path, fault: RevisionFault) -> Diagnostic {

@@ -7,7 +7,7 @@ mod manifest;
 mod waivers;
 pub mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -265,9 +265,11 @@ impl<'s> Repository<'s> {
         };
         let all = found.len();
         let mut inner = 0;
+        let mut strays = Vec::new();
         if only.is_none() {
             let nested = self.nested_sites(&found);
             inner = nested.len();
+            strays.extend(nested.iter().filter_map(|folder| self.stray(&preview, folder, &found)));
             found.retain(|f| !nested.iter().any(|n| f.shown.starts_with(n.as_str())));
             if !preview.members.is_empty() {
                 found.retain(|f| preview.members.iter().any(|(p, _)| manifest::matches(p, &f.shown)));
@@ -329,6 +331,14 @@ impl<'s> Repository<'s> {
         }
         self.unread |= !faults.is_empty();
         self.findings.extend(faults);
+        for (manifest, message) in strays {
+            let at = self.root.resolve(self.system, &manifest).ok();
+            let text = at.and_then(|at| self.system.read_text(&at.path, YAML_CAP).ok()).unwrap_or_default();
+            let span = Span::file(self.sources.add(manifest.as_str(), text));
+            self.findings.push(Diagnostic::warning(codes::NOT_IN_OWNED_FILE, span, message).help(
+                "remove it: a site has one manifest, at its top; another site has a folder of its own elsewhere",
+            ));
+        }
         if let Some(text) = manifest_text {
             let source = self.sources.add(MANIFEST, text.as_str());
             let mut faults = Vec::new();
@@ -374,7 +384,7 @@ impl<'s> Repository<'s> {
     /// Folders below the root that are sites of their own.
     fn nested_sites(&self, found: &[Resolved]) -> Vec<String> {
         let mut nested: Vec<String> = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for file in found {
             let mut folder = file.shown.as_str();
             while let Some((above, _)) = folder.rsplit_once('/') {
@@ -387,6 +397,20 @@ impl<'s> Repository<'s> {
             }
         }
         nested
+    }
+
+    /// The manifest that makes another site of a folder with files of a tenant or vendor, and what is said
+    /// of it: whatever they declare is missing without a word.
+    fn stray(&self, manifest: &Manifest, folder: &str, found: &[Resolved]) -> Option<(String, String)> {
+        let lost = found.iter().filter(|file| file.shown.starts_with(folder));
+        let owners: BTreeSet<String> = lost.filter_map(|file| self.owner(manifest, &file.shown)).collect();
+        let declare = if owners.len() > 1 { "and others declare" } else { "declares" };
+        let owner = owners.into_iter().next()?;
+        let at = format!("{folder}{MANIFEST}");
+        let message = format!(
+            "`{at}` makes another site of its folder: what `{owner}` {declare} there counts for nothing here"
+        );
+        Some((at, message))
     }
 
     /// Whose a file is. Capitals give nobody the site's power: by them alone a file is a tenant's or
@@ -599,6 +623,49 @@ mod tests {
         for (i, f) in r.files.iter().enumerate() {
             assert_eq!(f.source.0 as usize, i);
         }
+    }
+
+    #[test]
+    fn a_manifest_among_a_tenants_files_is_named() {
+        let with =
+            |owners: &str| MemorySystem::new().file("/site/evl.yaml", owners).file("/site/site.evl", "");
+        let (site, owned) = (|| with(""), || with("owners: { 'shops/**': acme }\n"));
+        let said = |system: &MemorySystem| {
+            let r = open(system);
+            let line = |f: &Diagnostic| {
+                let at = f.span().map(|span| r.sources.path(span.source).to_owned()).unwrap_or_default();
+                format!("{at}: {} {}", f.code, f.message)
+            };
+            r.findings.iter().map(line).collect::<Vec<_>>()
+        };
+        let lost = |at: &str, who: &str| {
+            format!(
+                "{at}: EVL0108 `{at}` makes another site of its folder: what {who} there counts for nothing here"
+            )
+        };
+        let system =
+            site().file("/site/tenants/bakery/a.evl", "").file("/site/tenants/bakery/evl.yaml", "site: x\n");
+        assert_eq!(said(&system), [lost("tenants/bakery/evl.yaml", "`bakery` declares")]);
+        let system = system.file("/site/tenants/cafe/b.evl", "").file("/site/tenants/evl.yaml", "");
+        let both = [
+            lost("tenants/evl.yaml", "`bakery` and others declare"),
+            lost("tenants/bakery/evl.yaml", "`bakery` declares"),
+        ];
+        let mut found = said(&system);
+        found.sort_by_key(String::len);
+        let mut both = both.to_vec();
+        both.sort_by_key(String::len);
+        assert_eq!(found, both);
+        // by the site's word on owners too
+        let system = owned().file("/site/shops/c.evl", "").file("/site/shops/evl.yaml", "");
+        let found = said(&system);
+        assert!(found.contains(&lost("shops/evl.yaml", "`acme` declares")), "{found:?}");
+        // a site of the owner's own is nobody's loss
+        let system = owned()
+            .file("/site/shops/c.evl", "")
+            .file("/site/annex/d.evl", "")
+            .file("/site/annex/evl.yaml", "");
+        assert_eq!(said(&system), [""; 0]);
     }
 
     #[test]

@@ -227,6 +227,8 @@ fn read(repository: &mut Repository<'_>) -> Vec<Text> {
         }
         texts.append(&mut more);
     }
+    // of what is declared twice, which is an error of its own, the first counts, and the owner's before others
+    texts.sort_by_key(|text| !text.owners);
     texts
 }
 
@@ -297,7 +299,7 @@ fn statements(repository: &Repository<'_>, texts: &[Text], modules: &BTreeSet<St
                 _ => continue,
             };
             let guarded = reader.guarded(reader.slice(formed.span), item.span);
-            named.insert(name.clone(), ((what, name.clone()), guarded));
+            named.entry(name.clone()).or_insert(((what, name.clone()), guarded));
         }
     }
     let mut open: Vec<String> = found.values().map(|guarded| guarded.text.clone()).collect();
@@ -336,7 +338,18 @@ impl Reader<'_> {
     fn put(&mut self, what: &'static str, name: Option<String>, text: String, span: Span) {
         let key = (what, name.unwrap_or_else(|| text.clone()));
         let guarded = self.guarded(text, span);
-        self.found.insert(key, guarded);
+        self.found.entry(key).or_insert(guarded);
+    }
+
+    /// The same by a name within a module. Modules of one name may stand in several files: none hides what
+    /// another says.
+    fn put_within(&mut self, what: &'static str, (within, name): (&str, &str), text: String, span: Span) {
+        let mut name = format!("{within}{name}");
+        let other = self.found.get(&(what, name.clone()));
+        if !within.is_empty() && other.is_some_and(|other| other.path != self.path && other.text != text) {
+            name = format!("{} {name}", self.path);
+        }
+        self.put(what, Some(name), text, span);
     }
 
     /// An admission, with what the key files hold that it names.
@@ -375,13 +388,13 @@ impl Reader<'_> {
                     None => self.modules.contains(within.trim_end_matches('.')),
                 } =>
             {
-                let name = format!("{within}{}", rule.name.text);
-                self.put(FIRST_CLASS, Some(name), text, item.span);
+                self.put_within(FIRST_CLASS, (within, &rule.name.text), text, item.span);
             }
             (ItemKind::Budget(budget), _)
                 if budget.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>
             {
-                self.put("a budget of the first class", Some(budget.name.text.clone()), text, item.span);
+                let name = (within, budget.name.text.as_str());
+                self.put_within("a budget of the first class", name, text, item.span);
             }
             (ItemKind::Use(found), _)
                 if found.class.as_ref().is_some_and(|class| Some(class.text.as_str()) == self.first) =>

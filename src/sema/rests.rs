@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::group::{Indices, normal, without};
 use super::guarded::{Changes, EMERGENCY, FIRST_CLASS, Found, GROUP, Key, SCHEDULE, line, told};
-use super::reads::{self, Fact};
+use super::reads::{self, Declared, Fact};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::ir::{
     AdmissionCondition, Attr, Days, EffectKind, GroupId, Guard, Lin, MemberRange, ObligationWindow,
     PermitTarget, PrincipalKind, Rule, SAFETY, Sched, SigRef, SignalId, SignalSource, Site, Tag, Target,
     ZoneId,
 };
+use crate::repo::LoadedProfile;
 
 /// Differences of one sort that are named; the others are counted.
 const MOST_NAMED: usize = 5;
@@ -24,12 +25,20 @@ struct Rests {
     devices: BTreeMap<(String, bool), Indices>,
     serials: BTreeSet<String>,
     holidays: BTreeSet<String>,
-    /// What is declared of the signals that it reads.
-    reads: BTreeSet<Fact>,
+    /// What is declared of the signals that it reads, by their names.
+    reads: BTreeMap<String, BTreeSet<Fact>>,
 }
 
-/// A policy as it was compiled, with its texts.
-pub type Compiled<'c> = (&'c Site, &'c SourceMap);
+/// A policy as it was compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct Compiled<'c> {
+    /// What it says.
+    pub site: &'c Site,
+    /// Its texts.
+    pub sources: &'c SourceMap,
+    /// The profiles of its devices, by name.
+    pub profiles: &'c BTreeMap<String, LoadedProfile>,
+}
 
 /// The guarded statements of one revision, compiled.
 #[derive(Debug, Default)]
@@ -37,6 +46,8 @@ struct Meanings {
     by: BTreeMap<Key, Rests>,
     /// Places of those that no file of the repository holds: of the library's modules.
     elsewhere: BTreeMap<Key, Span>,
+    /// Rules that are left out of a policy with errors, for they have some or rest on what has.
+    left_out: BTreeSet<Key>,
 }
 
 /// Every guarded statement that reads as at the revision and means something else.
@@ -50,7 +61,8 @@ pub fn changes(
     let Some(old) = old else { return Vec::new() };
     let (before, after) = (meanings(old, &listed.before), meanings(new, &listed.after));
     let mut found = Vec::new();
-    for (key, means) in &after.by {
+    // of what has errors these are told, and nobody knows what it will mean
+    for (key, means) in after.by.iter().filter(|(key, _)| !after.left_out.contains(*key)) {
         let (span, shown) = match (listed.before.get(key), listed.after.get(key)) {
             (Some(old), Some(new)) if old.text == new.text => (new.span, line(&new.text)),
             (None, None) if before.by.contains_key(key) => {
@@ -61,13 +73,15 @@ pub fn changes(
             _ => continue,
         };
         // one that could not be compiled there meant nothing
-        let meant = before.by.get(key).cloned().unwrap_or_default();
+        let meant = before.by.get(key).filter(|_| !before.left_out.contains(key));
+        let read = readings(meant.map(|meant| &meant.reads), &means.reads);
+        let meant = meant.cloned().unwrap_or_default();
         let what = key.0;
         let because = [
             ("speaks of other devices than", members(&meant.devices, &means.devices)),
             ("lists other serials than", beyond(&meant.serials, &means.serials, quoted)),
             ("keeps other holidays than", beyond(&meant.holidays, &means.holidays, quoted)),
-            ("reads otherwise than", beyond(&meant.reads, &means.reads, |fact| fact.shown.clone())),
+            ("reads otherwise than", read),
         ];
         for (how, differences) in because {
             if let Some(differences) = differences {
@@ -76,7 +90,7 @@ pub fn changes(
             }
         }
     }
-    found.extend(belongings(revision, old.0, new.0));
+    found.extend(belongings(revision, old.site, new.site));
     found
 }
 
@@ -141,6 +155,20 @@ fn beyond<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>, shown: fn(&T) -> String)
     differences(&beyond(old, new), &beyond(new, old))
 }
 
+/// The same of how what it reads is declared. The words being the same, other signals are read only where
+/// other devices are spoken of, which is told as that; but where it `meant` nothing, all are new.
+fn readings(
+    meant: Option<&BTreeMap<String, BTreeSet<Fact>>>,
+    means: &BTreeMap<String, BTreeSet<Fact>>,
+) -> Option<String> {
+    let facts = |of: &BTreeMap<String, BTreeSet<Fact>>, beside: Option<&BTreeMap<String, BTreeSet<Fact>>>| {
+        let counted = of.iter().filter(|(name, _)| beside.is_none_or(|beside| beside.contains_key(*name)));
+        counted.flat_map(|(_, facts)| facts.iter().cloned()).collect::<BTreeSet<_>>()
+    };
+    let old = meant.map(|meant| facts(meant, Some(means))).unwrap_or_default();
+    beyond(&old, &facts(means, meant), |fact| fact.shown.clone())
+}
+
 fn quoted(word: &String) -> String {
     format!("`{word}`")
 }
@@ -162,7 +190,9 @@ fn differences(gone: &[String], fresh: &[String]) -> Option<String> {
 }
 
 /// What every guarded statement rests on.
-fn meanings((site, sources): Compiled<'_>, found: &Found) -> Meanings {
+fn meanings(compiled: Compiled<'_>, found: &Found) -> Meanings {
+    let Compiled { site, sources, profiles } = compiled;
+    let declared = Declared { site, profiles };
     let starts = found.iter().map(|(key, guarded)| {
         let place = (guarded.path.as_str(), guarded.span.start);
         (place, (key, guarded.span.end))
@@ -179,7 +209,10 @@ fn meanings((site, sources): Compiled<'_>, found: &Found) -> Meanings {
             *known = super::group::union(std::mem::take(known));
         }
         rests.serials.extend(reach.serials);
-        rests.reads.extend(reach.signals.into_iter().flat_map(|id| reads::facts(site, id)));
+        for id in reach.signals {
+            let name = site.signal(id).map(|signal| signal.name.clone()).unwrap_or_default();
+            rests.reads.entry(name).or_default().extend(reads::facts(declared, id));
+        }
         if reach.holidays {
             rests.holidays.extend(site.holidays.iter().map(ToString::to_string));
         }
@@ -229,21 +262,21 @@ fn meanings((site, sources): Compiled<'_>, found: &Found) -> Meanings {
         reach.guard(emergency);
         put(found.keys().find(|(what, _)| *what == EMERGENCY), reach);
     }
-    let mut elsewhere = BTreeMap::new();
+    let (mut elsewhere, mut left_out) = (BTreeMap::new(), BTreeSet::new());
     for rule in site.rules.iter().filter(|rule| rule.class == SAFETY) {
         let mut reach = reach();
         reach.rule(rule);
-        match places.at(rule.span) {
-            Some(key) => put(Some(key), reach),
-            None => {
-                let key = (FIRST_CLASS, rule.name.clone());
-                put(Some(&key), reach);
-                elsewhere.insert(key, rule.span);
-            }
+        let found = places.at(rule.span);
+        let key = found.cloned().unwrap_or_else(|| (FIRST_CLASS, rule.name.clone()));
+        put(Some(&key), reach);
+        if found.is_none() {
+            elsewhere.insert(key.clone(), rule.span);
+        }
+        if rule.effects.is_empty() {
+            left_out.insert(key);
         }
     }
-    all.elsewhere = elsewhere;
-    all
+    Meanings { elsewhere, left_out, ..all }
 }
 
 /// Where guarded statements stand.
@@ -322,12 +355,11 @@ impl<'r> Reach<'r> {
 
     fn signal(&mut self, id: SignalId) {
         match self.site.signal(id).map(|signal| &signal.source) {
+            Some(SignalSource::Aggregate { of, .. }) => return self.signal(*of),
             Some(SignalSource::ZoneState(zone, _)) => self.thermostats(*zone),
-            Some(SignalSource::Aggregate { of, .. }) => self.signal(*of),
-            _ => {
-                self.signals.insert(id);
-            }
+            _ => {}
         }
+        self.signals.insert(id);
     }
 
     /// An attribute of each member of a group.

@@ -159,12 +159,26 @@ impl<'a> Compiler<'a> {
             return End::Free;
         }
         if args.eat("worth") {
+            if args.is_done() {
+                let example = format!("write, for example, `end worth 0.10 {}/kWh`", self.site.currency);
+                self.error_help(
+                    codes::TYPE_MISMATCH,
+                    span,
+                    "`end worth` needs a price of energy".to_owned(),
+                    &example,
+                );
+                return End::Free;
+            }
             return match self.arg_const(args, Type::EnergyPrice) {
                 Some(price) => End::Worth(price),
                 None => End::Free,
             };
         }
         if args.eat("exactly") {
+            if args.is_done() {
+                self.no_level(span, "exactly");
+                return End::Free;
+            }
             if args.eat("start") {
                 return End::ExactlyStart;
             }
@@ -191,12 +205,27 @@ impl<'a> Compiler<'a> {
                     None => End::Free,
                 }
             }
+            _ if args.eat("at") && args.eat("least") && args.is_done() => {
+                self.no_level(span, "at least");
+                End::Free
+            }
             _ => {
                 self.bad_value(args, "`at least 50 %`, `exactly 50 %`, `worth 0.10 USD/kWh` or `free`");
-                args.next();
+                // one fault, however many words
+                while args.next().is_some() {}
                 End::Free
             }
         }
+    }
+
+    /// `end exactly` and `end at least` without saying where.
+    fn no_level(&mut self, span: crate::diag::Span, how: &str) {
+        let start = match how {
+            "exactly" => ", or `end exactly start` for the level at the plan's beginning",
+            _ => "",
+        };
+        let help = format!("write, for example, `end {how} 50 %`{start}");
+        self.error_help(codes::TYPE_MISMATCH, span, format!("`end {how}` needs a level"), &help);
     }
 
     /// A level that the store can have.

@@ -339,13 +339,19 @@ fn sky() -> String {
 
 /// A site with weather and a statement on it.
 fn outside(guarded: &str) -> Change {
-    settled(&[("data/sky.csv", &sky()), ("more.evl", OUTSIDE), ("guarded.evl", guarded)])
+    let sky = sky();
+    settled(&[
+        ("data/sky.csv", &sky),
+        ("data/more.csv", &sky),
+        ("more.evl", OUTSIDE),
+        ("guarded.evl", guarded),
+    ])
 }
 
 #[test]
 fn the_feed_that_a_guarded_statement_reads_is_guarded() {
     for (from, to, said) in [
-        ("column temperature \"t\"", "column temperature \"u\"", "column `u` of `data/sky.csv`"),
+        ("column temperature \"t\"", "column temperature \"u\"", "column `u` plus 273.15 of `data/sky.csv`"),
         ("\"t\" degC", "\"t\" K", "column `t`"),
         (
             "time utc, stamp start, step 1 h, column t",
@@ -353,7 +359,11 @@ fn the_feed_that_a_guarded_statement_reads_is_guarded() {
             "stamps end",
         ),
         ("time utc, stamp start, step 1 h, column t", "time civil, stamp start, step 1 h, column t", "civil"),
-        ("source feed.sky, temperature", "temperature", "column `t` of `data/sky.csv`"),
+        (
+            "sky { file \"data/sky.csv\"",
+            "sky { file \"data/more.csv\"",
+            "column `t` plus 273.15 of `data/more.csv`",
+        ),
     ] {
         let found = listed(&outside(FROST).with("more.evl", from, to));
         assert!(found.len() == 1 && found[0].contains(said), "{from} {to}: {found:#?}");
@@ -362,12 +372,26 @@ fn the_feed_that_a_guarded_statement_reads_is_guarded() {
     }
 }
 
+/// What a statement with errors will mean, nobody knows yet.
+#[test]
+fn what_has_errors_is_no_change_of_meaning() {
+    // nothing gives the temperature any more
+    let change = outside(FROST).with("more.evl", "source feed.sky, temperature", "temperature");
+    let (exit, out) = change.judged();
+    assert!(exit == 1 && out.contains("error[EVL0210]"), "{out}");
+    assert_eq!(listed(&change), [""; 0]);
+    // but where it had them before, it means something now
+    let mended = Change { before: change.files, files: change.before };
+    let found = listed(&mended);
+    assert!(found.iter().any(|finding| finding.contains("`oven` now")), "{found:#?}");
+}
+
 #[test]
 fn the_range_on_which_a_guarded_statement_is_judged_is_guarded() {
     for guarded in [
         FROST,
         "assume weather.temperature >= 0 degC\n",
-        "rule dear in safety { limit oven to 5 kW + 0.01 kW * (weather.temperature - 0 degC) / 1 K }\n",
+        "rule dear in safety { limit oven to 5 kW + 0.01 kW/K * (weather.temperature - 0 degC) }\n",
         "use cold(least: 0 degC) in safety\n\
          module cold(least: Temperature) { rule c { when weather.temperature < least then limit oven to 3 kW } }\n",
     ] {
@@ -375,9 +399,7 @@ fn the_range_on_which_a_guarded_statement_is_judged_is_guarded() {
         let change = change.added("own.evl", guarded);
         let change = Change { before: change.files.clone(), ..change };
         let (exit, out) = change.judged();
-        if exit != 0 {
-            panic!("{guarded}: {out}");
-        }
+        assert_eq!(exit, 0, "{guarded}: {out}");
         let found = listed(&change.with("more.evl", "-5 degC .. 42 degC", "-1 degC .. 30 degC"));
         assert!(found.len() == 1, "{guarded}: {found:#?}");
         assert!(found[0].contains("`weather.temperature` from -1 degC to 30 degC"), "{found:#?}");
@@ -420,6 +442,91 @@ fn the_machines_of_a_zone_are_those_of_a_guarded_statement() {
 }
 
 #[test]
+fn how_a_guarded_statement_measures_is_guarded() {
+    let profile = "profile: own/co\nclass: control\nfunction: co_sensor\nidentity: none\npoints:\n  \
+        air: { at: input 5, type: uint16, unit: ppm, scale: 1 }\n  \
+        spare: { at: input 6, type: uint16, unit: ppm, scale: 1 }\n\
+        measures:\n  ppm: { point: air }\n";
+    let sensors = "gateway box\n\
+        control co : co_sensor { gateway box, profile \"own/co\", reads ppm 0 ppm .. 500 ppm, poll 5 s, max_age 15 s }\n\
+        consumer fan : fan { on main, demand 0 kW .. 2 kW, poll 2 s, max_age 6 s }\n";
+    let guarded = "rule air in safety { when co.ppm > 60 ppm or fan.power > 1 kW then limit oven to 3 kW }\n";
+    let site = || settled(&[("profiles/co.yaml", profile), ("more.evl", sensors), ("guarded.evl", guarded)]);
+    for (file, from, to, said) in [
+        ("profiles/co.yaml", "point: air", "point: spare", "`co.ppm` at `input 6` in `own/co`"),
+        ("profiles/co.yaml", "input 5", "input 9", "`co.ppm` at `input 9` in `own/co`"),
+        (
+            "profiles/co.yaml",
+            "unit: ppm, scale: 1 }\n  spare",
+            "unit: ppm, scale: 0.1 }\n  spare",
+            "in 0.1 ppm",
+        ),
+        ("more.evl", "0 ppm .. 500 ppm", "0 ppm .. 400 ppm", "`co.ppm` from 0 ppm to 400 ppm"),
+        ("more.evl", "max_age 15 s", "max_age 15 h", "`co.ppm` polled every 5 s, stale after 54000 s"),
+        ("more.evl", "max_age 6 s", "max_age 6 h", "`fan.power` polled every 2 s, stale after 21600 s"),
+    ] {
+        let found = listed(&site().with(file, from, to));
+        assert!(found.len() == 1 && found[0].contains(said), "{from} {to}: {found:#?}");
+    }
+    // what it does not read
+    assert_eq!(listed(&site().with("profiles/co.yaml", "input 6", "input 7")), [""; 0]);
+    assert_eq!(listed(&site().with("more.evl", "0 kW .. 2 kW", "0 kW .. 3 kW")), [""; 0]);
+}
+
+const TWICE: &str = "group mine = oven\nschedule morning = daily 05:00..08:00\n";
+
+#[test]
+fn what_is_declared_twice_is_an_error_and_no_change() {
+    let site = || {
+        settled(&[
+            ("tenants/bakery/mine.evl", TWICE),
+            ("more.evl", "permit tenant bakery to turn off mine during morning\n"),
+        ])
+    };
+    let first = "group mine = oven\n";
+    for again in [
+        "group mine = lamp\n",
+        "schedule morning = daily 05:00..09:00\n",
+        "rule smoke in safety { limit oven to 7 kW }\n",
+        "tenant bakery { classes comfort, safety }\n",
+        "consumer lamp : lighting { on main, demand 0 kW .. 2 kW, fail_safe 1 kW by watchdog }\n",
+    ] {
+        let change = site().with("tenants/bakery/mine.evl", TWICE, &format!("{TWICE}{again}"));
+        let (exit, out) = change.judged();
+        assert!(
+            exit == 1 && (out.contains("declared twice") || out.contains("may not hold")),
+            "{again}: {out}"
+        );
+        assert_eq!(listed(&change), [""; 0], "{again}");
+    }
+    // where the first of them is new, it is what counts
+    let change = site().with("tenants/bakery/mine.evl", first, &format!("group mine = lamp\n{first}"));
+    let found = listed(&change);
+    assert!(
+        found.iter().any(|finding| finding.contains("a group that a guarded statement names is another")),
+        "{found:#?}"
+    );
+    // what a tenant says again does not stand before the owner's, wherever the files stand
+    let change = settled(&[("zoo/more.evl", "rule quiet in safety { limit oven to 7 kW }\n")]);
+    let change = change.added("tenants/bakery/more.evl", "rule quiet in safety { limit oven to 8 kW }\n");
+    assert_eq!(listed(&change), [""; 0]);
+    assert_eq!(change.judged().0, 1);
+}
+
+#[test]
+fn a_manifest_that_makes_a_tenants_files_vanish_is_named() {
+    let site = settled(&[
+        ("tenants/bakery/mine.evl", TWICE),
+        ("more.evl", "permit tenant bakery to turn off mine during morning\n"),
+    ]);
+    let (exit, out) = site.added("tenants/bakery/evl.yaml", "site: other\n").judged();
+    assert!(exit == 1 && out.contains("the device, group or zone `mine` is not declared"), "{out}");
+    let cause = "warning[EVL0108]: `tenants/bakery/evl.yaml` makes another site of its folder: what `bakery` declares there counts for nothing here";
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words(&out).contains(&words(cause)), "{out}");
+}
+
+#[test]
 fn readings_and_inputs_that_no_guarded_statement_reads_need_nobody() {
     let site = || outside(FROST);
     assert_eq!(listed(&site().with("data/sky.csv", "-02T05:00:00Z,4,", "-02T05:00:00Z,-3,")), [""; 0]);
@@ -453,6 +560,25 @@ fn what_a_guarded_file_imports_is_guarded() {
         let now = Change { files: change.files.clone(), before: change.before.clone() };
         let found = listed(&now.with("lib/caps.evl", from, to));
         assert!(found.iter().any(|finding| finding.contains(said)), "{to}: {found:#?}");
+    }
+}
+
+/// A module that nobody uses says what the used one said, and is read before it.
+#[test]
+fn no_module_hides_what_another_of_its_name_says() {
+    let library = "module caps(what: group of load, most: Power) { rule cap { limit what to most each } }\n";
+    let used = "import lib.caps\ngroup hot = oven\nuse lib.caps(what: hot, most: 7 kW) in safety\n";
+    let mut change = Change::none()
+        .with("evl.yaml", "lints:", "members: ['*.evl', 'tenants/**']\nlints:")
+        .added("lib/caps.evl", library)
+        .added("more.evl", used);
+    change.before = change.files.clone();
+    assert_eq!(listed(&change), [""; 0]);
+    for more in ["a.evl", "z.evl", "tenants/bakery/more.evl"] {
+        let now = Change { files: change.files.clone(), before: change.before.clone() };
+        let now = now.with("lib/caps.evl", "to most", "to 2 * most").added("old/caps.evl", library);
+        let found = listed(&now.added(more, "import old.caps\n"));
+        assert!(found.iter().any(|finding| finding.contains("2 * most each")), "{more}: {found:#?}");
     }
 }
 

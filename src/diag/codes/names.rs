@@ -25,7 +25,8 @@ codes! {
     /// or the timezone of a site.
     MISSING_PROPERTY = 107, Finding, "a required property is missing";
     /// Files owned by a tenant or a vendor may hold only import, use, group, schedule, budget, rule,
-    /// test and prove. Devices, permits, assumptions and priorities belong to the site's owner.
+    /// test and prove. Devices, permits, assumptions and priorities belong to the site's owner. A manifest
+    /// in their folder makes another site of it, so that nothing in it counts: this is a warning.
     NOT_IN_OWNED_FILE = 108, Finding, "a tenant's file may not hold this statement";
     /// Every rule and budget names its class with `in CLASS`, one of those in the site's `priorities`;
     /// what a statement yields to is never a matter of guessing.
