@@ -289,11 +289,15 @@ fn infeasible(known: &Known<'_>, conflict: &Conflict) -> PlanFailure {
     }
     let price = |m: &&Member| m.cost.unwrap_or(f64::INFINITY);
     let cheapest = (conflict.members.iter())
+        .filter(|member| !words::is_given(site, member))
         .min_by(|a, b| price(a).total_cmp(&price(b)).then(a.amount.total_cmp(&b.amount)));
-    if let Some(member) = cheapest {
-        let what = if many { "the cheapest way out" } else { "the least change" };
-        finding = finding.help(format!("{what}: {}", words::relax(site, member)));
-    }
+    finding = match cheapest {
+        Some(member) => {
+            let what = if many { "the cheapest way out" } else { "the least change" };
+            finding.help(format!("{what}: {}", words::relax(site, member)))
+        }
+        None => finding.help("bring in more supply, or declare with `needs` what of the load may be shed"),
+    };
     PlanFailure { findings: std::iter::once(finding).collect(), infeasible: true, rounding: false }
 }
 

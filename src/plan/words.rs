@@ -5,7 +5,7 @@ use super::prepare::Known;
 use crate::bundle::StatementRef;
 pub(super) use crate::bundle::facts;
 use crate::eval::Unit;
-use crate::ir::{Attr, BudgetQuantity, EffectKind, Site, Statement};
+use crate::ir::{Attr, BudgetQuantity, EffectKind, Model, Need, Site, Statement};
 
 /// A statement as documents name it.
 pub(super) fn statement(site: &Site, statement: Statement) -> StatementRef {
@@ -95,11 +95,19 @@ pub(super) fn gives_way(known: &Known<'_>, member: &Member) -> String {
     let (name, text, _) = facts(site, member.owner.statement);
     let statement = if text.is_empty() { format!("`{name}`") } else { format!("`{name}` ({text})") };
     let how_far = how_far(site, member);
+    let whose = if is_given(site, member) { ", which nobody commands" } else { "" };
     let from = match member.step.and_then(|t| known.steps.get(t)) {
         Some(step) => format!(", from {} on", known.calendar.show(step.start)),
         None => String::new(),
     };
-    format!("if only {statement} gives way: {how_far}{from}{}", costs(known, member))
+    format!("if only {statement} gives way{whose}: {how_far}{from}{}", costs(known, member))
+}
+
+/// Whether it is a load that is served as it comes: nobody can make it give way. What may be shed has a class.
+pub(super) fn is_given(site: &Site, member: &Member) -> bool {
+    let Statement::Device(id) = member.owner.statement else { return false };
+    let need = |model: &Model| matches!(model, Model::Consumer(consumer) if consumer.need != Need::None);
+    member.owner.class.is_none() && site.family(id).is_some_and(|family| need(&family.model))
 }
 
 /// By how much in any one step and in all, or for how long.

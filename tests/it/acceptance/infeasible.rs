@@ -79,6 +79,19 @@ fn a_budget_against_a_run() {
     ));
 }
 
+/// Nobody commands what the house takes, however little that would cost.
+#[test]
+fn a_load_that_is_only_measured_is_no_way_out() {
+    let said = refused("rule little in contract { limit utility.import to 1 kW }");
+    insta::assert_snapshot!(said);
+    let help = |said: &str| said.rsplit("help: ").next().unwrap_or_default().to_owned();
+    assert!(!help(&said).contains("house"), "{said}");
+    // where such loads are all that clashes with what the grid gives, more supply is
+    let said = refused("consumer bakery : load { on main, load 9 kW }");
+    insta::assert_snapshot!("a_load_above_the_grid", said);
+    assert!(!help(&said).contains("house") && !help(&said).contains("bakery"), "{said}");
+}
+
 #[test]
 fn machines_that_only_run_whole_clash_only_as_whole_ones() {
     // 3 kW of either for half of each hour would fit under 4 kW together
