@@ -75,6 +75,8 @@ pub trait Document: Serialize + DeserializeOwned {
     const WHAT: &'static str;
     /// Name and version of its schema: `evl.plan/1`.
     const SCHEMA: &'static str;
+    /// The command that makes one, for whoever holds a bad one.
+    const MADE_BY: &'static str;
 
     /// The schema that it states.
     fn schema(&self) -> &str;
@@ -114,7 +116,7 @@ pub trait Document: Serialize + DeserializeOwned {
     where
         Self: Sized,
     {
-        let mut document = parse::<Self>(bytes, Self::WHAT, Self::SCHEMA)?;
+        let mut document = decode::<Self>(bytes, Self::WHAT, Self::SCHEMA, Some(Self::MADE_BY))?;
         let stated = std::mem::take(document.id_mut());
         let found = Hash::of(&document.bytes());
         if stated != found {
@@ -134,21 +136,20 @@ pub trait Document: Serialize + DeserializeOwned {
         let right = document.bytes();
         if right != bytes {
             let same = right.iter().zip(bytes).take_while(|(right, found)| right == found).count();
-            return Err(Diagnostic::nowhere(
-                codes::TAMPERED,
-                Severity::Error,
-                format!("the {} was written again after it was made", Self::WHAT),
-            )
-            .because(format!(
-                "its content is the same, and from byte {} on its bytes are not",
-                same.saturating_add(1)
-            ))
-            .help(
-                "use the file as evl wrote it: programs that tidy JSON or change line ends make it another",
-            ));
+            let place = same.saturating_add(1);
+            let because = format!("its content is the same, and from byte {place} on its bytes are not");
+            return Err(rewritten(Self::WHAT, because));
         }
         Ok(document)
     }
+}
+
+/// A document that another program wrote anew.
+fn rewritten(what: &str, because: String) -> Diagnostic {
+    let message = format!("the {what} was written again after it was made");
+    Diagnostic::nowhere(codes::TAMPERED, Severity::Error, message)
+        .because(because)
+        .help("use the file as evl wrote it: programs that tidy JSON or change line ends make it another")
 }
 
 /// What every document begins with.
@@ -162,14 +163,48 @@ struct Head {
 /// # Errors
 /// EVL1101, EVL1107.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, schema: &str) -> Result<T, Diagnostic> {
+    decode(bytes, what, schema, None)
+}
+
+/// As [`parse`]; of what only evl writes, by the command `made_by`, a key that stands twice is a change
+/// (EVL1102).
+fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    what: &str,
+    schema: &str,
+    made_by: Option<&str>,
+) -> Result<T, Diagnostic> {
     let bad = |code, message: String| Diagnostic::nowhere(code, Severity::Error, message);
     if bytes.len() as u64 > DOCUMENT_CAP {
         let message = format!("the {what} is larger than {} MiB", DOCUMENT_CAP >> 20);
         return Err(bad(codes::TOO_LARGE, message));
     }
+    let twice = |error: &serde_json::Error| made_by.is_some() && error.to_string().starts_with(TWICE);
+    let again = made_by.map_or(String::new(), |command| format!(", or make it again with `{command}`"));
+    let no_document = |why: &str| bad(codes::NOT_A_DOCUMENT, format!("this is no evl {what}: {why}"));
+    if let Some(mark) = byte_order_mark(bytes) {
+        return Err(no_document(&format!("it begins with the byte order mark of {mark}")).help(
+            match made_by {
+                Some(_) => format!("another program wrote it anew: use the file as evl wrote it{again}"),
+                None => "save it as UTF-8 without a byte order mark".to_owned(),
+            },
+        ));
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(no_document("it is empty").help(match made_by {
+            Some(command) => format!("make it with `{command}`"),
+            None => format!("it is a JSON document whose `schema` is `{schema}`"),
+        }));
+    }
     let head: Head = serde_json::from_slice(bytes).map_err(|error| {
-        bad(codes::NOT_A_DOCUMENT, format!("this is no evl {what}: {}", words(&error, bytes)))
-            .help(format!("expected a JSON document whose `schema` is `{schema}`"))
+        if twice(&error) {
+            return rewritten(what, words(&error, bytes));
+        }
+        no_document(&words(&error, bytes)).help(match made_by {
+            Some(_) if error.is_eof() => format!("it was cut off: copy the whole file{again}"),
+            Some(command) => format!("name the {what} that `{command}` wrote"),
+            None => format!("expected a JSON document whose `schema` is `{schema}`"),
+        })
     })?;
     if head.schema != schema {
         let same_kind = head.schema.split('/').next() == schema.split('/').next();
@@ -183,12 +218,25 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, schema: &str) -> Res
         });
     }
     serde_json::from_slice(bytes).map_err(|error| {
+        if twice(&error) {
+            return rewritten(what, words(&error, bytes));
+        }
         let finding = bad(codes::NOT_A_DOCUMENT, format!("the {what} is damaged: {}", words(&error, bytes)));
         match suggestion(&error.to_string()) {
             Some(near) => finding.help(format!("write `{near}`")),
             None => finding.help(format!("its keys and values are those of docs/schema/{what}.json")),
         }
     })
+}
+
+/// How the reader begins to complain of a key that stands twice.
+const TWICE: &str = "duplicate field ";
+
+/// The encoding of whose byte order mark a text begins with one.
+fn byte_order_mark(bytes: &[u8]) -> Option<&'static str> {
+    let marks: [(&[u8], _); 3] =
+        [(b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")];
+    marks.iter().find(|(mark, _)| bytes.starts_with(mark)).map(|(_, encoding)| *encoding)
 }
 
 /// The key that was meant, from the reader's list of those it knows.
@@ -214,11 +262,12 @@ fn words(error: &serde_json::Error, bytes: &[u8]) -> String {
     match error.classify() {
         serde_json::error::Category::Eof => "it ends too early".to_owned(),
         serde_json::error::Category::Syntax => format!("line {line}, column {column} is not JSON"),
+        _ if fault.starts_with(TWICE) => {
+            let twice = fault.strip_prefix(TWICE).unwrap_or_default();
+            format!("line {line}, column {column}{key}: {twice} stands twice")
+        }
         // messages of unknown and missing fields and of our own readers
-        _ if ["unknown field", "missing field", "duplicate field", "expected "]
-            .iter()
-            .any(|start| fault.starts_with(start)) =>
-        {
+        _ if ["unknown field", "missing field", "expected "].iter().any(|start| fault.starts_with(start)) => {
             let said = fault.split(", expected").next().unwrap_or(fault);
             format!("line {line}, column {column}{key}: {said}")
         }

@@ -39,6 +39,7 @@ pub struct Bundle {
 impl Document for Bundle {
     const WHAT: &'static str = "bundle";
     const SCHEMA: &'static str = "evl.bundle/1";
+    const MADE_BY: &'static str = "evl build SITE -o site.bundle";
 
     fn schema(&self) -> &str {
         &self.schema

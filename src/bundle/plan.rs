@@ -92,6 +92,7 @@ pub struct PlanDocument {
 impl Document for PlanDocument {
     const WHAT: &'static str = "plan";
     const SCHEMA: &'static str = "evl.plan/1";
+    const MADE_BY: &'static str = "evl plan SITE --from T -o plan.json";
 
     fn schema(&self) -> &str {
         &self.schema

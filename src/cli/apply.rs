@@ -68,6 +68,8 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
             // the safety class is obeyed whatever became of the plan
             Err(finding) => apply_without_plan(system, &papers, *finding, &options).await,
         };
+        let named = |finding| documents::held_against(finding, ("plan", &args.plan), ("bundle", &bundle));
+        report.findings = report.findings.into_iter().map(named).collect();
         if report.safe_command.as_deref() == Some(AGAIN) {
             report.safe_command = Some(again(args));
         }

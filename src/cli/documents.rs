@@ -10,20 +10,35 @@ use crate::system::{DOCUMENT_CAP, Kind, RepoRoot, System, YAML_CAP};
 
 /// The bundle in a file.
 pub(super) fn bundle(system: &dyn System, path: &Path) -> Result<Bundle, Box<Diagnostic>> {
-    let bytes = system.read(path, DOCUMENT_CAP).map_err(|error| {
-        let finding = error.reading();
-        Box::new(match finding.help {
-            Some(_) => finding,
-            None => finding.help("make it with `evl build SITE -o site.bundle`, or name it with `--bundle`"),
-        })
-    })?;
+    let bytes =
+        read(system, path, &format!("make it with `{}`, or name it with `--bundle`", Bundle::MADE_BY))?;
     Bundle::load(&bytes).map_err(Box::new)
 }
 
 /// The plan in a file.
 pub(super) fn plan(system: &dyn System, path: &Path) -> Result<PlanDocument, Box<Diagnostic>> {
-    let bytes = system.read(path, DOCUMENT_CAP).map_err(|error| Box::new(error.reading()))?;
+    let bytes = read(system, path, &format!("name a plan that `{}` wrote", PlanDocument::MADE_BY))?;
     PlanDocument::read(&bytes).map_err(Box::new)
+}
+
+/// What stands in a document's file; `help` where there is none to read.
+fn read(system: &dyn System, path: &Path, help: &str) -> Result<Vec<u8>, Box<Diagnostic>> {
+    system.read(path, DOCUMENT_CAP).map_err(|error| {
+        let finding = error.reading();
+        Box::new(if finding.help.is_some() { finding } else { finding.help(help) })
+    })
+}
+
+/// Says of a document that belongs elsewhere which files were held against each other, each by what it is.
+pub(super) fn held_against(
+    finding: Diagnostic,
+    (one, its): (&str, &Path),
+    (other, others): (&str, &Path),
+) -> Diagnostic {
+    if finding.code != codes::FOREIGN {
+        return finding;
+    }
+    finding.because(format!("the {one} is `{}`, the {other} `{}`", its.display(), others.display()))
 }
 
 /// The bundle that belongs to a plan where none is named: `site.bundle` beside it.

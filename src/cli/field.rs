@@ -68,9 +68,14 @@ impl Place {
         bundle: &Path,
         together: Together,
     ) -> Result<Papers, Faults> {
-        let bundle = documents::bundle(system, bundle).map_err(one)?;
+        let read = documents::bundle(system, bundle).map_err(one)?;
         let inventory = documents::inventory(system, &self.inventory)?;
-        together(bundle, inventory).map_err(one)
+        together(read, inventory).map_err(|finding| one(Box::new(self.names(*finding, bundle))))
+    }
+
+    /// Which bundle and inventory do not belong together.
+    fn names(&self, finding: Diagnostic, bundle: &Path) -> Diagnostic {
+        documents::held_against(finding, ("bundle", bundle), ("inventory", &self.inventory))
     }
 
     /// Reads the papers, does what speaks to the field, prints its report and ends with its exit code.
@@ -122,8 +127,13 @@ impl Place {
     }
 
     /// Completes the command that makes things safe by where this host's documents are, so that it can
-    /// be typed as it is printed.
+    /// be typed as it is printed, and the warning that they do not belong together by which they are.
     fn located(&self, mut report: Report, bundle: &Path) -> Report {
+        let named = |finding: Diagnostic| match finding.severity {
+            Severity::Warning => self.names(finding, bundle),
+            _ => finding,
+        };
+        report.findings = report.findings.into_iter().map(named).collect();
         if let Some(command) = &mut report.safe_command {
             let named = [
                 ("--bundle", bundle, BUNDLE),

@@ -41,8 +41,8 @@ const UNPROVED: &str = "the planner's word that no better plan exists: `gap`, `m
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let mut outcome = Outcome::default();
     let plan = documents::plan(system, &args.plan);
-    let bundle = documents::bundle(system, &documents::bundle_beside(&args.plan, args.bundle.as_deref()));
-    match (plan, bundle) {
+    let beside = documents::bundle_beside(&args.plan, args.bundle.as_deref());
+    match (plan, documents::bundle(system, &beside)) {
         (Ok(plan), Ok(bundle)) => {
             let verdict = verify(&bundle, &plan);
             let calendar = Calendar::new(&bundle.site).ok();
@@ -54,7 +54,8 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
                 Vec::new()
             });
             for miss in others.iter().chain(&verdict.misses) {
-                let mut finding = miss.finding(&plan.steps, clock);
+                let finding = miss.finding(&plan.steps, clock);
+                let mut finding = documents::held_against(finding, ("plan", &args.plan), ("bundle", &beside));
                 if let Some(label) = &mut finding.primary {
                     // without its text a file is all that can be named
                     if outcome.sources.get(label.span.source).is_none_or(|file| file.text().is_empty()) {
@@ -71,6 +72,10 @@ pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
             ];
             outcome.rests_on.push(UNPROVED.to_owned());
             outcome.counts = counts.map(|(name, count)| (name.to_owned(), count)).to_vec();
+        }
+        // what lies beside something that is no plan is no concern of anybody
+        (Err(finding), _) if args.bundle.is_none() && !system.exists(&beside) => {
+            outcome.findings.push(*finding);
         }
         (plan, bundle) => {
             outcome.findings.extend(plan.err().into_iter().chain(bundle.err()).map(|finding| *finding));

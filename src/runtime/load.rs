@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::bundle::inventory::{Clock as Vouching, Inventory};
-use crate::bundle::{Bundle, PlanDocument};
+use crate::bundle::{Bundle, Hash, PlanDocument};
 use crate::calendar::{Clock, Instant};
 use crate::diag::{Code, Diagnostic, Severity, codes};
 use crate::ir::Signatures;
@@ -100,6 +100,11 @@ impl Papers {
                     Severity::Error,
                     "the bundle was built for another inventory than the one at hand",
                 )
+                .because(format!(
+                    "it names inventory `{}`, this is `{}`",
+                    bundle.inventory.short(),
+                    Hash::parse(&inventory.hash()).unwrap_or_default().short()
+                ))
                 .help("build the bundle again with `evl build`, or bring the inventory that belongs to it"),
             ));
         }

@@ -268,3 +268,44 @@ feed rooms {{ live, max_age 1 h, unit kW{range} }}
     assert!(bare.printed().contains("declare what `rooms` takes at most"), "{}", bare.printed());
     assert_eq!(check(&site(", range 0 kW .. 20 kW"), "site").0, 0);
 }
+
+/// What a store ends with is one fault with an example of how to write it.
+#[test]
+fn an_end_that_says_not_where_is_told_how_to() {
+    let policy = |end: &str| {
+        format!(
+            r#"edition 2026
+site hall {{ timezone "UTC", currency EUR, step 15 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none }}
+priorities safety > economy
+bus main {{ ac 400 V, 3 phase, limit 40 kW }}
+producer grid : grid {{ on main, import up to 30 kW, export up to 30 kW, tariff flat }}
+tariff flat {{ import 0.20 EUR/kWh }}
+storage pack : battery {{ on main, capacity 10 kWh, charge up to 1 kW, discharge up to 5 kW, efficiency 90 % / 90 %, {end} }}
+"#
+        )
+    };
+    let said = |end: &str| {
+        let system = MemorySystem::new().file("site/site.evl", policy(end));
+        let (exit, codes) = check(&system, "site");
+        let report: serde_json::Value = serde_json::from_str(&system.printed()).unwrap();
+        let text = |key: &str| report["findings"][0][key].as_str().unwrap_or_default().to_owned();
+        assert_eq!((exit, codes), (1, one("EVL0201")), "{end}: {report:#}");
+        format!("{} | {}", text("message"), text("help"))
+    };
+    let cases = [
+        (
+            "end exactly",
+            "`end exactly` needs a level | write, for example, `end exactly 50 %`, or `end exactly start` for the \
+             level at the plan's beginning",
+        ),
+        ("end at least", "`end at least` needs a level | write, for example, `end at least 50 %`"),
+        ("end worth", "`end worth` needs a price of energy | write, for example, `end worth 0.10 EUR/kWh`"),
+        (
+            "end about 5 %",
+            "`end` needs `at least 50 %`, `exactly 50 %`, `worth 0.10 USD/kWh` or `free`, not `about` | ",
+        ),
+    ];
+    for (end, wanted) in cases {
+        assert_eq!(said(end), wanted);
+    }
+}

@@ -238,6 +238,8 @@ fn a_plan_of_another_site_does_not_verify_and_missing_papers_are_a_failure() {
         .map(|finding| finding["code"].as_str().unwrap())
         .collect();
     assert!(codes.contains(&"EVL1103"), "{codes:?}");
+    let notes = report["findings"][0]["notes"].to_string();
+    assert!(notes.contains("the plan is `plan.json`, the bundle `site.bundle`"), "{notes}");
     let alone = MemorySystem::new().file("plan.json", sample().bytes());
     assert_eq!(see(&alone, "evl verify plan.json").0, ExitCode::Failure);
     assert!(alone.printed().contains("EVL0002"), "{}", alone.printed());

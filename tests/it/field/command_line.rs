@@ -88,7 +88,16 @@ fn an_edited_inventory_is_a_warning_for_release_alone() {
         let system = desk(&papers, &plan, &edited);
         assert_eq!(run(&system, line), exit, "{line}: {}", system.said());
         assert!(system.said().contains(words), "{line}: {}", system.said());
+        let said = system.said().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("the bundle is `site.bundle`, the inventory `inventory`"), "{line}: {said}");
     }
+    // a plan of another bundle
+    let other = self::papers(yard(), &edited);
+    let system = desk(&other, &plan, &edited);
+    run(&system, "evl apply plan.json --now 2026-07-14T12:00:10Z --yes");
+    let said = system.said().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("error[EVL1103]: the plan belongs to another bundle"), "{said}");
+    assert!(said.contains("the plan is `plan.json`, the bundle `site.bundle`"), "{said}");
 }
 
 /// What a link in the inventory's folder shows of this computer's other files is nobody's business.

@@ -135,7 +135,7 @@ impl Place {
 
     /// Runs, and expects exactly one finding.
     #[track_caller]
-    fn says(&self, args: &str, exit: i32, code: &str, words: &str) {
+    fn says(&self, args: &str, exit: i32, code: &str, words: &str) -> Ran {
         let ran = self.run(args);
         let findings = ran.findings();
         let all = format!("{}{}", ran.out, ran.err);
@@ -145,6 +145,7 @@ impl Place {
         assert!(message.contains(words), "`{message}` lacks `{words}`");
         assert!(all.len() < 6_000, "one finding fills {} bytes", all.len());
         assert!(all.lines().all(|line| line.chars().count() < 2_500), "a line no screen holds:\n{all}");
+        ran
     }
 
     /// Checks `s`, which is clean.
