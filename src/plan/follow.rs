@@ -15,7 +15,7 @@ use super::ways::{self, Bottleneck};
 use crate::bundle::register_step;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::eval::{Decision, Unit};
-use crate::ir::{Attr, Device, EffectKind, Family, Model, Site, Statement, told_at_most};
+use crate::ir::{Attr, ClassId, Device, EffectKind, Family, Model, Site, Statement, told_at_most};
 use crate::quantity::Rat;
 
 /// A step of a device that follows, in the model.
@@ -153,7 +153,7 @@ fn row(b: &mut Builder<'_, '_>, follow: &Follow) -> Option<Col> {
     let instead = b.gives(follow.owner).then(|| {
         let barred = b.scene.barred.contains(&(device, t));
         let col = b.program.integer(f64::from(u8::from(barred)), 1.0);
-        // a way of working that physics leaves no room for gives way as well
+        // a way of working that physics leaves no room for gives way as well: how long is asked by itself
         if b.mode != Mode::Alone {
             b.breaches.push(Breach {
                 col,
@@ -249,6 +249,15 @@ fn row(b: &mut Builder<'_, '_>, follow: &Follow) -> Option<Col> {
     b.program.at_most(meter.terms.iter().copied().chain(excuse(&short, -above.max(0.0))), -meter.constant);
     b.program.at_least(meter.terms.iter().copied().chain(excuse(&over, (-below).max(0.0))), -meter.constant);
     instead
+}
+
+/// The hours in which those that follow by rules of a class do not.
+pub(super) fn instead(b: &Builder<'_, '_>, class: ClassId) -> Vec<(Col, f64)> {
+    let of = |((_, step), followed): (&(Device, usize), &Followed)| {
+        let ruled = followed.follow.owner.class == Some(class);
+        followed.instead.filter(|_| ruled).map(|col| (col, b.scene.hours(*step)))
+    };
+    b.followed.iter().filter_map(of).collect()
 }
 
 /// What producers are left without while others keep a meter at a target. Where it costs nothing to spoil

@@ -107,6 +107,11 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
         .collect()
 }
 
+/// A level of hours in which something gives way.
+pub(super) fn hours(terms: Vec<(Col, f64)>) -> Level {
+    Level { objective: terms, within: None, gap: 1e-6, share: 0.0, nodes: NODES, after: false }
+}
+
 /// The same sum with one term a column.
 fn merged(terms: Vec<(Col, f64)>) -> Vec<(Col, f64)> {
     let mut by: BTreeMap<Col, f64> = BTreeMap::new();

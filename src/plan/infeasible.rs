@@ -162,7 +162,8 @@ fn alone(
     let amounts: Vec<(f64, Option<usize>)> = (breaches.iter())
         .map(|b| {
             let x = found.as_ref().and_then(|(s, _)| s.x.get(b.col.index())).copied().unwrap_or(0.0);
-            (x, b.step)
+            // what gives way anyway is nobody's doing here
+            (x - model.program.bounds(b.col).0, b.step)
         })
         .filter(|(x, _)| *x > NOTHING)
         .collect();

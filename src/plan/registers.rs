@@ -5,13 +5,17 @@
 use std::collections::BTreeMap;
 
 use super::islands::Islands;
-use super::model::{Aff, Builder, Mode};
-use super::scene::{Pieces, Scene};
+use super::model::{Aff, Breach, Builder, Mode};
+use super::scene::{Owner, Pieces, Scene};
 use super::setpoint::Way;
 use super::solver::Col;
 use super::thermal::{FREEZING, Thermal};
 use crate::bundle::register_step;
-use crate::ir::{Attr, Consumer, Device, Family, Model, Need, Site, Steered, ZoneId};
+use crate::ir::{Attr, Consumer, Device, Family, Model, Need, Site, Statement, Steered, ZoneId};
+
+/// What a setpoint one K outside its band for an hour weighs: the temperature there is what matters, and
+/// weighs a twentieth or so over the usual range.
+const SETPOINT: f64 = 0.001;
 
 /// The columns of a model's registers.
 #[derive(Debug, Default)]
@@ -103,7 +107,9 @@ fn power(b: &mut Builder<'_, '_>, unit: usize, (device, family): (Device, &Famil
     let Some(power) = b.attrs.get(&(unit, attr.clone())).and_then(|series| series.get(t)).cloned() else {
         return;
     };
-    if power.terms.is_empty() || b.followed.contains_key(&(device, t)) {
+    // what has to follow is told what it may, and does what follows from all others
+    let instead = b.followed.get(&(device, t)).map(|followed| followed.instead);
+    if power.terms.is_empty() || instead == Some(None) {
         return;
     }
     let size = register_step(family, attr).to_f64();
@@ -114,6 +120,14 @@ fn power(b: &mut Builder<'_, '_>, unit: usize, (device, family): (Device, &Famil
     let count = b.program.integer(0.0, (most / size + 1e-9).floor().max(0.0));
     let mut row = power.clone();
     row.add(&Aff::of(count), -size);
+    if let Some(instead) = instead.flatten() {
+        // where it may do something else than follow, that is commanded in whole steps like any other
+        let loose = most + size;
+        let apart = b.program.col(-loose, loose);
+        b.program.at_most([(apart, 1.0), (instead, loose)], loose);
+        b.program.at_least([(apart, 1.0), (instead, -loose)], -loose);
+        row.add(&Aff::of(apart), 1.0);
+    }
     let full = available(b, unit, (device, family), t).filter(|available| most >= available - 1e-9);
     match full {
         None => b.program.equal(row.terms, -row.constant),
@@ -167,6 +181,7 @@ fn thermostat(b: &mut Builder<'_, '_>, site: &Site, steered: &Steered) {
             .into();
     let hull = holder.hull(&Attr::Setpoint).unwrap_or_else(|| zone.range.clone());
     let register = (hull.0.to_f64(), hull.1.to_f64());
+    let comfort = Owner { statement: Statement::Comfort(zone.id), class: zone.class };
     for (t, state) in states.iter().enumerate() {
         let rules = b.scene.setpoints.get(&zone.id).and_then(|by| by.get(t)).copied();
         // where something gives way, it may be what a class below the band's asks
@@ -175,20 +190,22 @@ fn thermostat(b: &mut Builder<'_, '_>, site: &Site, steered: &Steered) {
         let sides: Vec<(Way, Side)> =
             machines.iter().filter_map(|(way, of)| Some((*way, side(b, &thermal, of, t)?))).collect();
         let band = b.scene.bands.get(&zone.id).and_then(|bands| bands.get(t)).copied().flatten();
-        let band = band.filter(|_| b.mode == Mode::Hard);
         let near = band.map_or(register, |band| near_edge(b, band, &sides, size));
         let steps = |kelvin: f64| (kelvin - FREEZING) / size;
         let whole = |(lo, hi): (f64, f64)| ((steps(lo) - 1e-9).ceil(), (steps(hi) + 1e-9).floor());
         let meet = |a: (f64, f64), b: (f64, f64)| (a.0.max(b.0), a.1.min(b.1));
         let ruled = meet(register, rules);
         let inside = whole(meet(ruled, near));
+        let (meets, gives) = (inside.0 <= inside.1, b.gives(comfort));
         // what rules say of the setpoint goes before the band
-        let (least, most) = if inside.0 <= inside.1 { inside } else { whole(ruled) };
+        let (least, most) = if meets && !gives { inside } else { whole(ruled) };
         if least > most {
             b.program.contradict();
             continue;
         }
         let count = b.program.integer(least, most);
+        let band = band.filter(|_| meets || !gives);
+        let outside = band.filter(|_| gives).map(|_| outside(b, comfort, (count, size), inside, t));
         let mut ways = [None, None];
         let mut modes = Vec::new();
         for (way, Side { power, capacity }) in sides {
@@ -213,7 +230,7 @@ fn thermostat(b: &mut Builder<'_, '_>, site: &Site, steered: &Steered) {
                 most - beyond.constant,
             );
             if let Some(band) = band {
-                within_band(b, band, (way, half, size), (count, [follows, full]));
+                within_band(b, band, (way, half, size), (count, [follows, full]), outside);
             }
             modes.extend([(follows, 1.0), (full, 1.0)]);
             let [heats, cools] = &mut ways;
@@ -235,12 +252,39 @@ fn near_edge(b: &Builder<'_, '_>, (lo, hi): (f64, f64), sides: &[(Way, Side)], s
     }
 }
 
-/// A setpoint by which machines run lies within the band, or as far beyond it as the dead band asks.
+/// How far a setpoint leaves its band where that may give way, in register steps. It is asked in the band's
+/// class as the temperature is, and weighs little beside it.
+fn outside(
+    b: &mut Builder<'_, '_>,
+    comfort: Owner,
+    (count, size): (Col, f64),
+    (least, most): (f64, f64),
+    t: usize,
+) -> Col {
+    let (first, last) = b.program.bounds(count);
+    let outside = b.program.col(0.0, last - first);
+    b.program.at_least([(count, 1.0), (outside, 1.0)], least);
+    b.program.at_most([(count, 1.0), (outside, -1.0)], most);
+    let weight = SETPOINT * size * b.scene.hours(t);
+    b.breaches.push(Breach {
+        col: outside,
+        weight,
+        owner: comfort,
+        step: Some(t),
+        preference: false,
+        initial: false,
+    });
+    outside
+}
+
+/// A setpoint by which machines run lies within the band, or as far beyond it as the dead band asks; further
+/// only by what is said to be `outside`.
 fn within_band(
     b: &mut Builder<'_, '_>,
     (lo, hi): (f64, f64),
     (way, half, size): (Way, f64, f64),
     (count, [follows, full]): (Col, [Col; 2]),
+    outside: Option<Col>,
 ) {
     let steps = |kelvin: f64| (kelvin - FREEZING) / size;
     let (least, most) = b.program.bounds(count);
@@ -250,7 +294,9 @@ fn within_band(
     };
     // sign x count <= sign x edge while they run
     let beyond = (sign * (beyond - edge)).max(0.0);
-    b.program.at_most([(count, sign), (follows, beyond), (full, beyond)], sign * edge + beyond);
+    let outside = outside.map(|outside| (outside, -1.0));
+    let row = [(count, sign), (follows, beyond), (full, beyond)].into_iter().chain(outside);
+    b.program.at_most(row, sign * edge + beyond);
 }
 
 /// All machines of a way together: the first of them, for they run at equal shares of what they can.

@@ -1,17 +1,22 @@
 //! From a scene to a point: hard first, giving way class by class only where that fails
 //! (planner.md 15).
 
+use std::collections::BTreeSet;
+
 use super::goals::{self, Gaps, Kind};
 use super::infeasible::{self, Conflict};
 use super::levels::{Climb, Fall, Level, climb};
 use super::model::{Builder, Mode, Unit};
 use super::scene::Scene;
 use super::solver::{SolverOptions, Stop};
-use super::{aggregate, chain, families, vehicle};
-use crate::ir::{Attr, ClassId, FamilyId};
+use super::{aggregate, chain, families, follow, vehicle};
+use crate::ir::{Attr, ClassId, Device, FamilyId};
 
 /// A breach below this, in its level's unit, is none.
 const NOTHING: f64 = 1e-6;
+
+/// Hours that are none: less than any step.
+const AN_INSTANT: f64 = 1e-3;
 
 /// A point with the model that it belongs to.
 pub(super) struct Solved<'s, 'a> {
@@ -77,8 +82,18 @@ pub(super) fn solve<'s, 'a>(
     let settled = !scene.keeps.is_empty();
     for (kind, reached) in solved.kinds.iter().zip(&solved.climb.levels).filter(|_| !settled) {
         let Kind::Class(class) = kind else { continue };
-        if reached.value > NOTHING && !alone(scene, &units, *class, options)? {
-            return Err(conflict(scene, units, Some(*class), options));
+        if reached.value <= NOTHING {
+            continue;
+        }
+        match alone(scene, &units, *class, options)? {
+            Alone::Holds => {}
+            Alone::Clashes => return Err(conflict(scene, units, Some(*class), options)),
+            Alone::Unfollowed(anyway) => {
+                // what physics keeps from following is nobody's fault
+                let mut scene = scene.clone();
+                scene.barred.extend(anyway);
+                return Err(conflict(&scene, units, Some(*class), options));
+            }
         }
     }
     Ok(solved)
@@ -112,14 +127,23 @@ fn switched(model: &Builder<'_, '_>) -> Option<FamilyId> {
     model.units.get(*unit)?.members.first().map(|device| device.family)
 }
 
-/// Whether a class could hold in full if only physics stood beside it, but for what stays of vehicles
-/// are too short for.
+/// What becomes of a class if only physics stands beside it.
+enum Alone {
+    /// It holds in full, but for what stays of vehicles are too short for and physics keeps from following.
+    Holds,
+    /// It cannot.
+    Clashes,
+    /// It holds only where who follows a meter by one of its rules does so for less time than physics leaves:
+    /// it would follow but in these steps.
+    Unfollowed(BTreeSet<(Device, usize)>),
+}
+
 fn alone(
     scene: &Scene<'_>,
     units: &[Unit],
     class: ClassId,
     options: &SolverOptions<'_>,
-) -> Result<bool, Failure> {
+) -> Result<Alone, Failure> {
     let mut model = families::build(scene, Mode::Alone, units.to_vec());
     let levels: Vec<_> = (goals::of(&mut model, Gaps::EXACT).into_iter())
         // a state that begins outside its band stands in nobody's way by anybody's statement
@@ -128,10 +152,25 @@ fn alone(
         .collect();
     let pairs = model.pairs.clone();
     let reached = climb(&model.program, &levels, &pairs, None, options).map_err(failure)?;
-    if reached.levels.last().is_none_or(|l| l.value <= NOTHING) {
-        return Ok(true);
+    let holds = reached.levels.last().is_none_or(|l| l.value <= NOTHING)
+        || vehicle::explain(scene, units, class, (&model, &reached), options).map_err(failure)?;
+    if !holds {
+        return Ok(Alone::Clashes);
     }
-    vehicle::explain(scene, units, class, (&model, &reached), options).map_err(failure)
+    let unfollowed = goals::hours(follow::instead(&model, class));
+    if levels.is_empty() || unfollowed.objective.is_empty() {
+        return Ok(Alone::Holds);
+    }
+    let own: Vec<Level> = levels.into_iter().chain([unfollowed.clone()]).collect();
+    let beside = climb(&model.program, &own, &pairs, None, options).map_err(failure)?;
+    let least = beside.levels.last().map_or(0.0, |level| level.bound);
+    let physics = climb(&model.program, &[unfollowed], &pairs, None, options).map_err(failure)?;
+    let most = physics.levels.last().map_or(0.0, |level| level.value);
+    if least <= most + AN_INSTANT {
+        return Ok(Alone::Holds);
+    }
+    let anyway = model.followed.iter().filter(|(_, followed)| !followed.holds(&physics.x));
+    Ok(Alone::Unfollowed(anyway.map(|(at, _)| *at).collect()))
 }
 
 fn conflict(

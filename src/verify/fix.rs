@@ -183,6 +183,13 @@ impl Interval {
         Self { lo: self.lo.max(other.lo), hi: self.hi.max(other.hi) }
     }
 
+    /// What two intervals around one value leave of it: this one alone where they do not meet, which no two
+    /// around one value do.
+    pub(super) fn within(self, other: Self) -> Self {
+        let (lo, hi) = (self.lo.max(other.lo), self.hi.min(other.hi));
+        if lo <= hi { Self { lo, hi } } else { self }
+    }
+
     /// Everything from the least of two values to the greatest.
     pub(super) fn hull(a: Self, b: Self) -> Self {
         Self { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi) }

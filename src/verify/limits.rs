@@ -182,6 +182,7 @@ impl<'a> Limits<'a> {
         let site = self.site;
         let mut net = vec![Interval::ZERO; site.buses.len()];
         let mut inflow = net.clone();
+        let mut outflow = net.clone();
         let mut amps = vec![[Interval::ZERO; 3]; site.buses.len()];
         for Power { family, attr, power, one_phase } in powers {
             let Some(family) = site.family(*family) else { continue };
@@ -194,6 +195,9 @@ impl<'a> Limits<'a> {
                 }
             } else {
                 *sum = sum.minus(*power)?;
+                if let Some(sum) = outflow.get_mut(bus) {
+                    *sum = sum.plus(*power)?;
+                }
                 self.currents(family, *power, *one_phase, &mut amps)?;
             }
         }
@@ -205,14 +209,20 @@ impl<'a> Limits<'a> {
             self.stuck(*bus, *left, &mut out);
         }
         for (bus, left) in &flow.roots {
-            let given = self.root(*bus, *kept.get(bus).unwrap_or(left), &mut out)?;
-            if let Some(sum) = inflow.get_mut(*bus) {
-                *sum = sum.plus(given)?;
+            let left = *kept.get(bus).unwrap_or(left);
+            let given = self.root(*bus, left, &mut out)?;
+            if let (Some(inflow), Some(outflow)) = (inflow.get_mut(*bus), outflow.get_mut(*bus)) {
+                *inflow = inflow.plus(given)?;
+                *outflow = outflow.plus(left.positive())?;
             }
         }
-        for (bus, (own, received)) in site.buses.iter().zip(inflow.iter().zip(&flow.received)) {
+        let inflow = inflow.iter().zip(&flow.received).map(|(own, received)| own.plus(*received));
+        let outflow = outflow.iter().zip(&flow.leaving).map(|(own, leaving)| own.plus(*leaving));
+        for (bus, (inflow, outflow)) in site.buses.iter().zip(inflow.zip(outflow)) {
             if let Some(limit) = &bus.limit {
-                let found = own.plus(*received)?;
+                // what enters a bus leaves it, to the last digit: both intervals hold the one true value, and
+                // what is sure of either is sure of it
+                let found = inflow?.within(outflow?);
                 over(&mut out, found, limit, || {
                     (bus.name.clone(), "carries".into(), "kW", Statement::Bus(bus.id), bus.span)
                 })?;

@@ -43,6 +43,9 @@ pub(super) struct Flow {
     pub(super) roots: Vec<(usize, Interval)>,
     /// Received over links by each bus, kW.
     pub(super) received: Vec<Interval>,
+    /// What leaves each bus over links, or stays over where none takes it, kW. Of a root only what its links
+    /// take: what else it is left with is its balancing device's.
+    pub(super) leaving: Vec<Interval>,
     /// Buses whose surplus (above 0) or need has no link to go by.
     pub(super) stuck: Vec<(usize, Interval)>,
 }
@@ -179,6 +182,7 @@ impl Network {
         let mut flow = Flow {
             links: vec![(Interval::ZERO, Interval::ZERO); self.links],
             received: vec![Interval::ZERO; self.buses],
+            leaving: vec![Interval::ZERO; self.buses],
             ..Flow::default()
         };
         for node in &self.order {
@@ -189,6 +193,7 @@ impl Network {
             };
             let (surplus, need) = (left.positive(), left.negated().positive());
             if surplus.may_be_positive() {
+                add(&mut flow.leaving, node.bus, surplus)?;
                 match &node.up {
                     Some(way) => {
                         flow.send(way, surplus);
@@ -206,6 +211,7 @@ impl Network {
                         let sent = need.divided(&way.efficiency)?;
                         flow.send(way, sent);
                         flow.receive(node.bus, need)?;
+                        add(&mut flow.leaving, parent, sent)?;
                         add(&mut net, parent, sent.negated())?;
                     }
                     None if need.is_positive() => flow.stuck.push((node.bus, left)),

@@ -236,6 +236,52 @@ fn a_higher_class_that_following_would_break_is_kept_instead() {
 }
 
 #[test]
+fn what_one_class_asks_beside_following_has_to_leave_room_for_it() {
+    // 6 kWh are there and 5 have to stay: following from the first hour on would take 2 of them. Neither
+    // statement is above the other
+    let rules = format!("{ALWAYS}\nrule reserve in economy {{ keep pack.charge_level at least 50 % }}");
+    let mut house = House::new([0.0, 5.0, 0.0, 0.0, 0.0, 0.0], [2.0; 6], &rules);
+    house.start = 0.6;
+    let found = house.refused();
+    assert!(found.starts_with("EVL1002"), "{found}");
+    assert!(found.contains("`own_use`") && found.contains("`reserve`"), "{found}");
+    // where there is room both hold: 10 + 0.8 x 3 are more than fits, and 4 hours of 1 kW take 4 of 10 kWh
+    let mut roomy = House::new([0.0, 5.0, 0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 1.0, 1.0, 1.0, 1.0], &rules);
+    roomy.start = 1.0;
+    let plan = roomy.planned();
+    near(&derived(&plan, "pack", Quantity::Level), &[10.0, 10.0, 9.0, 8.0, 7.0, 6.0]);
+    assert!(plan.breaches.is_empty() && plan.overrides.is_empty());
+    // of a higher class it leaves what it leaves
+    house.rules = house.rules.replace("reserve in economy", "reserve in contract");
+    let plan = house.planned();
+    assert!(plan.breaches.iter().all(|breach| breach.statement.name == "own_use"), "{:?}", plan.breaches);
+    assert!(derived(&plan, "pack", Quantity::Level).iter().all(|level| *level >= 5.0 - 1e-9));
+}
+
+#[test]
+fn what_physics_keeps_from_following_anyway_refuses_nothing() {
+    // as where a leaking store follows every other hour: what its class asks beside that is met without one
+    // hour less, or is what cannot be met
+    let text = SITE
+        .replace("export up to 30 kW", "export up to 0 kW")
+        .replace("efficiency 80 % / 100 %,", "efficiency 80 % / 100 %, self_discharge 15 % per h,");
+    let rules = "rule f in economy { follow utility.export at 1 kW with pack }\n\
+                 rule reserve in economy { keep pack.charge_level at least LEAST % }";
+    let mut house = House::new([0.0; 6], [2.0; 6], &rules.replace("LEAST", "10"));
+    house.start = 0.1;
+    let plan = house.planned_of(&text);
+    let missed: f64 = plan.breaches.iter().map(|breach| breach.amount.to_f64()).sum();
+    assert!((missed - 3.0).abs() < 1e-9, "{:?}", plan.breaches);
+    // 2 kWh are never reached in an hour that is followed, for it ends with 1
+    house.start = 0.3;
+    house.rules = rules.replace("LEAST", "20");
+    let found = house.built_of(&text).plan().map(|plan| plan.commands).map_err(|f| words(&f.findings));
+    let found = found.unwrap_err();
+    assert!(found.starts_with("EVL1002"), "{found}");
+    assert!(found.contains("`f`") && found.contains("`reserve`"), "{found}");
+}
+
+#[test]
 fn a_producer_may_keep_what_is_sold_at_a_limit() {
     let rules = "rule grid_wants in contract { follow utility.export at 2 kW with solar }\n\
                  rule still in contract { limit pack.charge to 0 kW, limit pack.discharge to 0 kW }";
@@ -443,6 +489,58 @@ fn a_store_that_would_leak_out_of_its_band_does_not_follow_there() {
     house.start = 0.12;
     let plan = house.planned_of(&text);
     assert!(!plan.breaches.is_empty() && plan.breaches.iter().all(|breach| breach.unit == "h"));
+}
+
+#[test]
+fn what_a_bus_needs_to_the_last_digit_is_no_more_than_it_bears() {
+    // 9 kW are needed and borne: 2 from the grid and 7 from behind losses, 7 / 0.9 at the pack, which no number
+    // of digits says whole
+    let text = behind_a_link("dc 48 V", "capacity 20 kW, efficiency 90 %")
+        .replace("bus main { ac 400 V, 3 phase }", "bus main { ac 400 V, 3 phase, limit 9 kW }");
+    assert!(text.contains("limit 9 kW"));
+    let rule = "rule draw in contract { follow utility.import at 2 kW with pack }";
+    let mut house = House::new([0.0; 6], [9.0, 8.0, 9.0, 2.0, 0.0, 9.0], rule);
+    house.riser = true;
+    house.start = 0.5;
+    let plan = house.planned_of(&text);
+    near(&pack(&plan), &[7.0 / 0.9, 6.0 / 0.9, 7.0 / 0.9, 0.0, -1.8, 7.0 / 0.9]);
+    near(&meter(&plan), &[2.0; 6]);
+    assert!(plan.breaches.is_empty(), "{:?}", plan.breaches);
+    // one unit more of the last digit that a feed may have is too much for any plan
+    let more = text.replace("limit 9 kW", "limit 8.999999999 kW");
+    let found = house.built_of(&more).plan().map(|plan| plan.commands).map_err(|f| words(&f.findings));
+    let found = found.unwrap_err();
+    assert!(found.starts_with("EVL1002") && found.contains("`main`"), "{found}");
+    // nor does a plan of the wider bus hold on the narrower
+    let built = house.built_of(&text.replace("limit 9 kW", "limit 8.999999 kW"));
+    let mut forged = plan.clone();
+    forged.bundle = built.bundle.id.clone();
+    let verdict = verify(&built.bundle, &forged.seal());
+    let found: Vec<_> = verdict.misses.iter().map(|miss| miss.message.as_str()).collect();
+    assert!(found.iter().any(|message| message.contains("`main` carries 9 kW")), "{found:?}");
+}
+
+#[test]
+fn a_leaking_store_at_its_floor_follows_every_other_hour() {
+    // nothing may be sold, so the meter never shows 1 kW of it: the pack follows only while it gives the last
+    // that it has. Of 1 kWh, its floor, an hour leaves 0.85; an hour that is followed has to begin with
+    // 1 / 0.85 kWh, and the one before it charges (1 / 0.85 - 0.85) / 0.8 = 0.408088 kW: 409 whole steps
+    let text = SITE
+        .replace("export up to 30 kW", "export up to 0 kW")
+        .replace("efficiency 80 % / 100 %,", "efficiency 80 % / 100 %, self_discharge 15 % per h,");
+    assert!(text.contains("self_discharge"));
+    let rule = "rule f in economy { follow utility.export at 1 kW with pack }";
+    let mut house = House::new([0.0; 6], [2.0; 6], rule);
+    house.start = 0.1;
+    let plan = house.planned_of(&text);
+    assert_eq!(plan.following[0].targets.iter().flatten().count(), 3, "{:?}", plan.following);
+    let missed: f64 = plan.breaches.iter().map(|breach| breach.amount.to_f64()).sum();
+    assert!((missed - 3.0).abs() < 1e-9, "{:?}", plan.breaches);
+    assert!(derived(&plan, "pack", Quantity::Level).iter().all(|level| *level >= 1.0));
+    // at 02:00 it pays to bring in the 2 kWh that are needed when energy is dear: (3 / 0.85 - 0.85) / 0.8 =
+    // 3.349265 kW, and no step more, for nothing may be sold
+    let charged = &plan.command("pack", &Attr::Charge).unwrap().counts;
+    assert_eq!([charged[0], charged[2], charged[4]], [409, 3349, 409]);
 }
 
 #[test]

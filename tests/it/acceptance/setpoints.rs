@@ -40,6 +40,11 @@ const FAHRENHEIT: &str = "profile: test/fahrenheit\nclass: control\nfunction: th
     target: { at: holding 0, type: int16, unit: degF, scale: 1, write: true, range: 40 .. 95 }\ncommands:\n  \
     - { do: setpoint, forms: [fixed], set: [target = value], stays: true }\n";
 
+/// A register in whole K.
+const KELVIN: &str = "profile: test/kelvin\nclass: control\nfunction: thermostat\nidentity: none\npoints:\n  \
+    target: { at: holding 0, type: int16, unit: degC, scale: 1, write: true, range: 5 .. 35 }\ncommands:\n  \
+    - { do: setpoint, forms: [fixed], set: [target = value], stays: true }\n";
+
 /// A machine that takes a setpoint itself.
 const FAN_COIL: &str = "profile: test/fan-coil\nclass: consumer\nfunction: hvac\nidentity: none\npoints:\n  \
     target: { at: holding 0, type: int16, unit: degC, scale: 0.1, write: true, range: 10 .. 30 }\ncommands:\n  \
@@ -87,6 +92,7 @@ impl House {
             .file("site/evl.yaml", "site: house\n")
             .file("site/profiles/test/fahrenheit.yaml", FAHRENHEIT)
             .file("site/profiles/test/fan-coil.yaml", FAN_COIL)
+            .file("site/profiles/test/kelvin.yaml", KELVIN)
             .file("site/w.csv", format!("time,t\n{rows}").as_str());
         let state = format!(
             r#"{{"schema": "evl.state/1", "site": "house", "at": "2026-03-02T00:00:00Z",
@@ -194,6 +200,32 @@ fn registers_in_fahrenheit_are_counted_from_0_degc() {
     let house =
         House { profile: "test/fahrenheit", ..House::new(HEAT_PUMP, "69 degF .. 75 degF", 5.0, 21.0) };
     assert_eq!(house.planned().command("hall", &Attr::Setpoint).unwrap().counts, [37; 4]);
+}
+
+#[test]
+fn a_coarse_setpoint_stays_in_its_band_where_something_else_gives_way() {
+    // of whole degrees only 20 lies in the band. With all that it can the pump leads to 20.9 degC at most, and
+    // in the cheap hours it would pay to heat that far: by 21 degC
+    let pump = "consumer pump : heat_pump { on main, demand 0 kW .. 6.9 kW, heats hall, cop 3 }";
+    let mut house = House::new(pump, "19.3 degC .. 20.9 degC", 0.0, 20.0);
+    (house.profile, house.prices) = ("test/kelvin", (0.05, 1.0));
+    for (asked, breaches) in [(4, 0), (6, 1)] {
+        house.more = format!(
+            "consumer car : ev_charger {{ on main, demand 0 kW .. 3 kW }}\n\
+             rule little in contract {{ limit car to 1 kW }}\n\
+             rule trip in economy {{ deliver {asked} kWh to car between 00:00 and 04:00 daily }}"
+        );
+        let plan = house.planned();
+        assert_eq!(setpoints(&plan), [20.0; 4], "{asked} kWh");
+        near(&derived(&plan, "hall", Quantity::Temperature), &[20.0; 4]);
+        assert_eq!(plan.breaches.len(), breaches, "{:?}", plan.breaches);
+        assert!(plan.breaches.iter().all(|breach| breach.statement.name == "trip"), "{:?}", plan.breaches);
+    }
+    // a band without a whole degree gives way by the least: 21 degC are 0.7 K too warm, 20 0.2 K too cold
+    house.band = "20.2 degC .. 20.3 degC".to_owned();
+    let plan = house.planned();
+    assert_eq!(setpoints(&plan), [20.0; 4]);
+    assert!(plan.breaches.iter().any(|breach| breach.statement.name == "hall"), "{:?}", plan.breaches);
 }
 
 #[test]
