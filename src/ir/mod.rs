@@ -5,15 +5,22 @@
 //! a declaration `charger[1..8]` is one [`Family`], a group is a list of member ranges, so that
 //! the size of this structure follows the text and not the number of devices.
 
+mod attribute;
 mod authority;
 mod device;
 mod expr;
+mod feed;
 mod following;
+mod gateway;
+mod group;
 mod ids;
+mod model;
 mod money;
+mod network;
 mod rule;
 mod steering;
 mod time;
+mod zone;
 
 #[doc(hidden)]
 pub mod testkit;
@@ -25,15 +32,22 @@ use serde::{Deserialize, Serialize};
 use crate::diag::Span;
 use crate::quantity::Rat;
 
+pub use attribute::*;
 pub use authority::*;
 pub use device::*;
 pub use expr::*;
+pub use feed::*;
 pub use following::*;
+pub use gateway::*;
+pub use group::*;
 pub use ids::*;
+pub use model::*;
 pub use money::*;
+pub use network::*;
 pub use rule::*;
 pub use steering::*;
 pub use time::*;
+pub use zone::*;
 
 /// Version of this structure, stamped on every document that holds it.
 pub const IR_VERSION: u32 = 1;
