@@ -262,6 +262,12 @@ mod tests {
                 prop_assert!(holds(ix.divided(&y.abs()).unwrap(), x.checked_div(&y.abs()).unwrap()));
             }
             prop_assert!(ix.records(&ix.recorded()));
+            // what two intervals around one value leave still holds it
+            let (n, d) = (b.min(999), 1_000);
+            let wider = Interval::new(ix.raw().0 - n, ix.raw().1 + d).unwrap();
+            let other = Interval::new(ix.raw().0 - d, ix.raw().1 + n).unwrap();
+            prop_assert!(holds(wider.within(other), x.clone()) && holds(other.within(wider), x.clone()));
+            prop_assert_eq!(ix.within(wider), ix);
         }
     }
 }

@@ -244,6 +244,8 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::ir::testkit::{self, rat, span};
     use crate::verify::fixture;
@@ -289,11 +291,39 @@ mod tests {
         assert_eq!(flow.links[0], (Interval::ZERO, kw("6")));
         assert_eq!(flow.roots, [(0, kw("3.8"))]);
         assert_eq!(flow.received, [kw("4.8"), kw("8"), Interval::ZERO]);
+        assert_eq!(flow.leaving, [Interval::ZERO, kw("6"), kw("10")]);
         // deep needs 4: 5 are sent, riser needs 7 in all: 8.75 are sent
         let flow = network.flow(&[kw("0"), kw("-2"), kw("-4")]).unwrap();
         assert_eq!(flow.links[1], (kw("5"), Interval::ZERO));
         assert_eq!(flow.links[0], (kw("8.75"), Interval::ZERO));
         assert_eq!(flow.roots, [(0, kw("-8.75"))]);
+        assert_eq!(flow.leaving, [kw("8.75"), kw("5"), Interval::ZERO]);
+    }
+
+    proptest! {
+        /// What enters a bus leaves it, whatever its devices do and however wide their powers are known.
+        #[test]
+        fn nothing_stays_on_a_bus(
+            powers in prop::collection::vec((-9_000_i128..9_000, 0_i128..3), 4), both in any::<bool>(),
+        ) {
+            // main - riser - deep, main - side
+            let mut site = site(4);
+            link(&mut site, 0, 1, true);
+            link(&mut site, 1, 2, both);
+            link(&mut site, 0, 3, true);
+            let network = Network::new(&site, &[BusId(0)]).unwrap();
+            let net: Vec<Interval> = (powers.iter())
+                .map(|(power, width)| Interval::new(power * 1_000_000_007 - width, power * 1_000_000_007 + width).unwrap())
+                .collect();
+            let flow = network.flow(&net).unwrap();
+            let left = |bus: usize| flow.roots.iter().find(|(root, _)| *root == bus).map_or(Interval::ZERO, |(_, left)| *left);
+            for bus in 0..4 {
+                let enters = net[bus].plus(flow.received[bus]).unwrap();
+                let rest = enters.minus(flow.leaving[bus]).unwrap().minus(left(bus)).unwrap();
+                let unserved = flow.stuck.iter().any(|(at, left)| *at == bus && left.negated().is_positive());
+                prop_assert!(unserved || (rest.lo() <= Rat::ZERO && Rat::ZERO <= rest.hi()), "{bus}: {rest:?}");
+            }
+        }
     }
 
     #[test]
