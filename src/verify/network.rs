@@ -317,8 +317,8 @@ mod tests {
                 .collect();
             let flow = network.flow(&net).unwrap();
             let left = |bus: usize| flow.roots.iter().find(|(root, _)| *root == bus).map_or(Interval::ZERO, |(_, left)| *left);
-            for bus in 0..4 {
-                let enters = net[bus].plus(flow.received[bus]).unwrap();
+            for (bus, own) in net.iter().enumerate() {
+                let enters = own.plus(flow.received[bus]).unwrap();
                 let rest = enters.minus(flow.leaving[bus]).unwrap().minus(left(bus)).unwrap();
                 let unserved = flow.stuck.iter().any(|(at, left)| *at == bus && left.negated().is_positive());
                 prop_assert!(unserved || (rest.lo() <= Rat::ZERO && Rat::ZERO <= rest.hi()), "{bus}: {rest:?}");
