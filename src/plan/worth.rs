@@ -96,22 +96,23 @@ fn place(breach: &Breach) -> Place {
     (breach.preference, breach.owner.class.unwrap_or(SAFETY), true)
 }
 
-/// Where a document's breach counts, and what one unit of it weighs: as the model's own of its statement in
-/// these steps do on average, per hour.
+/// Where a document's breach counts, and what one unit of it weighs an hour: the most that any of the model's
+/// own of its statement in these steps does, for a setpoint beside its temperature weighs next to nothing.
 fn weighed(breach: &bundle::Breach, solved: &Solved<'_, '_>) -> (Place, f64) {
     let scene = solved.model.scene;
     let within = |t: usize| (breach.first..=breach.last).contains(&u32::try_from(t).unwrap_or(u32::MAX));
     let here = (solved.model.breaches.iter())
         .filter(|own| own.owner.statement == breach.statement.statement && own.step.is_none_or(within));
-    let (mut sum, mut count, mut at) = (0.0, 0.0, None);
+    let mut found: Option<(Place, f64)> = None;
     for own in here {
-        sum += own.weight / own.step.map_or(1.0, |t| scene.hours(t));
-        count += 1.0;
-        at.get_or_insert_with(|| place(own));
+        let weight = own.weight / own.step.map_or(1.0, |t| scene.hours(t));
+        if found.is_none_or(|(_, most)| weight > most) {
+            found = Some((place(own), weight));
+        }
     }
     let class = || scene.site.classes.iter().position(|class| class.name == breach.class);
     let named = || ClassId(class().and_then(|place| u32::try_from(place).ok()).unwrap_or(SAFETY.0));
-    (at.unwrap_or_else(|| (false, named(), true)), if count > 0.0 { sum / count } else { 1.0 })
+    found.unwrap_or_else(|| ((false, named(), true), 1.0))
 }
 
 #[cfg(test)]
