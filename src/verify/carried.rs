@@ -287,7 +287,7 @@ pub(super) fn rooms(case: &Case<'_>, trajectory: &Trajectory, asked: &[Wanted], 
             longest = longest.max(length.seconds());
             last = step;
         }
-        let bound = &most + &grain(family, longest, &most);
+        let bound = &most + &grain(case.site, device, family, (longest, &most));
         if given.lo() > bound {
             let message = format!(
                 "`{}` gives {} kWh to a vehicle of which only {} kWh are asked",
@@ -301,8 +301,9 @@ pub(super) fn rooms(case: &Case<'_>, trajectory: &Trajectory, asked: &[Wanted], 
     }
 }
 
-/// Two steps of what a charger can be commanded, kWh: its register's, or its least piece of energy.
-fn grain(family: &Family, longest_s: i64, energy: &Rat) -> Rat {
+/// Two steps of what a charger can be commanded, kWh: its register's, or its least piece of energy, by its
+/// declaration or by a choice that a rule leaves it.
+fn grain(site: &Site, device: Device, family: &Family, (longest_s, energy): (i64, &Rat)) -> Rat {
     let Model::Consumer(consumer) = &family.model else { return Rat::ZERO };
     let hours = |seconds: i64| Rat::ratio(i128::from(seconds.max(0)), 3600).unwrap_or_default();
     let fine = &register_step(family, &Attr::Power) * &hours(longest_s);
@@ -315,8 +316,32 @@ fn grain(family: &Family, longest_s: i64, energy: &Rat) -> Rat {
         (_, true) => lo * &on,
         _ => Rat::max_of(&(&(lo * &on) - energy), &Rat::ZERO),
     };
-    let one = Rat::max_of(&fine, &coarse);
-    &one + &one
+    // what limits leave of a piece may have gaps that the piece has not: between one step and the next
+    let cut = &fine + &(lo * &on);
+    let chosen = choices(site, device).map(|(least, _)| least * &on).fold(coarse, |a, b| Rat::max_of(&a, &b));
+    let one = Rat::max_of(&fine, &chosen);
+    Rat::max_of(&(&one + &one), &cut)
+}
+
+/// The pieces of power that rules leave a device to choose from.
+fn choices(site: &Site, device: Device) -> impl Iterator<Item = &(Rat, Rat)> {
+    let of = move |rule: &'_ crate::ir::Rule, effect: &crate::ir::Effect| {
+        let chooses = matches!(effect.kind, EffectKind::Choice { attr: Attr::Power, .. });
+        chooses && targets(site, rule, effect).iter().any(|range| range.contains(device))
+    };
+    let effects = site.rules.iter().flat_map(move |rule| rule.effects.iter().filter(move |e| of(rule, e)));
+    effects.flat_map(|effect| match &effect.kind {
+        EffectKind::Choice { pieces, .. } => pieces.as_slice(),
+        _ => &[],
+    })
+}
+
+/// The members that an effect of a rule may be of.
+fn targets(site: &Site, rule: &crate::ir::Rule, effect: &crate::ir::Effect) -> Vec<crate::ir::MemberRange> {
+    match (&effect.target, rule.for_each.and_then(|group| site.group(group))) {
+        (Target::Bound, Some(group)) => group.members.clone(),
+        (target, _) => site.target_members(target),
+    }
 }
 
 /// Whether a rule asks power of a device itself.
@@ -324,10 +349,7 @@ fn asks_power(site: &Site, device: Device) -> bool {
     let positive = |lin: &crate::ir::Lin| lin.as_constant().is_none_or(Rat::is_positive);
     for rule in &site.rules {
         for effect in &rule.effects {
-            let members = match (&effect.target, rule.for_each.and_then(|group| site.group(group))) {
-                (Target::Bound, Some(group)) => group.members.clone(),
-                (target, _) => site.target_members(target),
-            };
+            let members = targets(site, rule, effect);
             let asks = match &effect.kind {
                 EffectKind::Switch(on) => *on,
                 EffectKind::Bound { attr: Attr::Power, lo, .. } => lo.as_ref().is_some_and(positive),
