@@ -142,7 +142,22 @@ impl<'a> Compiler<'a> {
             return Some(if elastic { Need::Needs(signal) } else { Need::Load(signal) });
         }
         let value = self.arg_const(args, Type::Power)?;
-        self.not_negative(value, span).map(Need::Constant)
+        let value = self.not_negative(value, span)?;
+        if let Some(pieces) =
+            pieces.filter(|pieces| !pieces.iter().any(|(lo, hi)| *lo <= value && value <= *hi))
+        {
+            let kw = |power: &Rat| crate::quantity::show(power, Type::Power, "");
+            let piece =
+                |(lo, hi): &(Rat, Rat)| if lo == hi { kw(lo) } else { format!("{} .. {}", kw(lo), kw(hi)) };
+            let allowed: Vec<String> = pieces.iter().map(piece).collect();
+            let message = format!("`{}` is no power that it can take", self.slice(span));
+            let finding = Diagnostic::error(codes::OUT_OF_RANGE, span, message)
+                .because(format!("its `demand` is {}", allowed.join(", ")))
+                .help("need a power that `demand` allows, or let `demand` allow this one");
+            self.push(finding);
+            return None;
+        }
+        Some(Need::Constant(value))
     }
 
     /// `shed in comfort`, `shed at 2 USD/kWh`.
