@@ -435,6 +435,26 @@ pub struct Money {
     /// The same in the optimiser's own, unrounded solution, to 9 decimals; what known answers are
     /// compared with.
     pub model_cost: Option<Rat>,
+    /// The same of the cheapest plan, where goals after money may spend a share of it: what `model_cost` was
+    /// before they did. The planner's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_cost: Option<Rat>,
+}
+
+impl Money {
+    /// The most that the plan may cost where goals after money may spend `within` of the least.
+    #[must_use]
+    pub fn allowed(&self, within: Option<&Rat>) -> Option<Rat> {
+        let (within, least) = (within?, self.least_cost.as_ref()?);
+        Some(least + &(within * &least.abs()))
+    }
+
+    /// How far the plan's cost lies above that.
+    #[must_use]
+    pub fn beyond(&self, within: Option<&Rat>) -> Rat {
+        let beyond = self.allowed(within).map(|most| &self.plan_cost - &most);
+        beyond.filter(Rat::is_positive).unwrap_or_default()
+    }
 }
 
 /// The cost with nobody deciding, by part.

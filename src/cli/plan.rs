@@ -217,6 +217,7 @@ fn summary(made: &PlanDocument) -> String {
         "plan": made.id, "bundle": made.bundle, "site": made.site, "sequence": made.sequence,
         "from": made.from, "until": made.until(), "steps": made.steps.len(), "status": made.status,
         "plan_cost": made.money.plan_cost, "model_cost": made.money.model_cost,
+        "least_cost": made.money.least_cost, "breach": made.money.breach,
         "unmanaged": made.money.unmanaged, "unmanaged_parts": made.money.unmanaged_parts,
         "bill": made.money.bill, "currency": made.money.currency,
         "gap": made.gap, "overrides": made.overrides.len(), "breaches": made.breaches.len(),
@@ -233,7 +234,13 @@ fn words(made: &PlanDocument, calendar: &Calendar, args: &Args) -> String {
     let currency = &made.money.currency;
     let cost = money(&made.money.plan_cost, currency);
     let against = made.money.unmanaged.as_ref().map_or_else(String::new, |unmanaged| {
-        format!(" against {} with nobody deciding", money(unmanaged, currency))
+        // no price of a breach is counted with nobody deciding
+        let aside = if made.money.breach.is_zero() {
+            String::new()
+        } else {
+            format!(", of which {} is for breaches,", money(&made.money.breach, currency))
+        };
+        format!("{aside} against {} with nobody deciding", money(unmanaged, currency))
     });
     let mut text = format!(
         "{}: {} step{} from {} to {}, {}\ncost {cost}{against}\n",

@@ -111,12 +111,22 @@ fn money(out: &mut String, money: &Money, status: Status, gap: (&Rat, &Rat), wid
     }
     line("bill", &money.bill, "")?;
     line("decided by this plan", &money.plan_cost, "")?;
+    if let Some(least) = &money.least_cost {
+        line("  the cheapest plan", least, "goals after cost may spend a share of it")?;
+    }
+    // nobody deciding keeps no statement either, and no price of a breach is counted there
+    let paid = &money.plan_cost - &money.breach;
+    if !money.breach.is_zero() {
+        line("  without priced breaches", &paid, "")?;
+    }
     if let Some(unmanaged) = &money.unmanaged {
-        let saved = unmanaged - &money.plan_cost;
+        let saved = unmanaged - &paid;
         let share = saved
             .checked_div(&unmanaged.abs())
             .map_or_else(|| "-".to_owned(), |ratio| (&ratio * &Rat::int(100)).to_decimal(1));
-        line("with nobody deciding", unmanaged, &format!("saves {} ({share} %)", fixed(&saved, 2)))?;
+        let more = format!("saves {} ({share} %)", fixed(&saved, 2));
+        let aside = if money.breach.is_zero() { "" } else { ", breaches aside" };
+        line("with nobody deciding", unmanaged, &format!("{more}{aside}"))?;
     }
     if let Some(parts) = &money.unmanaged_parts {
         line("  energy", &(&parts.energy - &parts.export), "")?;

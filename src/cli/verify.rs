@@ -36,7 +36,7 @@ pub(super) struct Args {
 }
 
 /// What no check of a single plan can tell.
-const UNPROVED: &str = "the planner's word that no better plan exists: `gap`, `model_cost`, `reproducible` and `tool` cannot be computed from a plan";
+const UNPROVED: &str = "the planner's word that no better plan exists: `gap`, `model_cost`, `least_cost`, `reproducible` and `tool` cannot be computed from a plan";
 
 pub(super) fn run(args: &Args, system: &dyn System) -> ExitCode {
     let mut outcome = Outcome::default();

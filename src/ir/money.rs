@@ -177,12 +177,37 @@ pub struct Objective {
     pub span: Span,
 }
 
+impl Objective {
+    /// All goals in the order in which plans minimise them: as written; money that is not named comes last.
+    #[must_use]
+    pub fn order(&self) -> Vec<Goal> {
+        let mut order: Vec<Goal> = self.levels.iter().map(|level| level.goal).collect();
+        if !order.contains(&Goal::Cost) {
+            order.push(Goal::Cost);
+        }
+        order
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub fn first(&self) -> Goal {
+        self.levels.first().map_or(Goal::Cost, |level| level.goal)
+    }
+
+    /// The share of a goal's optimum that goals after it may spend; `None` where none comes after it.
+    #[must_use]
+    pub fn spent(&self, goal: Goal) -> Option<&Rat> {
+        let level = self.levels.iter().find(|level| level.goal == goal)?;
+        level.within.as_ref().filter(|_| self.order().last() != Some(&goal))
+    }
+}
+
 /// One level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObjectiveLevel {
     /// What.
     pub goal: Goal,
-    /// Share of this level's optimum that later levels may spend.
+    /// Share of this level's optimum that later goals may spend.
     pub within: Option<Rat>,
 }
 

@@ -19,7 +19,7 @@ use super::{effects, forks, measured, registers, resting, rounding, together};
 use crate::bundle::{Bundle, Document, Gap, Money, PlanDocument};
 use crate::calendar::Instant;
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::ir::Goal;
+use crate::ir::{Goal, Site};
 use crate::quantity::Rat;
 use crate::verify::{self, Miss};
 
@@ -126,8 +126,7 @@ impl Work<'_, '_> {
         rules: Option<&Rules<'_>>,
         made: Result<Plan, PlanFailure>,
     ) -> Result<PlanDocument, PlanFailure> {
-        let goals = &self.known.site.objective.levels;
-        let money_first = goals.first().is_none_or(|first| first.goal == Goal::Cost);
+        let money_first = self.known.site.objective.first() == Goal::Cost;
         let is_wanted = match &made {
             Ok(plan) => {
                 let costs = money_first && lost(&plan.document) > self.gaps.money;
@@ -143,8 +142,9 @@ impl Work<'_, '_> {
         match (made, self.in_registers(rules, nodes)) {
             (Ok(plan), Ok(whole)) => {
                 let same = whole.worth.breaks_as(&plan.worth);
-                if same && whole.document.money.plan_cost < plan.document.money.plan_cost {
-                    let said = Optimum::in_document(&plan.document).said_of(whole.document, self.gaps);
+                if same && money_first && whole.document.money.plan_cost < plan.document.money.plan_cost {
+                    let optimum = Optimum::in_document(&plan.document, self.known.site);
+                    let said = optimum.said_of(whole.document, self.gaps);
                     let is_whole = verify::verify(self.bundle, &said).misses.is_empty();
                     return Ok(if is_whole { said } else { plan.document });
                 }
@@ -305,6 +305,8 @@ impl Work<'_, '_> {
             let assemble = |commands: &[rounding::Command]| document::assemble(&Facts { commands, ..facts });
             let made = match assemble(&commands) {
                 made if scene.whole => made,
+                // rounding together is for money: of another first goal it would give away
+                Ok(document) if known.site.objective.first() != Goal::Cost => Ok(document),
                 Ok(document) if lost(&document) <= self.fine && crossed(&solved, &document).is_none() => {
                     Ok(document)
                 }
@@ -326,7 +328,8 @@ impl Work<'_, '_> {
                 // what tightened limits cost is what rounding costs
                 Ok(document) if rounds > 0 => {
                     let plan = Plan::of(document, &solved);
-                    let said = optimum.map(|optimum: Optimum| optimum.said_of(plan.document.clone(), gaps));
+                    let said =
+                        optimum.map(|optimum: Optimum<'_>| optimum.said_of(plan.document.clone(), gaps));
                     let said = said.filter(|said| verify::verify(self.bundle, said).misses.is_empty());
                     return Ok(Plan { document: said.unwrap_or(plan.document), ..plan });
                 }
@@ -397,30 +400,37 @@ fn crossed(solved: &Solved<'_, '_>, document: &PlanDocument) -> Option<f64> {
 }
 
 /// What is said of the optimum that a plan rounds, before any limit is tightened.
-struct Optimum {
+struct Optimum<'s> {
+    site: &'s Site,
     cost: Option<Rat>,
+    /// The least that goals after money may spend some of, currency.
+    least: Option<Rat>,
     /// Currency.
     gap: Rat,
 }
 
-impl Optimum {
-    fn of(solved: &Solved<'_, '_>) -> Self {
+impl<'s> Optimum<'s> {
+    fn of(solved: &Solved<'_, 's>) -> Self {
         let gap = Rat::from_f64_snapped(gap(solved), 9).unwrap_or_default();
-        Self { cost: document::model_cost(solved), gap }
+        let site = solved.model.scene.site;
+        Self { site, cost: document::model_cost(solved), least: document::least_cost(solved), gap }
     }
 
-    fn in_document(document: &PlanDocument) -> Self {
-        Self { cost: document.money.model_cost.clone(), gap: document.gap.money.clone() }
+    fn in_document(document: &PlanDocument, site: &'s Site) -> Self {
+        let (cost, least) = (document.money.model_cost.clone(), document.money.least_cost.clone());
+        Self { site, cost, least, gap: document.gap.money.clone() }
     }
 
     /// A plan that rounds it. One that costs less lies so much nearer to the bound, and is the better optimum.
     fn said_of(self, document: PlanDocument, gaps: Gaps) -> PlanDocument {
-        let below = self.cost.as_ref().map(|cost| cost - &document.money.plan_cost);
+        let cost = &document.money.plan_cost;
+        let below = self.least.as_ref().or(self.cost.as_ref()).map(|own| own - cost);
         let below = below.filter(Rat::is_positive);
+        let least_cost = self.least.map(|least| Rat::min_of(&least, cost));
         let model_cost = if below.is_some() { document.money.model_cost.clone() } else { self.cost };
-        let money = Money { model_cost, ..document.money };
+        let money = Money { model_cost, least_cost, ..document.money };
         let left = Rat::max_of(&(&self.gap - &below.unwrap_or_default()), &Rat::ZERO);
-        let status = document::status(left.to_f64(), gaps);
+        let status = document::status(left.to_f64(), &money, self.site, gaps);
         PlanDocument { status, gap: Gap::of(left, &money), money, ..document }.seal()
     }
 }

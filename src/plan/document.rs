@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::effects::Told;
 use super::entry::{gap, parts};
-use super::goals::Gaps;
+use super::goals::{Gaps, Kind};
 use super::prepare::Known;
 use super::rounding::Command;
 use super::scene::Scene;
@@ -14,10 +14,10 @@ use super::{breaches, flows, money, reasons};
 use crate::bundle::profile::Identity;
 use crate::bundle::{
     Bundle, CommandSeries, Document, Expectation, ExpectedLevel, FollowingSeries, Gap, GroupSeries, Hash,
-    PlanDocument, Session, Split, Status, Unmanaged, register_step, tool,
+    Money, PlanDocument, Session, Split, Status, Unmanaged, register_step, tool,
 };
 use crate::calendar::Instant;
-use crate::ir::{Attr, Device, Family, Model, Need, Statement};
+use crate::ir::{Attr, Device, Family, Goal, Model, Need, Site, Statement};
 use crate::quantity::Rat;
 use crate::verify::{self, Case, Miss, Trajectory, simulate};
 
@@ -47,9 +47,11 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     let mut sums = money::of(known, &trajectory);
     money::close(&mut sums);
     sums.model_cost = model_cost(facts.solved);
+    sums.least_cost = least_cost(facts.solved);
     let gap_money = gap(facts.solved);
     let gap = Gap::of(Rat::from_f64_snapped(gap_money, 9).unwrap_or_default(), &sums);
-    let until = known.until();
+    let status = |money: &Money| status(gap_money, money, known.site, facts.gaps);
+    let (until, said) = (known.until(), status(&sums));
     let document = PlanDocument {
         schema: PlanDocument::SCHEMA.to_owned(),
         tool: tool(),
@@ -79,7 +81,7 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         overrides: facts.told.overrides.clone(),
         breaches: breaches::granted(facts),
         void: facts.told.void.clone(),
-        status: status(gap_money, facts.gaps),
+        status: said,
         gap,
         reproducible: !facts.solved.climb.stopped,
         study: facts.study,
@@ -91,7 +93,8 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
         return Err(verdict.misses);
     }
     let measured = !verdict.holds();
-    let document = told(document, verdict.told.clone(), measured).seal();
+    let document = told(document, verdict.told.clone(), measured);
+    let document = PlanDocument { status: status(&document.money), ..document }.seal();
     // a draft that held lacked only what is put in now
     let misses = if measured {
         verify::verify(facts.bundle, &document).misses
@@ -155,9 +158,18 @@ pub(super) fn model_cost(solved: &Solved<'_, '_>) -> Option<Rat> {
     Rat::from_f64_snapped(parts(solved).values().sum(), 9)
 }
 
-/// What a plan may be called whose money lies this far above the best, currency.
-pub(super) fn status(gap: f64, gaps: Gaps) -> Status {
-    if gap <= gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible }
+/// The cost of the cheapest plan, where goals after money may spend some of it, currency.
+pub(super) fn least_cost(solved: &Solved<'_, '_>) -> Option<Rat> {
+    solved.model.scene.site.objective.spent(Goal::Cost)?;
+    let constant: f64 = solved.model.constant.values().sum();
+    Rat::from_f64_snapped(solved.level(Kind::Money)?.optimum + constant, 9)
+}
+
+/// What a plan may be called whose money lies `gap` currency above the best, unless rounding spent more than
+/// goals after money may.
+pub(super) fn status(gap: f64, money: &Money, site: &Site, gaps: Gaps) -> Status {
+    let beyond = money.beyond(site.objective.spent(Goal::Cost)).to_f64();
+    if gap.max(beyond) <= gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible }
 }
 
 /// The vehicles' stays that meet the plan.

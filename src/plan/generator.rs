@@ -4,6 +4,7 @@ use super::families::Asks;
 use super::model::{Aff, Builder, Part};
 use super::scene::What;
 use super::semicontinuous;
+use crate::bundle::register_step;
 use crate::ir::{Attr, Family, Model};
 
 pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family: &Family) {
@@ -21,6 +22,8 @@ pub(super) fn add(b: &mut Builder<'_, '_>, asks: &Asks<'_>, unit: usize, family:
     let (rated, minimum) = (rated.to_f64(), minimum.to_f64());
     let dwells = *min_up_s > 0 || *min_down_s > 0 || start_cost.is_positive();
     let switched = minimum > 0.0 || dwells;
+    // what runs is told a whole register step at least: told nothing it stops, and starts anew
+    let minimum = minimum.max(register_step(family, &Attr::Power).to_f64().min(rated));
     let (mut powers, mut ons) = (Vec::new(), Vec::new());
     for t in 0..b.scene.len() {
         let mut sets = b.alternatives(device, &Attr::Power, t);

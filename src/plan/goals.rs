@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Money,
     /// Another goal of the site.
     Goal(Goal),
+    /// A goal again, once those after it spent what they may of it: no more than they needed.
+    Spent(Goal),
     /// What is curtailed while somebody keeps a meter at a target.
     Curtailment,
     /// Throughput and deviation from default, so that one plan is chosen among equals.
@@ -49,6 +51,8 @@ impl Gaps {
 pub(super) const NODES: i32 = 5_000;
 /// Most nodes of the search for a further goal.
 const GOAL_NODES: i32 = 1;
+/// The share of a first goal other than money that its search may leave: that of the money's target gap.
+const FIRST_SHARE: f64 = 1e-4;
 
 /// The levels of a model.
 pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
@@ -69,39 +73,42 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
         let wished = sum(b, &|x| x.preference && class_of(x) == class);
         levels.push((Kind::Preference(class), wished, None));
     }
-    let objective = b.scene.site.objective.clone();
-    let mut goals = objective.levels;
-    if !goals.iter().any(|g| g.goal == Goal::Cost) {
-        goals.insert(0, crate::ir::ObjectiveLevel { goal: Goal::Cost, within: None });
-    }
-    for goal in goals {
-        let within = goal.within.as_ref().map(crate::quantity::Rat::to_f64);
-        let (kind, terms) = match goal.goal {
+    let objective = &b.scene.site.objective;
+    let mut spent = Vec::new();
+    for goal in objective.order() {
+        let within = objective.spent(goal).map(crate::quantity::Rat::to_f64);
+        let (kind, terms) = match goal {
             Goal::Cost => (Kind::Money, b.money.iter().map(|(_, c, v)| (*c, *v)).collect()),
             Goal::Emissions => (Kind::Goal(Goal::Emissions), b.emissions.clone()),
             Goal::Import => (Kind::Goal(Goal::Import), b.imported.clone()),
             Goal::Switching => (Kind::Goal(Goal::Switching), switching(b)),
             Goal::Peak => (Kind::Goal(Goal::Peak), peak(b)),
         };
+        if within.is_some() {
+            spent.push((Kind::Spent(goal), terms.clone(), None));
+        }
         levels.push((kind, terms, within));
     }
+    levels.extend(spent);
     if gaps.tie_break {
         levels.push((Kind::Curtailment, super::follow::curtailed(b), None));
         let idle = b.idle.clone();
         levels.push((Kind::TieBreak, idle, None));
     }
+    let first = objective.first();
     (levels.into_iter())
         .filter(|(kind, terms, _)| !terms.is_empty() || *kind == Kind::Money)
         .map(|(kind, terms, within)| {
-            // further goals choose among plans that are equally good: a hundredth is near enough
             let most = gaps.nodes;
             let (gap, share, nodes) = match kind {
                 Kind::Money => (gaps.money, 0.0, most),
+                Kind::Goal(goal) if goal == first => (1e-6, FIRST_SHARE, most),
+                // further goals choose among plans that are equally good: a hundredth is near enough
                 Kind::Goal(_) => (1e-6, 0.01, GOAL_NODES),
                 Kind::Curtailment => (1e-6, 1e-6, most),
                 _ => (1e-6, 0.0, most),
             };
-            let after = kind == Kind::TieBreak;
+            let after = matches!(kind, Kind::TieBreak | Kind::Spent(_));
             (kind, Level { objective: merged(terms), within, gap, share, nodes, after })
         })
         .collect()

@@ -36,6 +36,11 @@ impl Level {
     pub(super) fn value(&self, x: &[f64]) -> f64 {
         self.objective.iter().map(|(c, v)| x.get(c.index()).copied().unwrap_or(0.0) * v).sum()
     }
+
+    /// What later levels may raise it to where its own optimum is `own`.
+    fn most(&self, own: f64) -> f64 {
+        own + self.within.map_or(0.0, |share| share * own.abs())
+    }
 }
 
 /// What one level came to.
@@ -133,7 +138,7 @@ fn attempt(
     let mut living: Option<Session<'_>> = None;
     let mut x: Vec<f64> = Vec::new();
     let mut before: Vec<f64> = Vec::new();
-    let mut bounds = Vec::new();
+    let mut bounds: Vec<(usize, f64)> = Vec::new();
     let mut reached = Vec::new();
     let mut stopped = false;
     let known = split.len();
@@ -275,24 +280,27 @@ fn attempt(
             }
         };
         stopped |= solution.stopped;
-        bounds.push(solution.bound);
+        bounds.push((number, solution.bound));
         if !program.has_integers() {
             reached.push(Reached::exact(solution.value, solution.reduced.clone()));
         }
         x.clone_from(&solution.x);
         values.push((number, solution.value));
         let last = number + 1 == levels.len();
-        if !last && lock(&mut program, living.as_mut(), level, &solution) {
+        if !last && lock(&mut program, living.as_mut(), level, &solution, solution.value) {
             living = None;
             by_rows = true;
         }
     }
     if program.has_integers() {
-        let (refined, again) = refine(original, levels, lazies, split, options, &x)?;
+        let found = Found { x: &x, values: &values };
+        let (refined, again) = refine(original, levels, lazies, split, options, found)?;
         x = refined;
         reached = again;
-        for (level, bound) in reached.iter_mut().zip(bounds) {
-            level.bound = bound;
+        for (number, bound) in bounds {
+            if let Some(level) = reached.get_mut(number) {
+                level.bound = bound;
+            }
         }
     } else {
         let none = || Reached::exact(0.0, vec![0.0; x.len()]);
@@ -379,22 +387,22 @@ fn locked_by_rows(
     let mut program = with_split(original, lazies, split);
     for (number, value) in values {
         let Some(level) = levels.get(*number) else { continue };
-        let room = level.within.map_or(0.0, |share| share * value.abs()) + ease * slack_of(*value);
-        program.at_most(level.objective.iter().copied(), value + room);
+        program.at_most(level.objective.iter().copied(), level.most(*value) + ease * slack_of(*value));
     }
     program
 }
 
-/// Locks a level; `true` where the living session no longer holds the program.
-fn lock(program: &mut Program, living: Option<&mut Session<'_>>, level: &Level, solution: &Solution) -> bool {
-    if let Some(share) = level.within {
-        let numerics = if program.has_integers() {
-            slack_of(solution.value)
-        } else {
-            1e-9 * solution.value.abs().max(1.0)
-        };
-        let room = share * solution.value.abs() + numerics;
-        program.at_most(level.objective.iter().copied(), solution.value + room);
+/// Locks a level whose own optimum is `own`; `true` where the living session no longer holds the program.
+fn lock(
+    program: &mut Program,
+    living: Option<&mut Session<'_>>,
+    level: &Level,
+    solution: &Solution,
+    own: f64,
+) -> bool {
+    if level.within.is_some() {
+        let numerics = if program.has_integers() { slack_of(own) } else { 1e-9 * own.abs().max(1.0) };
+        program.at_most(level.objective.iter().copied(), level.most(own) + numerics);
         return true;
     }
     if program.has_integers() {
@@ -435,6 +443,24 @@ fn at_nothing(program: &mut Program, level: &Level, value: f64) -> bool {
     true
 }
 
+/// What the search for whole numbers found.
+#[derive(Clone, Copy)]
+struct Found<'f> {
+    /// The point.
+    x: &'f [f64],
+    /// The optimum of each level, by its number.
+    values: &'f [(usize, f64)],
+}
+
+impl Found<'_> {
+    /// The own optimum of a level that comes to `value` with the whole numbers fixed: later levels chose these
+    /// within what they may spend of it, so that the level alone may have come to less.
+    fn own(&self, number: usize, value: f64) -> f64 {
+        let searched = self.values.iter().find(|(of, _)| *of == number);
+        searched.map_or(value, |(_, searched)| searched.min(value))
+    }
+}
+
 /// With the integers fixed, all levels again as continuous programs with face locks.
 ///
 /// What runs of switched powers stays as the search left it. Pairs without a binary stay free to choose
@@ -446,9 +472,10 @@ fn refine(
     lazies: &[Lazy],
     split: &[usize],
     options: &SolverOptions<'_>,
-    x: &[f64],
+    found: Found<'_>,
 ) -> Result<(Vec<f64>, Vec<Reached>), Fall> {
     options.doing("choosing among equally good plans");
+    let x = found.x;
     let mut program = with_split(original, lazies, split);
     program.fix_integers(x);
     let mut settled = split.to_vec();
@@ -459,7 +486,7 @@ fn refine(
         }
     }
     for _ in 0..REFINEMENTS {
-        let refined = descend(program.clone(), levels, options, x)?;
+        let refined = descend(program.clone(), levels, options, found)?;
         let clashes = lazy::broken(lazies, &settled, &refined.0);
         if clashes.is_empty() {
             return Ok(refined);
@@ -468,23 +495,24 @@ fn refine(
         settled.extend(clashes);
     }
     unsplit(lazies, &settled).iter().for_each(|lazy| lazy.pin(&mut program, x));
-    descend(program, levels, options, x)
+    descend(program, levels, options, found)
 }
 
 /// Most rounds in which only the pairs that clash are given their direction; then all are.
 const REFINEMENTS: usize = 3;
 
-/// All levels of a continuous program in order, each locked by its face.
+/// All levels of a continuous program in order, each locked by its face, or by what may be spent of its own
+/// optimum.
 fn descend(
     mut program: Program,
     levels: &[Level],
     options: &SolverOptions<'_>,
-    x: &[f64],
+    found: Found<'_>,
 ) -> Result<(Vec<f64>, Vec<Reached>), Fall> {
     let original = program.clone();
     let mut living: Option<Session<'_>> = None;
     let mut reached: Vec<Reached> = Vec::new();
-    let mut point = x.to_vec();
+    let mut point = found.x.to_vec();
     let mut by_rows = false;
     for (number, level) in levels.iter().enumerate() {
         let mut session = match living.take() {
@@ -500,7 +528,8 @@ fn descend(
             by_rows = true;
             program.clone_from(&original);
             for (level, reached) in levels.iter().zip(&reached) {
-                program.at_most(level.objective.iter().copied(), reached.value + slack_of(reached.value));
+                let own = reached.optimum;
+                program.at_most(level.objective.iter().copied(), level.most(own) + slack_of(own));
             }
             session = load(&program, &level.objective, options)?;
             outcome = session.solve();
@@ -513,15 +542,19 @@ fn descend(
         }
         let solution = take(outcome, number)?;
         point.clone_from(&solution.x);
+        let own = match level.within {
+            Some(_) => found.own(number, solution.value),
+            None => solution.value,
+        };
         if by_rows {
-            program.at_most(level.objective.iter().copied(), solution.value + slack_of(solution.value));
+            program.at_most(level.objective.iter().copied(), level.most(own) + slack_of(own));
         } else {
             living = Some(session);
-            if lock(&mut program, living.as_mut(), level, &solution) {
+            if lock(&mut program, living.as_mut(), level, &solution, own) {
                 living = None;
             }
         }
-        reached.push(Reached::exact(solution.value, solution.reduced));
+        reached.push(Reached { optimum: own, ..Reached::exact(solution.value, solution.reduced) });
     }
     for (r, level) in reached.iter_mut().zip(levels) {
         r.value = level.value(&point);

@@ -136,5 +136,7 @@ fn sentence(
     }
     let price = model.scene.prices.values().next().and_then(|p| p.import.get(t).copied());
     let currency = &facts.known.site.currency;
-    if value.abs() < 1e-6 { because::idle(price, currency) } else { because::cheapest(price, currency) }
+    let first = facts.known.site.objective.first();
+    let says = if value.abs() < 1e-6 { because::idle } else { because::cheapest };
+    says(first, price, currency)
 }

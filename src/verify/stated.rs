@@ -431,10 +431,11 @@ impl<'j, 'f, 'a> Judge<'j, 'f, 'a> {
         }
         let price = self.prices.as_ref().map(|prices| prices.get(step).map_or(0.0, Rat::to_f64));
         let currency = &self.facts.case.site.currency;
+        let first = self.facts.case.site.objective.first();
         if devices.iter().all(|device| self.stands(*device, attr, step) != Some(false)) {
-            found.push(because::idle(price, currency));
+            found.push(because::idle(first, price, currency));
         }
-        found.push(because::cheapest(price, currency));
+        found.push(because::cheapest(first, price, currency));
         found
     }
 

@@ -244,3 +244,23 @@ fn a_plan_of_another_site_does_not_verify_and_missing_papers_are_a_failure() {
     assert_eq!(see(&alone, "evl verify plan.json").0, ExitCode::Failure);
     assert!(alone.printed().contains("EVL0002"), "{}", alone.printed());
 }
+
+#[test]
+fn what_breaches_cost_is_told_apart_from_what_is_paid_for_energy() {
+    let mut plan = sample();
+    let said = |plan: &PlanDocument| {
+        let system = MemorySystem::new().file("plan.json", plan.clone().seal().bytes());
+        see(&system, "evl show plan.json").1.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(said(&plan).contains("with nobody deciding 375.70 saves 145.70 (38.8 %) energy"));
+    // 230 for energy and 200 for breaches: nobody deciding has no price of a breach
+    plan.money.breach = rat("200");
+    plan.money.plan_cost = rat("430");
+    let told = said(&plan);
+    let energy = "decided by this plan 430.00 without priced breaches 230.00 \
+                  with nobody deciding 375.70 saves 145.70 (38.8 %), breaches aside";
+    assert!(told.contains(energy) && told.contains("priced breaches 200.00 bill"), "{told}");
+    // what goals after cost spend a share of
+    plan.money.least_cost = Some(rat("400"));
+    assert!(said(&plan).contains("the cheapest plan 400.00 goals after cost may spend a share of it"));
+}

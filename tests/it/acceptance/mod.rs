@@ -11,6 +11,7 @@ mod emhass;
 pub(crate) mod examples;
 mod excluded;
 mod following;
+mod goals;
 mod guard_laws;
 mod guards;
 mod haeo;
