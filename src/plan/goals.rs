@@ -51,6 +51,8 @@ impl Gaps {
 pub(super) const NODES: i32 = 5_000;
 /// Most nodes of the search for a further goal.
 const GOAL_NODES: i32 = 1;
+/// Most nodes of the search for money again, once later goals spent some of it.
+const SPENT_NODES: i32 = 100;
 /// The share of a first goal other than money that its search may leave: that of the money's target gap.
 const FIRST_SHARE: f64 = 1e-4;
 
@@ -105,10 +107,12 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
                 Kind::Goal(goal) if goal == first => (1e-6, FIRST_SHARE, most),
                 // further goals choose among plans that are equally good: a hundredth is near enough
                 Kind::Goal(_) => (1e-6, 0.01, GOAL_NODES),
+                Kind::Spent(Goal::Cost) => (gaps.money, 0.0, SPENT_NODES.min(most)),
+                Kind::Spent(_) => (1e-6, 0.01, GOAL_NODES),
                 Kind::Curtailment => (1e-6, 1e-6, most),
                 _ => (1e-6, 0.0, most),
             };
-            let after = matches!(kind, Kind::TieBreak | Kind::Spent(_));
+            let after = kind == Kind::TieBreak;
             (kind, Level { objective: merged(terms), within, gap, share, nodes, after })
         })
         .collect()

@@ -11,8 +11,8 @@ use crate::bundle::{Session, register_step};
 use crate::calendar::{Calendar, Instant};
 use crate::eval::{Activation, Asked, Environment, Evaluator};
 use crate::ir::{
-    Attr, Budget, BudgetQuantity, ClassId, Device, EffectKind, Family, Model, Need, Period, Price, Site,
-    Statement, Target,
+    Attr, Budget, BudgetQuantity, ClassId, Device, Effect, EffectKind, Family, MemberRange, Model, Need,
+    Period, Price, Rule, Site, Statement, Target,
 };
 use crate::quantity::Rat;
 
@@ -325,7 +325,7 @@ fn grain(site: &Site, device: Device, family: &Family, (longest_s, energy): (i64
 
 /// The pieces of power that rules leave a device to choose from.
 fn choices(site: &Site, device: Device) -> impl Iterator<Item = &(Rat, Rat)> {
-    let of = move |rule: &'_ crate::ir::Rule, effect: &crate::ir::Effect| {
+    let of = move |rule: &Rule, effect: &Effect| {
         let chooses = matches!(effect.kind, EffectKind::Choice { attr: Attr::Power, .. });
         chooses && targets(site, rule, effect).iter().any(|range| range.contains(device))
     };
@@ -337,7 +337,7 @@ fn choices(site: &Site, device: Device) -> impl Iterator<Item = &(Rat, Rat)> {
 }
 
 /// The members that an effect of a rule may be of.
-fn targets(site: &Site, rule: &crate::ir::Rule, effect: &crate::ir::Effect) -> Vec<crate::ir::MemberRange> {
+fn targets(site: &Site, rule: &Rule, effect: &Effect) -> Vec<MemberRange> {
     match (&effect.target, rule.for_each.and_then(|group| site.group(group))) {
         (Target::Bound, Some(group)) => group.members.clone(),
         (target, _) => site.target_members(target),

@@ -88,6 +88,19 @@ fn what_nothing_spends_stays_where_it_was() {
 }
 
 #[test]
+fn nothing_is_spent_where_it_gains_nothing() {
+    // 2 kW in each hour are the least that lower the peak, and cost 8 x 1 + 1 and 3 x 0.8 + 3.2: 14.60 of the 14.00
+    // that may be spent
+    let dear = DEAR.replace("RATED", "10 kW");
+    let plan = planned(&format!("objective minimise cost within 100 %, then peak\n{dear}"));
+    near(model_cost(&plan), 7.0, 1e-4);
+    near(energy(&plan, "gen"), 0.0, 1e-9);
+    // and of 14.70 they may
+    let plan = planned(&format!("objective minimise cost within 110 %, then peak\n{dear}"));
+    assert!(model_cost(&plan) <= 14.7 + 1e-4 && energy(&plan, "gen") >= 8.0 - 1e-9, "{}", model_cost(&plan));
+}
+
+#[test]
 fn goals_come_in_the_order_written_and_money_last_where_it_is_not_named() {
     let dear = |rated: &str| DEAR.replace("RATED", rated);
     // everything from the generator: 40 x 1 + 1
