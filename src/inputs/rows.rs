@@ -55,26 +55,36 @@ impl<'a> Rows<'a> {
 
     /// Place of a named column.
     pub(super) fn column(&self, name: &str, declared: Span) -> Result<usize, Box<Diagnostic>> {
-        let names = || self.header.iter().map(str::trim);
-        names().position(|found| found == name).ok_or_else(|| {
-            let end = self.text.find('\n').unwrap_or(self.text.len());
-            let span = Span::new(self.source, 0, u32::try_from(end).unwrap_or(u32::MAX));
-            let all: Vec<&str> = names().take(20).collect();
+        self.optional(name, declared)?.ok_or_else(|| {
+            let all: Vec<&str> = self.header.iter().map(str::trim).take(20).collect();
             let other = all.last().copied().unwrap_or("power");
-            Box::new(
-                Diagnostic::error(codes::FEED, span, format!("the file has no column `{name}`"))
-                    .label(declared, "declared here")
-                    .help(format!(
-                        "its columns are {}; a feed reads the one of its own name unless it says `column \"{other}\"`",
-                        all.join(", ")
-                    )),
-            )
+            let help = format!(
+                "its columns are {}; a feed reads the one of its own name unless it says `column \"{other}\"`",
+                all.join(", ")
+            );
+            self.of_header(format!("the file has no column `{name}`"), declared, help)
         })
     }
 
-    /// Place of a column that may be missing.
-    pub(super) fn optional(&self, name: &str) -> Option<usize> {
-        self.header.iter().position(|found| found.trim() == name)
+    /// Place of a column that may be missing. Of two with one name nobody can say which is meant.
+    pub(super) fn optional(&self, name: &str, declared: Span) -> Result<Option<usize>, Box<Diagnostic>> {
+        let named = |(place, found): (usize, &str)| (found.trim() == name).then_some(place);
+        let mut places = self.header.iter().enumerate().filter_map(named);
+        match (places.next(), places.next()) {
+            (Some(first), Some(second)) => {
+                let message = format!("columns {} and {} are both named `{name}`", first + 1, second + 1);
+                let help = "give each column a name of its own".to_owned();
+                Err(self.of_header(message, declared, help))
+            }
+            (first, _) => Ok(first),
+        }
+    }
+
+    /// A fault of the header line.
+    fn of_header(&self, message: String, declared: Span, help: String) -> Box<Diagnostic> {
+        let end = self.text.find('\n').unwrap_or(self.text.len());
+        let span = Span::new(self.source, 0, u32::try_from(end).unwrap_or(u32::MAX));
+        Box::new(Diagnostic::error(codes::FEED, span, message).label(declared, "declared here").help(help))
     }
 
     /// The next row; false at the end.

@@ -27,7 +27,8 @@ pub fn read_sessions(
     let mut rows = Rows::new(feed, source, text)?;
     let column = |name| rows.column(name, feed.span).map_err(|finding| Diagnostics::from_iter([*finding]));
     let needed = [column("device")?, column("arrival")?, column("departure")?, column("energy")?];
-    let extra = ["maximum_power", "phases", "capacity", "level"].map(|name| rows.optional(name));
+    let extra = |name| rows.optional(name, feed.span).map_err(|finding| Diagnostics::from_iter([*finding]));
+    let extra = [extra("maximum_power")?, extra("phases")?, extra("capacity")?, extra("level")?];
     let names = Names::new(site);
     let mut sessions: Vec<Session> = Vec::new();
     let mut row = Row::default();

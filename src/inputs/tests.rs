@@ -176,6 +176,17 @@ fn headers_and_empty_files() {
     insta::assert_snapshot!(faults(|_| (), ""), @"EVL0503 1:1 feed `office` needs a header line that names its columns (help: begin the file with a line such as `time,load`)");
     insta::assert_snapshot!(faults(|_| (), "time,lod,temperature\n"), @r#"EVL0503 1:1 the file has no column `load` (help: its columns are time, lod, temperature; a feed reads the one of its own name unless it says `column "temperature"`)"#);
     insta::assert_snapshot!(faults(|_| (), "time,load,temperature\n"), @"EVL0503 1:1 feed `office` has no rows");
+    // of two columns with one name nobody can say which is meant, be they alike or not
+    let twice = "time,load,temperature, load\n2026-07-14T00:00,1,20,1\n";
+    insta::assert_snapshot!(faults(|_| (), twice), @"EVL0503 1:1 columns 2 and 4 are both named `load` (help: give each column a name of its own)");
+    // those that no feed reads may be named alike
+    let others = GOOD.replace("temperature\n", "temperature,note,note\n");
+    let others: String = others
+        .lines()
+        .enumerate()
+        .map(|(at, line)| format!("{line}{}\n", if at > 0 { ",a,b" } else { "" }))
+        .collect();
+    assert_eq!(read(|_| (), &others).unwrap(), read(|_| (), GOOD).unwrap());
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl<'a> Compiler<'a> {
             Some("utc") => FeedTime::Utc,
             Some("offset") => match args.next() {
                 Some(crate::ast::Arg { kind: ArgKind::Offset(offset), .. }) => {
-                    FeedTime::Offset(i32::from(offset.minutes) * 60)
+                    self.real_offset(*offset).map_or(FeedTime::Utc, FeedTime::Offset)
                 }
                 _ => {
                     self.bad_value(&args, "an offset such as `+01:00`");

@@ -248,14 +248,12 @@ impl<'a> Compiler<'a> {
     pub(super) fn read_slot(&mut self, props: &mut Props<'a>, family: &mut Family) {
         let mut accepts = Vec::new();
         for mut args in props.all("accepts") {
-            args.eat("function");
-            while let Some(word) = args.word() {
-                accepts.push(word.text.clone());
-            }
-            while let Some(ArgKind::List(names)) = args.peek().map(|a| &a.kind) {
-                args.next();
-                accepts.extend(names.iter().map(crate::ast::Name::text));
-            }
+            let word = if args.eat("function") { args.word() } else { None };
+            let Some(word) = word else {
+                self.bad_value(&args, "a function: `function battery`");
+                continue;
+            };
+            accepts.push(word.text.clone());
             self.end(&args);
         }
         for (key, attr) in [("charge", Attr::Charge), ("discharge", Attr::Discharge), ("power", Attr::Power)]

@@ -310,10 +310,24 @@ impl Compiler<'_> {
         }
     }
 
+    /// An offset that a clock can have, s: at most 18 h, its minutes below 60.
+    pub(super) fn real_offset(&mut self, offset: ast::Offset) -> Option<i32> {
+        let text = self.slice(offset.span);
+        let minutes = text.split_once(':').and_then(|(_, minutes)| minutes.parse::<u8>().ok());
+        if offset.minutes.unsigned_abs() > 18 * 60 || minutes.is_some_and(|minutes| minutes > 59) {
+            let message = format!("no clock is `{text}` from UTC");
+            let help = "offsets lie between `-18:00` and `+18:00`, and an hour has 60 minutes: `+01:00`";
+            self.error_help(codes::IMPOSSIBLE_LITERAL, offset.span, message, help);
+            return None;
+        }
+        Some(i32::from(offset.minutes) * 60)
+    }
+
     fn with_offset(&mut self, date: CivilDate, second: i32, offset: ast::Offset) -> Option<CivilInstant> {
+        let offset = self.real_offset(offset)?;
         let zone = jiff::tz::TimeZone::get(&self.site.timezone).ok()?;
         let instant = civil(date)?.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-        let shift = i64::from(second).checked_sub(i64::from(offset.minutes).checked_mul(60)?)?;
+        let shift = i64::from(second).checked_sub(i64::from(offset))?;
         let local =
             jiff::Timestamp::from_second(instant.as_second().checked_add(shift)?).ok()?.to_zoned(zone);
         let first = local.datetime().to_zoned(local.time_zone().clone()).ok()?;
