@@ -291,12 +291,23 @@ impl<'a> Compiler<'a> {
                 let at = args.here();
                 ports.rated = self.amount(args, Type::Current).and_then(|v| self.positive(v, at));
             }
-            ports.enable = self.flag(&mut props, "enable");
-            ports.essential = self.flag(&mut props, "essential");
+            ports.enable = self.port_flag(&mut props, "enable");
+            ports.essential = self.port_flag(&mut props, "essential");
             self.finish(props);
         }
         self.end(&args);
         Some(ports)
+    }
+
+    /// A word about a port that says what may be done with it. Ports are not switched yet.
+    fn port_flag(&mut self, props: &mut Props<'a>, key: &'static str) -> bool {
+        let Some(args) = self.take(props, key) else { return false };
+        let span = args.span();
+        let set = self.flag_value(args);
+        if set {
+            self.unhonoured(format!("`{key}` of a port"), span, true, true);
+        }
+        set
     }
 
     /// `6` or `1..4`.

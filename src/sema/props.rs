@@ -366,7 +366,11 @@ impl<'a> Compiler<'a> {
 
     /// `key` alone, or with `true`, `false`, `yes`, `no`.
     pub(super) fn flag(&mut self, props: &mut Props<'a>, key: &'static str) -> bool {
-        let Some(mut args) = self.take(props, key) else { return false };
+        self.take(props, key).is_some_and(|args| self.flag_value(args))
+    }
+
+    /// What a flag says: yes, unless `false` stands behind it.
+    pub(super) fn flag_value(&mut self, mut args: Args<'a>) -> bool {
         let value = match args.peek().map(|arg| &arg.kind) {
             None => true,
             Some(ArgKind::Value(Expr { kind: ExprKind::Bool(value), .. })) => {

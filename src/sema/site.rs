@@ -243,14 +243,18 @@ impl<'a> Compiler<'a> {
 
     fn read_on(&mut self, args: &mut Args<'a>) {
         if !args.eat("no_plan") {
-            self.bad_value(args, "`no_plan release` or `no_plan hold`");
+            self.bad_value(args, "`no_plan release`");
             return;
         }
-        match args.word().map(|w| w.text.as_str()) {
-            Some("release") => self.site.on_no_plan = NoPlan::Release,
-            Some("hold") => self.site.on_no_plan = NoPlan::Hold,
+        match args.word() {
+            Some(word) if word.text == "release" => self.site.on_no_plan = NoPlan::Release,
+            // without a plan nothing renews a command, so that it lapses as its device declares
+            Some(word) if word.text == "hold" => {
+                self.site.on_no_plan = NoPlan::Hold;
+                self.unhonoured("`on no_plan hold`", word.span, true, true);
+            }
             _ => {
-                self.bad_value(args, "`no_plan release` or `no_plan hold`");
+                self.bad_value(args, "`no_plan release`");
                 return;
             }
         }
