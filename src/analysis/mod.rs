@@ -69,6 +69,7 @@ pub fn check(site: &Site, inputs: &CheckInputs) -> Report {
     let mut report = Report { rules: site.rules.len(), ..Report::default() };
     report.findings.extend(questions::feed::ask(&inputs.findings));
     report.findings.extend(unhonoured(site));
+    report.findings.extend(questions::interlock::ask(site));
     let calendar = match Calendar::new(site) {
         Ok(calendar) => calendar,
         Err(finding) => {

@@ -18,7 +18,7 @@ mod tests;
 pub use canon::{Document, Hash, parse};
 pub use coefficient::{store_decay, thermal_decay};
 pub use document::{Bundle, Names, tool};
-pub use named::facts;
+pub use named::{facts, statements};
 pub use plan::*;
 pub use reversion::disagreement;
 pub use state::{Done, Given, State, Switched, signal_name, written};

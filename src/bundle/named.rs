@@ -39,12 +39,23 @@ pub fn facts(site: &Site, statement: Statement) -> (String, String, Span) {
     }
 }
 
+/// Every statement that a document can name.
+pub fn statements(site: &Site) -> impl Iterator<Item = Statement> + '_ {
+    let effects = site.rules.iter().flat_map(|r| r.effects.iter().map(|e| Statement::Effect(r.id, e.index)));
+    effects
+        .chain(site.budgets.iter().map(|budget| Statement::Budget(budget.id)))
+        .chain(site.zones.iter().map(|zone| Statement::Comfort(zone.id)))
+        .chain(site.families.iter().map(|family| Statement::Device(family.id)))
+        .chain(site.buses.iter().map(|bus| Statement::Bus(bus.id)))
+        .chain(site.links.iter().map(|link| Statement::Link(link.id)))
+        .chain(site.tariffs.iter().map(|tariff| Statement::Tariff(tariff.id)))
+}
+
 impl StatementRef {
     /// A statement of a policy.
     #[must_use]
     pub fn of(site: &Site, statement: Statement) -> Self {
         let (name, text, span) = facts(site, statement);
-        let file = site.files.get(span.source.0 as usize).map_or("", |f| f.path.as_str());
-        Self { statement, name, text, at: format!("{file}:0:0") }
+        Self { statement, name, text, at: site.place(span) }
     }
 }

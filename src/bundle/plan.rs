@@ -550,7 +550,7 @@ pub struct StatementRef {
     pub name: String,
     /// As written.
     pub text: String,
-    /// `rules/comfort.evl:12:3`; line 0 where the text was not at hand.
+    /// `rules/comfort.evl:12:3`; line 0 where the bundle, of an earlier evl, does not say.
     pub at: String,
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Flags {
     /// Let warnings, too, end the run with exit code 1
     #[arg(long, value_name = "WHAT")]
     deny: Option<Denied>,
-    /// Show the quiet notes as well, such as where a higher class overrides a rule
+    /// Show the quiet notes as well: safety rules that name no independent `interlock`
     #[arg(long)]
     notes: bool,
     /// Add to each witness the `test` block that reproduces it

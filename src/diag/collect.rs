@@ -86,9 +86,10 @@ impl Diagnostics {
         });
     }
 
-    /// Leaves out the quiet notes, which tell of what is meant to happen: shown under `--notes`.
+    /// Leaves out the quiet notes, which tell of what may well be meant: shown under `--notes`.
     pub fn drop_quiet(&mut self) {
-        self.items.retain(|finding| finding.severity != Severity::Note || finding.code != codes::OVERRIDDEN);
+        const QUIET: [Code; 2] = [codes::OVERRIDDEN, codes::NO_INTERLOCK];
+        self.items.retain(|finding| finding.severity != Severity::Note || !QUIET.contains(&finding.code));
     }
 
     /// The exit code: 2 where a finding is a failure of tool or input, then 1 for errors (and

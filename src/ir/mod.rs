@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diag::Span;
+use crate::diag::{SourceId, Span};
 use crate::quantity::Rat;
 
 pub use attribute::*;
@@ -135,6 +135,9 @@ pub struct Site {
     pub settings: Settings,
     /// Statements understood but not honoured by every verb yet; each names the verbs.
     pub unhonoured: Vec<Unhonoured>,
+    /// Where the statements begin that documents name, sorted. Bundles of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
 }
 
 /// Place on earth, degrees; north and east positive.
@@ -193,6 +196,17 @@ pub struct SourceFile {
     pub sha256: String,
     /// Owner of its statements.
     pub owner: PrincipalId,
+}
+
+/// Where a statement begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// In which text.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// File, line and column (in characters), both from 1: `rules/comfort.evl:12:3`.
+    pub at: String,
 }
 
 /// Manifest settings that change what a plan is.
@@ -277,6 +291,31 @@ impl Site {
             objective: Objective { levels: Vec::new(), span },
             settings: Settings::default(),
             unhonoured: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
+    /// File, line and column of what begins here, as in `rules/comfort.evl:12:3`. Line 0 where the site does
+    /// not say.
+    #[must_use]
+    pub fn place(&self, span: Span) -> String {
+        let key = |place: &Place| (place.source, place.start);
+        match self.places.binary_search_by_key(&(span.source, span.start), key) {
+            Ok(found) => self.places.get(found).map(|place| place.at.clone()).unwrap_or_default(),
+            Err(_) => {
+                let file = self.files.get(span.source.0 as usize).map_or("", |f| f.path.as_str());
+                format!("{file}:0:0")
+            }
+        }
+    }
+
+    /// The devices that an effect of a rule commands.
+    #[must_use]
+    pub fn commanded_by(&self, rule: &Rule, effect: &Effect) -> Vec<MemberRange> {
+        match (&effect.kind, &effect.target, rule.for_each) {
+            (EffectKind::Notify { .. }, _, _) => Vec::new(),
+            (_, Target::Bound, Some(group)) => self.target_members(&Target::Group(group)),
+            (_, target, _) => self.target_members(target),
         }
     }
 

@@ -50,10 +50,11 @@ mod value;
 mod window;
 mod zone;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ast;
-use crate::diag::{Code, Diagnostic, Diagnostics, SourceMap, Span, codes};
+use crate::bundle;
+use crate::diag::{Code, Diagnostic, Diagnostics, SourceId, SourceMap, Span, codes};
 use crate::ir;
 use crate::repo::Repository;
 
@@ -199,6 +200,19 @@ impl<'a> Compiler<'a> {
         self.decide_statements(&declared);
         self.unneeded();
         self.away();
+        self.places();
+    }
+
+    /// Where the statements begin that documents name: a bundle has no texts.
+    fn places(&mut self) {
+        let spans = bundle::statements(&self.site).map(|statement| bundle::facts(&self.site, statement).2);
+        let starts: BTreeSet<(SourceId, u32)> = spans.map(|span| (span.source, span.start)).collect();
+        let place = |(source, start)| {
+            let found = self.sources.locate(Span::new(source, start, start));
+            let at = format!("{}:{}:{}", found.path, found.start.line, found.start.column);
+            ir::Place { source, start, at }
+        };
+        self.site.places = starts.into_iter().map(place).collect();
     }
 
     fn push(&mut self, finding: Diagnostic) {

@@ -220,7 +220,7 @@ impl<'a> Compiler<'a> {
     /// `interlock "relay K7"` in a rule: the barrier behind it, noted at the devices it commands.
     fn declared_interlock(&mut self, interlock: &ast::Text, rule: &Rule) {
         for effect in &rule.effects {
-            for range in self.site.target_members(&effect.target) {
+            for range in self.site.commanded_by(rule, effect) {
                 if let Some(family) = self.site.families.get_mut(range.family.index())
                     && family.interlock.is_none()
                 {

@@ -9,6 +9,7 @@ pub(crate) mod empty_environment;
 pub(crate) mod empty_schedule;
 pub(crate) mod fail_safe;
 pub(crate) mod feed;
+pub(crate) mod interlock;
 mod judge;
 mod money;
 pub(crate) mod no_path;

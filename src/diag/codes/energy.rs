@@ -36,4 +36,8 @@ codes! {
     /// it, so that plans leave it at its default. Devices under `control observe`, which evl never
     /// moves, and `life_safety` devices need no need.
     UNNEEDED = 608, Finding, "a consumer that nothing needs";
+    /// evl is never the only barrier. The safety rule commands a device, and neither the rule nor the device
+    /// names an `interlock`: what protects people when evl, its host or the network is gone. A note, shown
+    /// under `--notes`; the manifest's `lints` make it a warning or an error.
+    NO_INTERLOCK = 609, Finding, "nothing but evl stands behind a safety rule";
 }
