@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::{Asker, Ground, Prepared};
 use super::cells::Cells;
-use super::encode::{Subject, World};
+use super::encode::{Footprint, Subject, World, told};
 use super::formula::{Bit, Formula, Linear, Num};
 use super::index::{Act, Ask, Index, linked};
 use super::questions::{assumed, mismatch, open, own_signals};
 use super::smt::Answer;
 use super::witness::{self, Situation, replay};
-use super::{CheckInputs, Prepared as Policy, prepare};
+use super::{CheckInputs, Prepared as Policy, prepare, unhonoured};
 use crate::calendar::{Calendar, Instant};
-use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::diag::{Diagnostic, Diagnostics, Span, codes};
 use crate::eval::{Clash, Decision, DeviceSet, EffectRef, Environment, Instance, Reading};
 use crate::ir::{
     Attr, Device, Expect, ExpectWhat, GivenWhat, Model, PolicyTest, RuleId, Share, Site, Target, Value,
@@ -40,10 +40,14 @@ pub struct TestReport {
     pub questions: u64,
 }
 
-/// Runs the tests of a site.
+/// Runs the tests of a site. What `check` refuses is refused here too, and an expectation among it is
+/// not judged.
 #[must_use]
 pub fn run_tests(site: &Site, inputs: &CheckInputs) -> TestReport {
     let mut report = TestReport::default();
+    let refused = unhonoured(site);
+    let unjudged: BTreeSet<Span> = refused.iter().filter_map(Diagnostic::span).collect();
+    report.findings.extend(refused);
     let calendar = match Calendar::new(site) {
         Ok(calendar) => calendar,
         Err(finding) => {
@@ -56,10 +60,12 @@ pub fn run_tests(site: &Site, inputs: &CheckInputs) -> TestReport {
     let cells = Cells::of(site);
     for test in &site.tests {
         let mut asker = Asker::new(&policy.ground);
-        let mut runner = Runner { policy: &policy, cells: &cells, calendar: &calendar, test };
+        let mut runner =
+            Runner { policy: &policy, cells: &cells, calendar: &calendar, test, unjudged: &unjudged };
         let findings = runner.run(&mut asker);
         report.questions += asker.solver.asked;
-        if findings.is_empty() {
+        let whole = test.expect.iter().all(|expect| !unjudged.contains(&expect.span));
+        if whole && findings.is_empty() {
             report.passed += 1;
         } else {
             report.failed += 1;
@@ -74,6 +80,8 @@ struct Runner<'r, 'a> {
     cells: &'r Cells,
     calendar: &'r Calendar,
     test: &'r PolicyTest,
+    /// Where statements stand that are refused.
+    unjudged: &'r BTreeSet<Span>,
 }
 
 /// Everything that an expectation depends on.
@@ -108,11 +116,12 @@ impl<'r> Runner<'r, '_> {
         if let Some(finding) = self.impossible(asker, &given, at) {
             return vec![finding];
         }
-        self.test.expect.iter().filter_map(|expect| self.expectation(asker, expect, &given, at)).collect()
+        let judged = self.test.expect.iter().filter(|expect| !self.unjudged.contains(&expect.span));
+        judged.filter_map(|expect| self.expectation(asker, expect, &given, at)).collect()
     }
 
     /// What is given, as formulas.
-    fn given(&self) -> Vec<(Formula, crate::diag::Span)> {
+    fn given(&self) -> Vec<(Formula, Span)> {
         let site = self.ground().site;
         let world = World::new(site, self.calendar);
         let mut all = Vec::new();
@@ -180,7 +189,7 @@ impl<'r> Runner<'r, '_> {
     fn impossible(
         &self,
         asker: &mut Asker<'_>,
-        given: &[(Formula, crate::diag::Span)],
+        given: &[(Formula, Span)],
         at: Option<Instant>,
     ) -> Option<Diagnostic> {
         let formulas: Vec<Formula> = given.iter().map(|(formula, _)| formula.clone()).collect();
@@ -213,6 +222,11 @@ impl<'r> Runner<'r, '_> {
             finding = finding.label(*span, "together with this");
         }
         let ground = self.ground();
+        let mut read = Footprint::default();
+        given.iter().zip(&removable).filter(|(_, l)| core.contains(l)).for_each(|((f, _), _)| read.add(f));
+        for words in told(ground.site, &read) {
+            finding = finding.because(words);
+        }
         for part in &prepared.parts {
             let part = ground.environment.parts.get(*part);
             if let Some(super::encode::PartKind::Assumption(index)) = part.map(|p| p.kind)
@@ -228,7 +242,7 @@ impl<'r> Runner<'r, '_> {
         &self,
         asker: &mut Asker<'_>,
         expect: &Expect,
-        given: &[(Formula, crate::diag::Span)],
+        given: &[(Formula, Span)],
         at: Option<Instant>,
     ) -> Option<Diagnostic> {
         let relevant = self.relevant(&expect.what);

@@ -61,6 +61,76 @@ fn verbs_of_later_versions_are_refused_by_code() {
     assert!(err.starts_with("error[EVL0010]: `lockout` is not in this version"), "{err}");
 }
 
+/// A site with room for one statement.
+#[cfg(feature = "solver")]
+const SHOP: &str = "edition 2026\nsite shop { timezone \"UTC\", currency EUR, step 60 min, horizon 4 h, valid 2026-01-01 .. 2026-12-31, signatures none }\n\
+    priorities safety > tenant > comfort\nbus main { ac 400 V, 3 phase }\n\
+    producer utility : grid { on main, import up to 30 kW, export up to 30 kW, tariff flat }\n\
+    consumer lamp : lighting { on main, demand 0 kW .. 2 kW }\n\
+    consumer fan[1..2] : fan { on main, demand 0 kW .. 2 kW }\n\
+    group fans = consumer where kind = fan\n\
+    storage pack : battery { on main, capacity 10 kWh, charge up to 5 kW, discharge up to 5 kW, efficiency 95 %, charge_level 10 % .. 90 % }\n\
+    control co : co_sensor { reads ppm 0 .. 1000, poll 2 s, max_age 6 s }\nrole keeper\n\
+    tariff flat { import 0.2 EUR/kWh, export 0.05 EUR/kWh }\n";
+
+#[cfg(feature = "solver")]
+#[test]
+fn what_check_refuses_test_refuses() {
+    let see = |verb: &str, more: &str| {
+        let system =
+            MemorySystem::new().file("shop/site.evl", format!("{SHOP}{more}")).file("shop/base.evl.txt", "");
+        let exit = run(&system, &format!("evl {verb} shop"));
+        (exit.number(), system.printed() + &system.said())
+    };
+    let bounded = "rule calm in comfort { limit pack.discharge to 3 kW averaged over 1 h }\n";
+    for statement in [
+        "prove never { lamp.power > 1 kW }",
+        "decide lamp.power",
+        "conform to \"base.evl.txt\"",
+        "rule c in comfort { when co.ppm > 3 averaged over 1 h then turn off lamp }",
+        // as it stands in the policy, and against the range alone
+        "test \"t\" { given co.ppm 5 expect pack.discharge at most 3 kW averaged over 1 h }",
+        "test \"t\" { given co.ppm 5 expect fans at most 3 kW each averaged over 15 min }",
+    ] {
+        for verb in ["check", "test"] {
+            let (exit, out) = see(verb, &format!("{bounded}{statement}\n"));
+            assert_eq!((exit, out.matches("[EVL0").count()), (1, 1), "{verb} {statement}: {out}");
+            assert!(out.contains("error[EVL0299]: "), "{verb} {statement}: {out}");
+        }
+    }
+    // the rest of such a test is judged
+    let (exit, out) =
+        see("test", "test \"t\" { given co.ppm 5 expect lamp on, lamp at most 1 kW averaged over 1 h }\n");
+    assert!(exit == 1 && out.contains("EVL0299") && out.contains("EVL0803"), "{out}");
+    let (exit, out) = see("test", &format!("{bounded}test \"t\" {{ expect pack.discharge at most 5 kW }}\n"));
+    assert_eq!(exit, 0, "{out}");
+}
+
+#[cfg(feature = "solver")]
+#[test]
+fn a_safety_rule_without_an_interlock_is_a_quiet_note() {
+    let see = |flags: &str, rules: &str| {
+        let system = MemorySystem::new().file("shop/site.evl", format!("{SHOP}{rules}"));
+        let exit = run(&system, &format!("evl check {flags} shop"));
+        assert_eq!(exit.number(), 0);
+        system.printed()
+    };
+    let bare = "rule gas in safety { when co.ppm > 70 then turn off lamp, turn on fan[1] }\n";
+    assert!(!see("", bare).contains("EVL0609"), "quiet without `--notes`");
+    let out = see("--notes", bare);
+    assert!(out.contains("note[EVL0609]: nothing but evl stands behind the safety rule `gas`"), "{out}");
+    assert!(out.contains("commands `fan`, `lamp`"), "{out}");
+    for fine in [
+        "rule gas in safety { when co.ppm > 70 interlock \"relay K7\" then turn off lamp }\n",
+        "rule gas in safety { for each f in fans when co.ppm > 70 interlock \"relay K7\" then turn on f }\n",
+        "consumer oven : process { on main, demand 0 kW .. 2 kW, interlock \"fuse\" }\nrule gas in safety { when co.ppm > 70 then turn off oven }\n",
+        "rule gas in safety { when co.ppm > 70 then notify keeper \"gas\" }\n",
+        "rule gas in tenant { when co.ppm > 70 then turn off lamp }\n",
+    ] {
+        assert!(!see("--notes", fine).contains("EVL0609"), "{fine}");
+    }
+}
+
 #[cfg(feature = "solver")]
 #[test]
 fn what_never_acts_is_told_and_who_may_not_is_told_first() {

@@ -300,6 +300,47 @@ fn a_test_holds_for_all_words_that_it_does_not_give() {
     assert_eq!(run(", mode reserve expect active apart, pump off"), [""; 0]);
 }
 
+/// What devices show together obeys the device law (semantics.md 3, 9); a test that is given something
+/// else is told which tie it breaks.
+#[test]
+fn what_no_device_shows_is_no_situation() {
+    let run = |given: &str| {
+        let (site, _) = compile(&format!("test \"t\" {{ given {given} expect no conflict }}"));
+        let report = analysis::run_tests(&site, &CheckInputs::default());
+        report.findings.iter().map(|f| (f.code.to_string(), f.notes.clone())).collect::<Vec<_>>()
+    };
+    for (given, tie) in [
+        ("pack.charge 5 kW, pack.discharge 5 kW", "`pack` never charges and discharges at once"),
+        ("grid.import 100 kW, grid.export 10 kW", "`grid` never imports and exports at once"),
+        ("pump.on false, pump.power 10 kW", "`pump` has no power while it is off"),
+        ("pump.connected false, pump.power 1 kW", "`pump` has no power while it is not connected"),
+        ("pump.connected false, pump.on true", "`pump` is off while it is not connected"),
+        ("pack.on false, pack.charge between 1 kW and 2 kW", "`pack` has no power while it is off"),
+        ("heater.power 3 kW", "`heater.power` is one of { 0 kW, 5 kW }"),
+        ("charger[2].power 1 kW", "`charger[2].power` is one of { 0 kW, 1.4 kW .. 11 kW }"),
+        (
+            "pack.power -5 kW, pack.charge 4 kW",
+            "the power of `pack` is what it discharges less what it charges",
+        ),
+        ("grid.power 5 kW, grid.import 0 kW", "the power of `grid` is what it imports less what it exports"),
+    ] {
+        assert_eq!(run(given), [("EVL0804".to_owned(), vec![tie.to_owned()])], "{given}");
+    }
+    for given in [
+        "pack.charge 5 kW, pack.discharge 0 kW",
+        "grid.import 0 kW, grid.export 10 kW",
+        "pump.on true, pump.power 0 kW",
+        "pump.on false, pump.connected true, pump.power 0 kW",
+        "heater.power 5 kW, heater.on true",
+        "charger[2].power 1.4 kW, charger[3].power 0 kW",
+        "charger[1].connected false, charger[2].power 5 kW, charger[2].connected true",
+        "pack.power -5 kW, pack.charge 5 kW",
+        "grid.power 5 kW, grid.import 5 kW, grid.export 0 kW",
+    ] {
+        assert_eq!(run(given), [], "{given}");
+    }
+}
+
 /// Every seeded mistake of the examples whose witness is a test block.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the examples are files of this repository")]

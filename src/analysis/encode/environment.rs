@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::formula::{Bit, Formula, Linear, Num};
 use super::super::time::AtomKey;
 use super::guard::Scope;
+use super::law::{self, Kin};
 use super::{Footprint, World};
 use crate::ir::{
     AggregateOp, Cmp, Domain, Guard, Price, Sched, SigRef, Signal, SignalId, SignalSource, Site,
@@ -39,13 +40,15 @@ pub(crate) struct Environment {
     by_signal: BTreeMap<SignalId, Vec<usize>>,
     /// Parts that read no signal.
     timeless: Vec<usize>,
+    /// What the device law ties, for every member of an array alike.
+    kin: Kin,
 }
 
 impl Environment {
     /// The environment of a site.
     pub(crate) fn of(world: &mut World) -> Self {
-        let mut all = Self::default();
         let site = world.site;
+        let mut all = Self { kin: Kin::of(site), ..Self::default() };
         for signal in &site.signals {
             for formula in ties(world, signal) {
                 all.add(formula, PartKind::Tie);
@@ -76,43 +79,50 @@ impl Environment {
         self.parts.push(Part { formula, footprint, kind });
     }
 
-    /// Adds to a footprint every part that shares a signal with it, transitively; returns the
-    /// parts.
+    /// Adds to a footprint every part that shares a signal with it, and what else its devices measure,
+    /// transitively; returns the parts.
     pub(crate) fn close(&self, footprint: &mut Footprint) -> BTreeSet<usize> {
         let mut parts: BTreeSet<usize> = self.timeless.iter().copied().collect();
-        let mut open: Vec<SignalId> = footprint.signals().into_iter().collect();
         for part in &parts {
             if let Some(part) = self.parts.get(*part) {
                 footprint.merge(&part.footprint);
             }
         }
-        let mut seen: BTreeSet<SignalId> = open.iter().copied().collect();
-        while let Some(signal) = open.pop() {
-            for index in self.by_signal.get(&signal).into_iter().flatten() {
+        let mut seen: BTreeSet<SignalId> = BTreeSet::new();
+        loop {
+            self.kin.widen(footprint);
+            let open: Vec<SignalId> = footprint.signals().into_iter().filter(|s| seen.insert(*s)).collect();
+            if open.is_empty() {
+                return parts;
+            }
+            for index in open.iter().filter_map(|signal| self.by_signal.get(signal)).flatten() {
                 if parts.insert(*index)
                     && let Some(part) = self.parts.get(*index)
                 {
                     footprint.merge(&part.footprint);
-                    open.extend(part.footprint.signals().into_iter().filter(|s| seen.insert(*s)));
                 }
             }
         }
-        parts
     }
 }
 
-/// The declared range of what a footprint reads.
+/// The declared range of what a footprint reads, with what the device law says of it. The footprint is
+/// closed: all that a device measures is in it.
 pub(crate) fn domains(site: &Site, footprint: &Footprint) -> Vec<((SignalId, u32), Formula)> {
     let nums = footprint.nums.iter().filter_map(|num| match num {
         Num::Signal(signal, member) => Some((*signal, *member)),
         Num::Fresh(_) => None,
     });
     let bits = footprint.bits.iter().filter_map(|bit| match bit {
-        Bit::Symbol(signal, member, _) => Some((*signal, *member)),
+        Bit::Symbol(signal, member, _) | Bit::Truth(signal, member) => Some((*signal, *member)),
         _ => None,
     });
     let all: BTreeSet<(SignalId, u32)> = nums.chain(bits).collect();
-    all.into_iter().map(|(signal, member)| ((signal, member), domain(site, signal, member))).collect()
+    let whole = |(signal, member)| {
+        let ties = law::ties(site, signal, member).into_iter().map(|tie| tie.holds);
+        ((signal, member), Formula::all(std::iter::once(domain(site, signal, member)).chain(ties)))
+    };
+    all.into_iter().map(whole).collect()
 }
 
 fn domain(site: &Site, signal: SignalId, member: u32) -> Formula {

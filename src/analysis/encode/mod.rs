@@ -4,12 +4,14 @@ mod environment;
 mod force;
 mod guard;
 mod latch;
+mod law;
 mod rule;
 
 pub(crate) use environment::{Environment, PartKind, domains, fixed_levels};
 pub(crate) use force::{Subject, commanded};
 pub(crate) use guard::Scope;
 pub(crate) use latch::Reach;
+pub(crate) use law::told;
 pub(crate) use rule::Instance;
 
 use std::collections::BTreeSet;
