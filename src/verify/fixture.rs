@@ -137,7 +137,9 @@ pub(crate) fn zone(site: &mut Site, name: &str, capacity: &str, loss: &str, outd
 
 /// A plan in which nothing is empty, for the shape of documents alone, with its bundle.
 pub(crate) fn documents() -> (crate::bundle::Bundle, crate::bundle::PlanDocument) {
-    let (bundle, mut plan) = super::tests_document::example();
+    let (mut bundle, mut plan) = super::tests_document::example();
+    let (source, start) = (crate::diag::SourceId(0), 10);
+    bundle.site.places.push(crate::ir::Place { source, start, at: "rules/a.evl:1:1".into() });
     let statement = crate::bundle::StatementRef {
         statement: Statement::Effect(RuleId(0), 0),
         name: "rule0".into(),
