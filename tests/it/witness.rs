@@ -13,7 +13,7 @@ priorities safety > contract > comfort > economy
 bus main { ac 400 V, 3 phase }
 producer grid : grid { on main, import up to 100 kW, export up to 100 kW, tariff tou }
 storage pack : battery { on main, capacity 100 kWh, charge up to 40 kW, discharge up to 40 kW, efficiency 95 % / 95 %, charge_level 10 % .. 90 % }
-consumer pump : pump { on main, demand 0 kW .. 10 kW }
+consumer pump : pump { on main, demand 0 kW .. 10 kW, interlock "float switch" }
 consumer charger[1..4] : ev_charger { on main, demand one of { 0 kW, 1.4 kW .. 11 kW } }
 consumer heater : heater { on main, demand one of { 0 kW, 5 kW }, heats rooms, cop 1 }
 consumer cooler : hvac { on main, demand one of { 0 kW, 5 kW }, cools rooms, cop 3 }
