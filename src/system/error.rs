@@ -13,6 +13,10 @@ pub enum FileFault {
     Missing,
     /// this user may not
     Denied,
+    /// the disk takes no writes from anybody
+    ReadOnly,
+    /// a symbolic link where evl follows none
+    Link,
     /// a folder, socket or device where a file is needed
     NotAFile,
     /// a file where a folder is needed
@@ -62,7 +66,8 @@ impl FileError {
         use io::ErrorKind as K;
         let fault = match error.kind() {
             K::NotFound => FileFault::Missing,
-            K::PermissionDenied | K::ReadOnlyFilesystem => FileFault::Denied,
+            K::PermissionDenied => FileFault::Denied,
+            K::ReadOnlyFilesystem => FileFault::ReadOnly,
             K::IsADirectory => FileFault::NotAFile,
             K::NotADirectory => FileFault::NotAFolder,
             K::StorageFull | K::QuotaExceeded | K::FileTooLarge => FileFault::Full,
@@ -113,6 +118,8 @@ impl FileError {
         match &self.fault {
             FileFault::Missing => "there is no such file or folder".to_owned(),
             FileFault::Denied => "this user has no permission".to_owned(),
+            FileFault::ReadOnly => "its disk is read-only".to_owned(),
+            FileFault::Link => "it is a symbolic link, and evl follows none there".to_owned(),
             FileFault::NotAFile => "it is not a regular file".to_owned(),
             FileFault::NotAFolder => "it is not a folder".to_owned(),
             FileFault::TooLarge { cap } => format!("it is larger than {} MiB", cap >> 20),

@@ -178,6 +178,14 @@ impl World {
             .ok_or_else(|| FileError::new(path, FileFault::Missing))
     }
 
+    /// As [`writable`](Self::writable), where no link is followed.
+    fn itself(&self, path: &Path) -> Result<PathBuf, FileError> {
+        if self.links.contains_key(&absolute(path)) {
+            return Err(FileError::new(path, FileFault::Link));
+        }
+        self.writable(path)
+    }
+
     fn writable(&self, path: &Path) -> Result<PathBuf, FileError> {
         let real = self.real(path).ok_or_else(|| FileError::new(path, FileFault::Missing))?;
         if self.full {
@@ -223,7 +231,7 @@ impl System for MemorySystem {
 
     fn append(&self, path: &Path, bytes: &[u8], _access: Access) -> Result<(), FileError> {
         let mut world = self.world();
-        let real = world.writable(path)?;
+        let real = world.itself(path)?;
         world.files.entry(real).or_default().extend_from_slice(bytes);
         Ok(())
     }
@@ -287,7 +295,7 @@ impl System for MemorySystem {
 
     fn lock(&self, path: &Path, holder: &str) -> Result<Result<Lock, String>, FileError> {
         let mut world = self.world();
-        let real = world.writable(path)?;
+        let real = world.itself(path)?;
         if let Some(text) = world.locks.get(&real) {
             return Ok(Err(text.clone()));
         }
@@ -371,6 +379,9 @@ mod tests {
         let write = |path: &str| system.write(Path::new(path), b"y", Access::Ordinary);
         assert_eq!(write("none/x").unwrap_err().fault, FileFault::Missing);
         assert_eq!(write("a").unwrap_err().fault, FileFault::NotAFile);
+        let append = |path: &str| system.append(Path::new(path), b"y", Access::Private);
+        assert_eq!(append("a/l").unwrap_err().fault, FileFault::Link);
+        assert_eq!(system.lock(Path::new("a/l"), "me").unwrap_err().fault, FileFault::Link);
         system.set_full(true);
         assert_eq!(write("a/x").unwrap_err().fault, FileFault::Full);
     }

@@ -100,10 +100,11 @@ pub trait System: Send + Sync {
     /// When the folder is missing or cannot be written; the old content then stands.
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError>;
 
-    /// Adds to the end of a file, which is made if it is missing, and returns once it is durable.
+    /// Adds to the end of a file, which is made if it is missing, and returns once it is durable. A link
+    /// is not followed: whoever can place one would choose which file is written.
     ///
     /// # Errors
-    /// When it cannot be written; a part of `bytes` may then stand at the end.
+    /// When it cannot be written or is a link; a part of `bytes` may then stand at the end.
     fn append(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError>;
 
     /// Removes a file; none is no error.
@@ -147,10 +148,10 @@ pub trait System: Send + Sync {
 
     /// Takes an exclusive lock, which ends with the returned guard or with the process, however it
     /// ends. `holder` is written into the file for whoever finds it taken. `Ok(Err(text))` is
-    /// what the present holder wrote.
+    /// what the present holder wrote. A link is not followed.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be made, or is a link or no regular file.
     fn lock(&self, path: &Path, holder: &str) -> Result<Result<Lock, String>, FileError>;
 
     /// The present instant.

@@ -43,6 +43,24 @@ fn private(options: &mut fs::OpenOptions, access: Access) {
     let _ = (options, access);
 }
 
+/// A file that is opened only where no link stands: what a link leads to is not evl's to write.
+fn open_itself(path: &Path, options: &mut fs::OpenOptions) -> Result<fs::File, FileError> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let linked = || fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_symlink());
+    let link = || FileError::new(path, FileFault::Link);
+    if cfg!(not(unix)) && linked() {
+        return Err(link());
+    }
+    let opened = options.open(path).and_then(|file| Ok((file.metadata()?.is_file(), file)));
+    match opened {
+        Ok((true, file)) => Ok(file),
+        Ok((false, _)) => Err(FileError::new(path, FileFault::NotAFile)),
+        Err(_) if linked() => Err(link()),
+        Err(error) => Err(FileError::from_io(path, &error)),
+    }
+}
+
 /// A name beside `path` that no other write of this or another process uses.
 fn beside(path: &Path) -> Option<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -113,12 +131,12 @@ impl System for RealSystem {
     }
 
     fn append(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-        let attempt = || {
-            let fresh = !path.exists();
-            let mut options = fs::OpenOptions::new();
-            options.append(true).create(true);
-            private(&mut options, access);
-            let mut file = options.open(path)?;
+        let fresh = !path.exists();
+        let mut options = fs::OpenOptions::new();
+        options.append(true).create(true);
+        private(&mut options, access);
+        let mut file = open_itself(path, &mut options)?;
+        let mut attempt = || {
             let whole = file.metadata()?.len();
             if let Err(error) = file.write_all(bytes) {
                 // a line that was cut short by a full disk must not be glued to the next
@@ -178,7 +196,7 @@ impl System for RealSystem {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         private(&mut options, Access::Private);
-        let mut file = options.open(path).map_err(failed)?;
+        let mut file = open_itself(path, &mut options)?;
         match file.try_lock() {
             Ok(()) => {
                 let attempt = |file: &mut fs::File| {
@@ -287,6 +305,35 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_itself_is_neither_locked_nor_added_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let system = RealSystem::new();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "theirs").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let nowhere = folder.path().join("nowhere");
+        std::os::unix::fs::symlink(folder.path().join("fresh"), &nowhere).unwrap();
+        for (path, fault) in [
+            (link, FileFault::Link),
+            (nowhere, FileFault::Link),
+            (folder.path().to_owned(), FileFault::NotAFile),
+        ] {
+            assert_eq!(system.lock(&path, "me").unwrap_err().fault, fault, "{path:?}");
+            assert_eq!(system.append(&path, b"x", Access::Private).unwrap_err().fault, fault, "{path:?}");
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+        assert!(!folder.path().join("fresh").exists());
+    }
+
+    #[test]
+    fn a_read_only_disk_is_nobodys_permission() {
+        let error = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+        let words = FileError::from_io(Path::new("journal.jsonl"), &error).writing().message;
+        assert_eq!(words, "`journal.jsonl` cannot be written: its disk is read-only");
     }
 
     #[test]
