@@ -460,6 +460,7 @@ fn trying_every_environment_finds_the_same() {
         assert_eq!(found, pairs, "{site:#?}");
         let mut asker = Asker::new(&policy.ground);
         let dead = questions::dead_rule::ask(&policy.ground, &policy.index, 0..site.rules.len(), &mut asker);
+        let dead: Vec<_> = dead.iter().filter(|f| f.message.ends_with("can never act")).collect();
         assert_eq!(dead.len(), site.rules.len() - alive.len(), "{site:#?}");
         clashing += usize::from(!pairs.is_empty());
     }

@@ -58,6 +58,45 @@ fn dead_rules_are_warnings() {
     assert!(report.findings.iter().all(|f| f.severity == Severity::Warning));
 }
 
+/// The loss of its reading makes a rule of the safety class active, and hides nothing: an alarm above the
+/// range of its sensor never comes.
+#[test]
+fn a_rule_that_only_a_lost_reading_makes_active_is_told() {
+    let verdict = |threshold: &str, on_loss: OnLoss, others: &dyn Fn(&mut Make, SignalId) -> Vec<Guard>| {
+        let mut make = Make::new();
+        let ppm = make.number("garage_co.ppm", "0", "60");
+        make.lossy(ppm);
+        let mut parts = vec![above(ppm, threshold)];
+        parts.extend(others(&mut make, ppm));
+        let guard = if parts.len() == 1 { parts.remove(0) } else { Guard::Any(parts) };
+        let rule = make.rule("co_alarm", 0, guard);
+        make.until(rule, below(ppm, "35"));
+        make.site.rules[rule.index()].on_loss = on_loss;
+        let report = run(&make);
+        report.findings.into_iter().map(|f| (f.code.to_string(), f.message)).collect::<Vec<_>>()
+    };
+    let alone = |_: &mut Make, _| Vec::new();
+    let told = |message: &str| vec![("EVL0401".to_owned(), message.to_owned())];
+    let lost = told("`co_alarm` acts only when a reading is lost");
+    assert_eq!(verdict("70", OnLoss::Active, &alone), lost);
+    assert_eq!(verdict("70", OnLoss::Hold(60), &alone), lost);
+    assert_eq!(verdict("70", OnLoss::Inactive, &alone), told("`co_alarm` can never act"));
+    // above the greatest value there is nothing, above any less there is
+    assert_eq!(verdict("60", OnLoss::Active, &alone), lost);
+    assert_eq!(verdict("59.9", OnLoss::Active, &alone), []);
+    // another alternative does not make up for the one that never holds
+    let heat = |make: &mut Make, _| {
+        let t = make.number("garage.temperature", "-20", "90");
+        make.lossy(t);
+        vec![above(t, "70")]
+    };
+    assert_eq!(verdict("70", OnLoss::Active, &heat), told("`co_alarm` never acts on some of what it reads"));
+    assert_eq!(verdict("50", OnLoss::Active, &heat), []);
+    // a window that is never open reads nothing, and is no sensor's fault
+    let never = |_: &mut Make, _| vec![Guard::Const(false)];
+    assert_eq!(verdict("50", OnLoss::Active, &never), []);
+}
+
 #[test]
 fn latches_range_over_what_is_reachable() {
     let mut make = Make::new();

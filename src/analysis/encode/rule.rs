@@ -3,13 +3,16 @@
 use super::super::formula::{Bit, Formula};
 use super::World;
 use super::guard::{Scope, Tri};
-use crate::ir::{Device, LatchId, Memory, OnLoss, Rule};
+use crate::ir::{Device, Guard, LatchId, Memory, OnLoss, Rule};
 
 /// A rule, or one member's share of a `for each` rule.
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
     /// It is active.
     pub(crate) active: Formula,
+    /// Of a rule that may be active because a reading is lost: the alternatives of its guard, each as far
+    /// as readings show it.
+    pub(crate) shown: Vec<Formula>,
 }
 
 /// What moves a latch bit (semantics.md 8).
@@ -21,6 +24,14 @@ pub(super) struct LatchMoves {
     pub(super) clear: Formula,
     /// A person may clear it (where it is not set).
     pub(super) may_clear: Formula,
+}
+
+/// The parts of which any one makes a guard true.
+fn alternatives(guard: &Guard) -> Vec<&Guard> {
+    match guard {
+        Guard::Any(parts) => parts.iter().flat_map(alternatives).collect(),
+        other => vec![other],
+    }
 }
 
 impl World<'_> {
@@ -80,7 +91,15 @@ impl World<'_> {
             }
             None => clear,
         };
-        Instance { active }
+        // only the guard itself sets a latch
+        let shown = match rule.on_loss {
+            OnLoss::Inactive => Vec::new(),
+            OnLoss::Active | OnLoss::Hold(_) => {
+                let scope = Scope { bound: member, quality: true, span: rule.when_span };
+                alternatives(&rule.when).into_iter().map(|part| self.guard(part, scope).yes).collect()
+            }
+        };
+        Instance { active, shown }
     }
 
     /// What moves the latch of an instance.

@@ -5,6 +5,11 @@ use crate::diag::registry::codes;
 codes! {
     /// No situation that the policy declares possible makes the guard true, so the rule never acts.
     /// Usually a threshold lies outside the declared range, or two windows never meet.
+    ///
+    /// A rule that counts as active where a reading is lost, as those of the safety class do, acts then and
+    /// is told as well where no good reading makes its guard, or one of its alternatives, true: an alarm at
+    /// 70 ppm on a sensor that is declared to show at most 60 ppm never comes, because a greater reading
+    /// counts as 60 ppm. Declare the range that the sensor can show.
     DEAD_RULE = 401, Finding, "a rule that can never act";
     /// The guard is true in every possible situation. Leave it out if that is meant.
     ///
