@@ -253,6 +253,7 @@ pub fn change(
             value: lowered.value_point.clone().zip(lowered.value.clone()),
             until: kept_until,
             safety: span.end.is_none(),
+            because: Vec::new(),
         });
         if setting.verb.aspect() == Aspect::Power || (valued && commanded.is_none()) {
             commanded = Some(Commanded {

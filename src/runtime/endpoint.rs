@@ -5,6 +5,8 @@
 //! silence is borne is [`super::patience`]'s business.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +20,8 @@ use super::stop::Stop;
 const AGAIN: u32 = 3;
 /// First pause before asking again.
 const PAUSE: Duration = Duration::from_millis(40);
+/// Pause between two looks at whether anybody has answered.
+const GLANCE: Duration = Duration::from_millis(10);
 /// Requests that may wait in line.
 const LINE: usize = 64;
 /// How often in a row a session may fail right after an answer before none is kept.
@@ -59,8 +63,26 @@ pub struct Endpoint {
     line: mpsc::Sender<Ask>,
     place: String,
     loopback: bool,
+    /// how many devices stand behind it
+    units: usize,
+    known: Arc<Known>,
     /// learns of the first frame that can change a device
     stop: Stop,
+}
+
+/// What is known of an endpoint, whoever asked.
+#[derive(Debug, Default)]
+struct Known {
+    /// when it last answered
+    heard: Mutex<Option<Instant>>,
+    /// a connection to it could be made
+    reached: AtomicBool,
+}
+
+impl Known {
+    fn heard(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Endpoint {
@@ -70,10 +92,11 @@ impl Endpoint {
     pub fn start(host: &str, port: u16, limit: Duration, units: usize) -> Self {
         let (urgent, urgent_line) = mpsc::channel(LINE);
         let (line, ordinary_line) = mpsc::channel(LINE);
-        let actor = Actor::new(host, port, limit, units);
+        let known = Arc::new(Known::default());
+        let actor = Actor { known: known.clone(), ..Actor::new(host, port, limit, units) };
         tokio::spawn(actor.run(urgent_line, ordinary_line));
         let place = format!("{host}:{port}");
-        Self { urgent, line, place, loopback: is_loopback(host), stop: Stop::default() }
+        Self { urgent, line, place, loopback: is_loopback(host), units, known, stop: Stop::default() }
     }
 
     /// The same endpoint, which tells `stop` before it first writes.
@@ -92,6 +115,21 @@ impl Endpoint {
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
         self.loopback
+    }
+
+    /// Whether anybody behind the endpoint answers between these instants, where more stand there than the
+    /// `asked` that did not.
+    pub(super) async fn hears(&self, asked: usize, since: Instant, until: Instant) -> bool {
+        let heard = || self.known.heard().is_some_and(|at| at >= since);
+        // one that cannot be reached answers nobody
+        while !heard()
+            && asked < self.units
+            && self.known.reached.load(Ordering::Relaxed)
+            && Instant::now() < until
+        {
+            sleep(GLANCE).await;
+        }
+        heard()
     }
 
     /// Reads consecutive registers, in several requests where one cannot hold them.
@@ -168,6 +206,7 @@ struct Actor {
     units: BTreeMap<u8, Patience>,
     /// how often, one after the other, a session answered and then failed at its next request
     wilted: u32,
+    known: Arc<Known>,
 }
 
 impl Actor {
@@ -182,7 +221,8 @@ impl Actor {
         };
         let host = host.to_owned();
         let gateway = Patience::new(first);
-        Self { host, port, limit, session: None, first, share, gateway, units: BTreeMap::new(), wilted: 0 }
+        let (units, known) = (BTreeMap::new(), Arc::default());
+        Self { host, port, limit, session: None, first, share, gateway, units, wilted: 0, known }
     }
 
     async fn run(mut self, mut urgent: mpsc::Receiver<Ask>, mut line: mpsc::Receiver<Ask>) {
@@ -259,6 +299,12 @@ impl Actor {
 
     fn took(&mut self, unit: u8, begun: Instant, fault: Option<&Fault>) {
         self.gateway.took(begun, fault);
+        if matches!(fault, None | Some(Fault::Exception(_))) {
+            *self.known.heard() = Some(Instant::now());
+        }
+        if !matches!(fault, Some(Fault::Unreachable(_))) {
+            self.known.reached.store(true, Ordering::Relaxed);
+        }
         if let Some(unit) = self.units.get_mut(&unit) {
             unit.took(begun, fault);
         }

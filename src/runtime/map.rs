@@ -76,8 +76,8 @@ impl Place {
 pub enum MapFault {
     /// the wire
     Wire(Fault),
-    /// no SunSpec marker where one may stand
-    NoMarker,
+    /// no SunSpec marker where one may stand, and the Modbus exception by which reading is refused there
+    NoMarker(Option<u8>),
     /// a model that the profile needs is not in the device's chain, or is too short
     NoModel(u16),
     /// the chain of models does not end
@@ -92,7 +92,10 @@ impl std::fmt::Display for MapFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Wire(fault) => fault.fmt(f),
-            Self::NoMarker => f.write_str("it shows no SunSpec map"),
+            Self::NoMarker(None) => f.write_str("it shows no SunSpec map"),
+            Self::NoMarker(Some(code)) => {
+                write!(f, "it shows no SunSpec map: reading is {}", Fault::Exception(*code))
+            }
             Self::NoModel(id) => write!(f, "it has no complete SunSpec model {id}"),
             Self::EndlessChain => f.write_str("its chain of SunSpec models does not end"),
             Self::BadFactor(point) => write!(f, "the scale factor of `{point}` is no power of ten"),
@@ -141,18 +144,24 @@ impl DeviceMap {
     }
 
     async fn walk(&mut self, needed: &BTreeSet<u16>) -> Result<(), MapFault> {
-        let mut at = None;
+        let (mut at, mut refused, mut read) = (None, None, false);
         for base in BASES {
             match self.endpoint.read(self.unit, Table::Holding, base, 2).await {
                 Ok(words) if words == MARKER => {
                     at = base.checked_add(2);
                     break;
                 }
-                Ok(_) | Err(Fault::Exception(1..=4)) => {}
+                Ok(_) => read = true,
+                Err(Fault::Exception(code @ 1..=4)) => refused = refused.max(Some(code)),
                 Err(fault) => return Err(fault.into()),
             }
         }
-        let mut at = at.ok_or(MapFault::NoMarker)?;
+        let mut at = match (at, refused.filter(|_| !read)) {
+            (Some(at), _) => at,
+            // a device that fails says nothing about its map
+            (None, Some(code @ 4)) => return Err(Fault::Exception(code).into()),
+            (None, refused) => return Err(MapFault::NoMarker(refused)),
+        };
         for _ in 0..MOST_MODELS {
             let words = self.endpoint.read(self.unit, Table::Holding, at, 2).await?;
             let [id, length] = words.as_slice() else { return Err(MapFault::EndlessChain) };

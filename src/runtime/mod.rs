@@ -20,6 +20,7 @@ pub mod judge;
 pub mod load;
 pub mod map;
 pub mod memory;
+pub mod noted;
 pub mod order;
 pub mod patience;
 pub mod probe;

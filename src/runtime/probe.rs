@@ -22,6 +22,9 @@ use crate::quantity::Rat;
 
 /// Longest wait for one answer where the inventory says nothing.
 const ANSWER: Duration = Duration::from_secs(1);
+/// How long those that keep silent wait for somebody else to show that their gateway answers; less than
+/// the time in which a dead gateway is named.
+const HEARS: Duration = Duration::from_millis(600);
 
 /// A device that answers and may be commanded.
 #[derive(Debug, Clone)]
@@ -245,13 +248,14 @@ async fn behind(subjects: &[Subject], endpoint: &Endpoint, admission: &Admission
         result.as_ref().err().is_some_and(|excluded| excluded.code == codes::DEAD_GATEWAY)
     };
     let mut results = Probed::new();
-    let mut answers = false;
+    let (mut answers, begun) = (false, Instant::now());
     for subject in subjects {
         let result = interrogate(subject, endpoint.clone(), admission).await;
         answers |= !silent(&result);
         results.insert(subject.name.clone(), result);
     }
-    if !answers {
+    // others behind the gateway may be asked beside these, and show that it lives
+    if !answers && !endpoint.hears(subjects.len(), begun, begun + HEARS).await {
         return results;
     }
     // whoever was cut short before the gateway had shown that it lives is asked once more, and what
@@ -290,9 +294,10 @@ fn of_fault(fault: &MapFault, endpoint: &Endpoint) -> Excluded {
     };
     match wire {
         Fault::Unreachable(_) => dead("is", wire),
-        Fault::Exception(_) => {
+        Fault::Exception(10 | 11) => {
             exclude(codes::STATE_UNKNOWN, format!("it does not answer through its gateway: {wire}"))
         }
+        Fault::Exception(_) => exclude(codes::STATE_UNKNOWN, format!("it answers, and reading it is {wire}")),
         Fault::NoAnswer(_) | Fault::Closed | Fault::WrongAnswer(_) | Fault::GivenUp(_) => dead("gives", wire),
     }
 }

@@ -104,7 +104,13 @@ async fn run(
     }
     let over = Notify::new();
     let rest = async {
-        let records = Records { journal: journal.as_ref(), past: &past, now, edited: papers.edited };
+        let records = Records {
+            journal: journal.as_ref(),
+            past: &past,
+            now,
+            edited: papers.edited,
+            all: devices.is_empty(),
+        };
         let again = match devices.is_empty() {
             true => "evl release --all".to_owned(),
             false => format!("evl release {}", devices.join(" ")),
@@ -135,6 +141,8 @@ struct Records<'a> {
     now: Instant,
     /// the inventory is another than the one by which it was written
     edited: bool,
+    /// nobody named devices
+    all: bool,
 }
 
 /// Releases the devices that no rule of the safety class commands. `again` is the command that tries
@@ -148,7 +156,7 @@ async fn hand_back(
     report: &mut Report,
     again: String,
 ) {
-    let Records { journal, past, now, edited } = *records;
+    let Records { journal, past, now, edited, all: whole } = *records;
     let (kept, chosen): (Vec<&Subject>, Vec<&Subject>) =
         chosen.iter().partition(|subject| live.demanded.contains_key(&subject.name));
     for subject in kept {
@@ -194,7 +202,7 @@ async fn hand_back(
         })
         .collect();
     let devices = all.into_iter().chain(idle.clone()).collect();
-    record(journal, now, Record::Release { site: site.name.clone(), devices }, report);
+    record(journal, now, Record::Release { site: site.name.clone(), devices, all: whole }, report);
     let mut tasks = JoinSet::new();
     for works in works.into_values() {
         tasks.spawn(write(works, Priority::Safety));

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::journal::Outcome;
 use super::load::shown;
+use super::noted::Notice;
 use super::probe::{Excluded, Subject};
 use super::silence::Silences;
 use crate::calendar::Instant;
@@ -107,6 +108,9 @@ pub struct Report {
     pub excluded: Vec<ExcludedReport>,
     /// commands of the plan that nobody writes, with the reason
     pub unwritten: BTreeMap<String, String>,
+    /// messages of active rules: whoever runs evl sees them, and nobody else is told
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
     /// what else happened, in order
     pub notes: Vec<String>,
     /// findings
@@ -211,6 +215,7 @@ impl Report {
             devices: Vec::new(),
             excluded: Vec::new(),
             unwritten: BTreeMap::new(),
+            notices: Vec::new(),
             notes: Vec::new(),
             findings: Vec::new(),
             silences: Silences::default(),
@@ -295,6 +300,9 @@ impl Report {
         self.safety.splice(0..0, earlier);
         self.registers_written += first.registers_written;
         self.silences.absorb(first.silences);
+        let untold = first.notices.into_iter().filter(|notice| !self.notices.contains(notice));
+        let untold: Vec<Notice> = untold.collect();
+        self.notices.splice(0..0, untold);
         let fresh: Vec<String> = first.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
         self.notes.splice(0..0, fresh);
         let mut both = self.closed();
@@ -310,6 +318,7 @@ impl Report {
     pub(super) fn absorb(&mut self, part: Self) {
         self.safety.extend(part.safety);
         self.findings.extend(part.findings);
+        self.notices.extend(part.notices);
         self.notes.extend(part.notes);
         self.silences.absorb(part.silences);
         self.registers_written += part.registers_written;
@@ -388,6 +397,9 @@ impl Report {
         }
         for (device, reason) in &self.unwritten {
             writeln!(out, "  not written: {device}: {reason}")?;
+        }
+        for Notice { rule, to, text } in &self.notices {
+            writeln!(out, "  `{rule}` to {to}: {text:?}")?;
         }
         for note in &self.notes {
             writeln!(out, "  {note}")?;
@@ -561,6 +573,11 @@ mod tests {
             safety: true,
             notes: vec!["note".to_owned()],
         });
+        report.notices.push(Notice {
+            rule: "filter".to_owned(),
+            to: "coolco".to_owned(),
+            text: "replace the filter".to_owned(),
+        });
         let reason = "LOCAL".to_owned();
         report.excluded.push(ExcludedReport {
             device: "pack".to_owned(),
@@ -577,6 +594,7 @@ mod tests {
         of(&json, &schema);
         of(&json["devices"][0], &schema["$defs"]["device"]);
         of(&json["devices"][0]["registers"][0], &schema["$defs"]["register"]);
+        of(&json["notices"][0], &schema["$defs"]["notice"]);
         of(&json["excluded"][0], &schema["$defs"]["excluded"]);
         of(&json["findings"][0], &schema["$defs"]["finding"]);
     }

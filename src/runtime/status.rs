@@ -5,16 +5,16 @@ use std::path::Path;
 
 use super::admission::Admission;
 use super::change::{amount, setting_words, words};
-use super::journal::{Journal, Outcome, Standing};
+use super::journal::{Journal, Outcome, Past, Standing};
 use super::load::Papers;
 use super::probe::{Ready, Subject, endpoints, probe};
 use super::release::out_of_reach;
 use super::report::{DeviceReport, Report, STATUS};
 use crate::bundle::profile::{Form, LeaseKind, PowerFound, Verb};
 use crate::calendar::Instant;
-use crate::diag::{Diagnostic, ExitCode, Severity, codes};
+use crate::diag::{Code, Diagnostic, ExitCode, Severity, codes};
 use crate::ir::Control;
-use crate::system::System;
+use crate::system::{Kind, System};
 
 /// Longest text of a lock's holder, bytes.
 const HOLDER_CAP: u64 = 1024;
@@ -77,7 +77,9 @@ async fn look(
                 report.note(format!("open on `{gateway}`: {} ({})", device.device, device.words));
             }
         }
-        if let Ok(holder) = system.read_text(&state_dir.join("lock"), HOLDER_CAP) {
+        let lock = state_dir.join("lock");
+        let own = system.kind(&lock) == Some(Kind::File);
+        if let Some(Ok(holder)) = own.then(|| system.read_text(&lock, HOLDER_CAP)) {
             report.note(format!("unless it is still under way: it was begun by {}", holder.trim()));
         }
         report.note("the next apply resumes it if its plan and step are the same, and undoes it otherwise");
@@ -90,16 +92,31 @@ async fn look(
             format!("the step that was written ended at {}, and none was written since", papers.show(end));
         report.find(codes::STALE, words);
     }
+    if let Some((at, readings)) = &past.clamped {
+        let at = papers.show(*at);
+        report.findings.extend(readings.iter().map(|reading| reading.earlier(&at)));
+    }
     let subjects = Subject::all(&papers.bundle, &papers.inventory, &gateways);
     let commanded: Vec<Subject> = subjects
         .into_iter()
-        .filter(|subject| subject.family.control == Control::Command || past.concerns(&subject.name))
+        .filter(|subject| {
+            let known = past.concerns(&subject.name) || past.asked.contains_key(&subject.name);
+            known || subject.family.control == Control::Command
+        })
         .collect();
     let reached: BTreeSet<String> = commanded.iter().map(|subject| subject.name.clone()).collect();
     let before = report.excluded.len();
     let what = "cannot be read, and what evl wrote to it may stand";
     out_of_reach(papers, &reached, &gateways, &past, what, report);
     troubled |= report.excluded.len() > before;
+    for (name, asked) in
+        past.asked.iter().filter(|(name, _)| !reached.contains(*name) && !past.concerns(name))
+    {
+        troubled = true;
+        let why = asked.instead.as_deref().unwrap_or("this host reaches no such device");
+        let plan = asked.commands.join(", ");
+        report.find(codes::INVENTORY, format!("`{name}`: the plan's `{plan}` was not written: {why}"));
+    }
     let endpoints = endpoints(&papers.inventory, &gateways);
     let mut probed = probe(&commanded, &endpoints, &Admission::of(&papers.bundle)).await;
     let none = Vec::new();
@@ -132,6 +149,15 @@ async fn look(
                 } else if drifted.is_empty() && past.is_open(&subject.name) {
                     entry.outcome = Some(Outcome::Unknown);
                     entry.detail = "the apply that was to write it did not end".to_owned();
+                } else if let Some((code, words)) =
+                    displaced(papers, &past, subject, standing).filter(|_| drifted.is_empty())
+                {
+                    troubled = true;
+                    let message = format!("`{}`: {words}", subject.name);
+                    let finding = Diagnostic::nowhere(code, Severity::Error, message);
+                    report.findings.push(finding.help(AGAIN));
+                    entry.outcome = Some(Outcome::Failed);
+                    entry.detail = words;
                 }
                 report.devices.push(entry);
             }
@@ -155,6 +181,63 @@ async fn look(
     }
     report.exit = if troubled { ExitCode::Findings } else { ExitCode::Success }.number();
     Ok(())
+}
+
+/// What to do where something else stands than the plan asks.
+const AGAIN: &str = "apply a plan again once what is in its way is over, or plan again from a fresh snapshot";
+
+/// What stands on a device instead of what the plan asks of it, and why; `None`: that stands.
+fn displaced(
+    papers: &Papers,
+    past: &Past,
+    subject: &Subject,
+    standing: &[Standing],
+) -> Option<(Code, String)> {
+    let asked = past.asked.get(&subject.name)?;
+    let asks = |words: &str| asked.commands.iter().any(|command| command == words);
+    let plan = asked.commands.join(", ");
+    // off its bus or switched off it does nothing of what else its registers say
+    let still = |command: &Standing| is_still(command) && !asks(&command.words);
+    let safety: Vec<&Standing> = standing.iter().filter(|command| command.safety).collect();
+    let planned = standing.iter().any(|command| !command.safety);
+    let above = safety.iter().copied().find(|command| still(command));
+    let above = above.or_else(|| safety.first().copied().filter(|command| !planned && !asks(&command.words)));
+    if let Some(above) = above {
+        let rules = match above.because.as_slice() {
+            [] => "the safety class".to_owned(),
+            rules => rules.join("; "),
+        };
+        let words = format!("`{}` stands instead of the plan's `{plan}`, commanded by {rules}", above.words);
+        return Some((codes::LIVE_RULE, words));
+    }
+    if let Some(at) = past.released.get(&subject.name).filter(|_| standing.is_empty()) {
+        let at = papers.show(*at);
+        return Some((
+            codes::DRIFTED,
+            format!("it was handed back by `evl release` at {at}, and the plan's `{plan}` does not stand"),
+        ));
+    }
+    let stands = |words: &String| standing.iter().any(|command| command.words == *words);
+    if let Some(at) = past.undone.get(&subject.name).filter(|_| !asked.commands.iter().all(stands)) {
+        let (at, before) = (papers.show(*at), standing.iter().map(|command| command.words.as_str()));
+        let before = before.collect::<Vec<_>>().join(", ");
+        let words =
+            format!("the plan's `{plan}` was undone at {at}, and `{before}` of an earlier one stands");
+        return Some((codes::DRIFTED, words));
+    }
+    let words = match (&asked.instead, planned || !safety.is_empty()) {
+        (Some(why), true) => format!("it does not do all of the plan's `{plan}`: {why}"),
+        (Some(why), false) => format!("the plan's `{plan}` was not written: {why}"),
+        (None, true) => return None,
+        (None, false) => format!("nothing of the plan's `{plan}` stands"),
+    };
+    Some((codes::DRIFTED, words))
+}
+
+/// Whether a command takes its device off its bus or switches it off.
+fn is_still(command: &Standing) -> bool {
+    let verbs = [Verb::Disconnect, Verb::Off];
+    verbs.iter().any(|verb| command.words == setting_words(*verb, None, None))
 }
 
 /// What stands on a device against what should.
@@ -201,17 +284,20 @@ fn compare(
         }
     }
     // a device that is off for ever is not back when a limit beside that lapses
-    let off = |command: &&Standing| {
-        let verbs = [Verb::Disconnect, Verb::Off];
-        verbs.iter().any(|verb| command.words == setting_words(*verb, None, None))
-    };
-    let until = match standing.iter().find(off) {
+    let until = match standing.iter().find(|command| is_still(command)) {
         Some(off) => off.until,
         None => standing.iter().filter_map(|command| command.until).min(),
     };
     let asked: Vec<&str> = standing.iter().map(|command| command.words.as_str()).collect();
+    let safety: Vec<&str> =
+        standing.iter().filter(|s| s.safety).flat_map(|s| &s.because).map(String::as_str).collect();
     let detail = if standing.is_empty() {
         "nothing stands from evl".to_owned()
+    } else if drifted.is_empty() && standing.iter().all(|command| command.safety) {
+        match safety.as_slice() {
+            [] => "as the safety class commands".to_owned(),
+            rules => format!("commanded by {}", rules.join("; ")),
+        }
     } else if drifted.is_empty() {
         "as planned".to_owned()
     } else {

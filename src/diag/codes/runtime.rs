@@ -69,4 +69,8 @@ codes! {
     /// that state: less power than it may have now, or off its bus; more, or on again. Whoever asks, it
     /// moves only towards its safe state. The other direction is for a person at the device itself.
     LIFE_SAFETY = 1221, Finding, "a `life_safety` device would leave its safe state";
+    /// A device shows more or less than its declared range holds. The rules see the nearest end of the
+    /// range, never the reading itself, so a rule that waits for more than the range holds does not act.
+    /// See whether the device is right; if it is, declare the range that it can show.
+    CLAMPED_READING = 1222, Finding, "a reading outside its declared range";
 }

@@ -20,7 +20,7 @@ use crate::ir::Role;
 use crate::quantity::Rat;
 use crate::runtime::change::{Change, Known, Span, change, rejoin, setting_words};
 use crate::runtime::claim::Claim;
-use crate::runtime::journal::{Journal, Record, Unfinished};
+use crate::runtime::journal::{self, Journal, Record, Unfinished};
 use crate::runtime::load::{Papers, error};
 use crate::runtime::probe::{Probed, Ready, Subject, probe};
 use crate::runtime::report::{DeviceReport, ExcludedReport, Register, Report};
@@ -101,6 +101,7 @@ pub(super) async fn prepare<'a>(
     let mut ready_ones = BTreeMap::new();
     let mut stays = BTreeMap::new();
     let mut asked_of: BTreeMap<String, Asked> = BTreeMap::new();
+    let mut asks_of: BTreeMap<String, journal::Asked> = BTreeMap::new();
     for subject in &asked {
         let Some(settings) = wants.devices.get(&subject.name) else { continue };
         let known = Known {
@@ -112,6 +113,7 @@ pub(super) async fn prepare<'a>(
         let bound = live.demanded.get(&subject.name).is_some_and(binds_power);
         let span = Span { now, end: (!bound).then_some(span.end) };
         let Some(result) = probed.remove(&subject.name) else { continue };
+        let mut asks = journal::Asked { commands: spoken(settings), instead: None };
         let result = result.and_then(Ready::commandable).and_then(|ready| {
             let (mut settings, warning) = match &live.decision {
                 Some(decision) => allowed(site, decision, subject, settings).inspect_err(|_| {
@@ -129,6 +131,8 @@ pub(super) async fn prepare<'a>(
         });
         match result {
             Ok((ready, change, warning)) => {
+                let warning: Vec<Diagnostic> = warning.collect();
+                asks.instead = warning.first().map(|warning| warning.message.clone());
                 report.findings.extend(warning);
                 report.devices.push(entry(&change, &ready));
                 for alarm in &ready.alarms {
@@ -138,6 +142,7 @@ pub(super) async fn prepare<'a>(
                 ready_ones.insert(subject.name.clone(), ready);
             }
             Err(excluded) => {
+                asks.instead = Some(excluded.reason.clone());
                 if past.is_open(&subject.name) {
                     let words = "what the interrupted apply did to it is not known";
                     report.note(format!("{}: {words}", subject.name));
@@ -147,11 +152,18 @@ pub(super) async fn prepare<'a>(
                 report.exclude(subject, excluded, "is excluded", help);
             }
         }
+        asks_of.insert(subject.name.clone(), asks);
     }
     if step == 0 {
         levels(plan, &asked, &ready_ones, report);
     }
     unplaced(&wants, subjects, &field.gateways, papers, report);
+    for out in report.excluded.iter().filter(|out| out.code == codes::INVENTORY) {
+        if let Some(settings) = wants.devices.get(&out.device) {
+            let asks = journal::Asked { commands: spoken(settings), instead: Some(out.reason.clone()) };
+            asks_of.entry(out.device.clone()).or_insert(asks);
+        }
+    }
     let lost = *left == Some(true);
     if changes.is_empty() && !wants.devices.is_empty() {
         report.exit = match *left {
@@ -199,6 +211,7 @@ pub(super) async fn prepare<'a>(
         sequence: plan.sequence,
         step: u32::try_from(step).unwrap_or(u32::MAX),
         until: span.end,
+        asks: asks_of,
     };
     Ok(Some(Run {
         base,
@@ -213,6 +226,12 @@ pub(super) async fn prepare<'a>(
         moves,
         lost,
     }))
+}
+
+/// Commands in words.
+fn spoken(settings: &[Setting]) -> Vec<String> {
+    let say = |setting: &Setting| setting_words(setting.verb, setting.form, setting.value.as_ref());
+    settings.iter().map(say).collect()
 }
 
 /// Brings powers down to what the device itself says that it can: a limit found on the device is only

@@ -30,6 +30,7 @@ use crate::runtime::execute::{Done, SAFETY_PATIENCE, Work, write};
 use crate::runtime::journal::{Journal, Outcome, Past, Record, Standing};
 use crate::runtime::load::Papers;
 use crate::runtime::memory::Memory;
+use crate::runtime::noted::{Clamped, clamped, notices};
 use crate::runtime::patience::FIRST;
 use crate::runtime::probe::{Excluded, Probed, Ready, Subject, probe};
 use crate::runtime::reading::{Loss, Sources, readers};
@@ -95,6 +96,8 @@ pub(in crate::runtime) struct Watch<'a> {
     standing: BTreeMap<String, Vec<Standing>>,
     /// devices that the safety class commands and that do not answer
     rest: BTreeSet<Device>,
+    /// readings whose loss makes a rule of the safety class active, by rule
+    lost: BTreeMap<String, Vec<String>>,
 }
 
 /// The papers, the field and the memory that a look at the rules begins with.
@@ -126,6 +129,7 @@ impl<'a> Watch<'a> {
             live: Live::default(),
             standing: past.standing.clone(),
             rest: BTreeSet::new(),
+            lost: BTreeMap::new(),
         };
         let has_safety = site.rules.iter().any(|rule| rule.class == SAFETY);
         if !site.rules.is_empty() && (accepted.is_some() || has_safety) {
@@ -168,6 +172,8 @@ impl<'a> Watch<'a> {
         let decision = evaluator.evaluate(&env);
         let after = memory.after(site, &evaluator, &env, &BTreeSet::new());
         self.tell_lost(&lost, &safety, &decision);
+        self.tell_clamped(past, &decision);
+        self.tell_notices(past, &decision, accepted.is_some());
         let mut demands = demands(site, &decision);
         self.ask_members(&demands).await;
         demands.shed(site, |device| self.present(device));
@@ -281,12 +287,41 @@ impl Watch<'_> {
         }
     }
 
+    /// Says which readings are outside their declared ranges, which the rules do not see.
+    fn tell_clamped(&mut self, past: &Past, decision: &Decision) {
+        let readings = clamped(self.site(), decision);
+        self.report.findings.extend(readings.iter().map(Clamped::finding));
+        if !readings.is_empty() || past.clamped.is_some() {
+            self.remember(vec![Record::Clamped { site: self.site().name.clone(), readings }]);
+        }
+    }
+
+    /// Says what active rules have to tell. Without an accepted plan only the safety class was looked at.
+    fn tell_notices(&mut self, past: &Past, decision: &Decision, all: bool) {
+        let notices = notices(self.site(), decision, all, &past.notified, self.at);
+        if !notices.is_empty() {
+            self.report.notices.extend(notices.iter().cloned());
+            self.remember(vec![Record::Notified { site: self.site().name.clone(), notices }]);
+        }
+    }
+
+    /// The rules that command a device, in words, with the readings whose loss makes them active.
+    fn reasons(&self, device: &str) -> Vec<String> {
+        let rules = self.live.demanded.get(device).map(|demanded| demanded.because.as_slice());
+        let say = |rule: &String| match self.lost.get(rule) {
+            Some(lost) => format!("`{rule}`, because {} cannot be read", lost.join(", ")),
+            None => format!("`{rule}`"),
+        };
+        rules.unwrap_or_default().iter().map(say).collect()
+    }
+
     /// Says which readings are lost and what the rules make of it.
     fn tell_lost(&mut self, lost: &[Loss], safety: &Reads, decision: &Decision) {
         let site = self.site();
         let name = |reference: &SigRef| crate::bundle::signal_name(site, reference);
         let watched: BTreeSet<String> =
             safety.readings.iter().chain(&safety.decided).filter_map(name).collect();
+        let mut because: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let counts: Vec<(BTreeSet<String>, String)> = decision
             .notes
             .iter()
@@ -294,7 +329,15 @@ impl Watch<'_> {
                 Note::Loss { instance, active } => {
                     let rule = site.rule(instance.rule).filter(|rule| rule.class == SAFETY)?;
                     let reads = Reads::of_rule(site, rule);
-                    let reads = reads.readings.iter().chain(&reads.decided).filter_map(name).collect();
+                    let reads: BTreeSet<String> =
+                        reads.readings.iter().chain(&reads.decided).filter_map(name).collect();
+                    if *active {
+                        let mine = lost.iter().filter(|loss| reads.contains(&loss.signal));
+                        because.insert(
+                            rule.name.clone(),
+                            mine.map(|loss| format!("`{}`", loss.signal)).collect(),
+                        );
+                    }
                     let active = if *active { "active" } else { "inactive" };
                     Some((reads, format!("`{}` counts as {active}", rule.name)))
                 }
@@ -318,6 +361,7 @@ impl Watch<'_> {
             }
             self.report.findings.push(finding);
         }
+        self.lost = because;
     }
 
     fn subject(&self, device: Device) -> Option<&Subject> {
@@ -518,6 +562,10 @@ impl Watch<'_> {
             if outcome == Outcome::Done {
                 let mut stands = change.standing.clone();
                 done.into_iter().for_each(|done| done.stands(&mut stands));
+                let because = self.reasons(&change.device);
+                for fresh in stands.iter_mut().filter(|stands| stands.because.is_empty()) {
+                    fresh.because.clone_from(&because);
+                }
                 standing.insert(change.device.clone(), stands);
             } else {
                 self.live.failed = true;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use past::{Past, Unfinished};
 use record::Line;
-pub use record::{Cell, DeviceChange, Outcome, Record, Standing};
+pub use record::{Asked, Cell, DeviceChange, Outcome, Record, Standing};
 
 use crate::bundle::Hash;
 use crate::calendar::Instant;
@@ -112,10 +112,14 @@ pub(super) fn unrecordable(error: &FileError) -> Diagnostic {
     error.writing().help(match error.fault {
         FileFault::Full => format!("make room on the disk of `{folder}`, or {elsewhere}"),
         FileFault::Denied => format!("let this user write to `{folder}`, or {elsewhere}"),
-        FileFault::NotAFolder | FileFault::NotAFile => {
+        FileFault::ReadOnly => format!("mount the disk of `{folder}` for writing, or {elsewhere}"),
+        FileFault::NotAFolder => {
             format!(
                 "something else stands where the folder of the records belongs: move it away, or {elsewhere}"
             )
+        }
+        FileFault::NotAFile | FileFault::Link => {
+            format!("see who put it there, and move it away; or {elsewhere}")
         }
         _ => format!("look after `{folder}`, or {elsewhere}"),
     })
@@ -134,6 +138,10 @@ struct Held {
 }
 
 fn held(system: &dyn System, file: &Path) -> Result<Held, Diagnostic> {
+    // what stands elsewhere was not written by evl
+    if system.kind(file) == Some(Kind::Link) {
+        return Err(unrecordable(&FileError::new(file, FileFault::Link)));
+    }
     let mut bytes = match system.read(file, DOCUMENT_CAP) {
         Err(FileError { fault: FileFault::Missing, .. }) => return Ok(Held::default()),
         Err(FileError { fault: FileFault::TooLarge { cap }, .. }) => {
@@ -227,9 +235,13 @@ impl<'a> Journal<'a> {
             system.remove(&path).map_err(unwritable)?;
         }
         let reserve = folder.join("reserve");
-        if system.kind(&reserve).is_none()
-            && let Err(error) = system.write(&reserve, &vec![b'.'; RESERVE], Access::Private)
-        {
+        let reserved = match system.kind(&reserve) {
+            Some(Kind::File) => Ok(()),
+            None => system.write(&reserve, &vec![b'.'; RESERVE], Access::Private),
+            Some(Kind::Link) => Err(FileError::new(&reserve, FileFault::Link)),
+            Some(Kind::Folder | Kind::Other) => Err(FileError::new(&reserve, FileFault::NotAFile)),
+        };
+        if let Err(error) = reserved {
             // what safety does is recorded as long as there is any room
             journal.short = Some(Box::new(unrecordable(&error)));
         }
@@ -283,8 +295,15 @@ impl<'a> Journal<'a> {
         let name = |part: u64| self.folder.join(format!("{PART}{part:06}.jsonl"));
         // beside an older journal that was put back there are parts that it never knew
         let others = |path: &Path| {
-            self.system.kind(path).is_some()
-                && self.system.read(path, DOCUMENT_CAP).is_ok_and(|there| !held.bytes.starts_with(&there))
+            match self.system.kind(path) {
+                None => false,
+                Some(Kind::File) => {
+                    let there = self.system.read(path, DOCUMENT_CAP);
+                    there.is_ok_and(|there| !held.bytes.starts_with(&there))
+                }
+                // a link leads to what is not evl's, and its name is taken
+                Some(Kind::Link | Kind::Folder | Kind::Other) => true,
+            }
         };
         while others(&name(part)) {
             part = part.saturating_add(1);

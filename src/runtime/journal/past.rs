@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{DeviceChange, Line, Outcome, Record, Standing};
+use super::record::{Asked, DeviceChange, Line, Outcome, Record, Standing};
 use crate::bundle::Hash;
 use crate::calendar::Instant;
 use crate::runtime::memory::Memory;
+use crate::runtime::noted::{Clamped, Notice};
 
 /// For how long writes are counted, s.
 const DAY: i64 = 86_400;
@@ -58,6 +59,18 @@ pub struct Past {
     /// devices of which the last writes are not known to be in effect or brought back, and since when
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Instant>,
+    /// what the step of the plan that was begun last asks, by device of this host
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<String, Asked>,
+    /// devices that somebody has handed back since by name, and when
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub released: BTreeMap<String, Instant>,
+    /// readings that were outside their declared ranges at the last look, and when that was
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clamped: Option<(Instant, Vec<Clamped>)>,
+    /// when each message of a rule was told last
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub notified: BTreeMap<String, Instant>,
 }
 
 impl Past {
@@ -76,11 +89,13 @@ impl Past {
                 of_site(name)?;
                 *self = (**past).clone();
             }
-            Record::Begin { site: name, plan, sequence, step, until } => {
+            Record::Begin { site: name, plan, sequence, step, until, asks } => {
                 of_site(name)?;
                 self.accepted = Some((plan.clone(), *sequence));
                 self.until = Some(*until);
+                self.asked.clone_from(asks);
                 self.undone.clear();
+                self.released.clear();
                 // an apply that resumes another keeps what that one left open
                 let open = self.unfinished.take().map(|left| left.open).unwrap_or_default();
                 self.unfinished = Some(Unfinished { plan: plan.clone(), step: *step, since: line.at, open });
@@ -151,8 +166,23 @@ impl Past {
                     self.unknown.entry(change.device).or_insert(line.at);
                 }
             }
-            Record::Release { site: name, devices } => {
+            Record::Clamped { site: name, readings } => {
                 of_site(name)?;
+                self.clamped = (!readings.is_empty()).then(|| (line.at, readings.clone()));
+            }
+            Record::Notified { site: name, notices } => {
+                of_site(name)?;
+                self.notified.extend(notices.iter().map(|notice| (Notice::key(notice), line.at)));
+            }
+            Record::Release { site: name, devices, all } => {
+                of_site(name)?;
+                if *all {
+                    // nothing of the plan is meant to stand any more
+                    self.asked.clear();
+                    self.released.clear();
+                }
+                let asked = devices.iter().filter(|change| self.asked.contains_key(&change.device));
+                self.released.extend(asked.map(|change| (change.device.clone(), line.at)));
                 for change in devices {
                     self.standing.remove(&change.device);
                     self.undone.remove(&change.device);

@@ -9,6 +9,7 @@ use crate::bundle::Hash;
 use crate::calendar::Instant;
 use crate::quantity::Rat;
 use crate::runtime::memory::Memory;
+use crate::runtime::noted::{Clamped, Notice};
 
 /// One register that is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,20 @@ pub struct Standing {
     /// commanded by a rule of the safety class
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub safety: bool,
+    /// the rules that command it, and the readings whose loss makes them active
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
+}
+
+/// What the step of a plan asks of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// its commands, in words
+    pub commands: Vec<String>,
+    /// why less of that was written, or nothing
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
 }
 
 /// What a line says.
@@ -98,6 +113,9 @@ pub enum Record {
         step: u32,
         /// end of that step
         until: Instant,
+        /// what it asks, by device of this host
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        asks: BTreeMap<String, Asked>,
     },
     /// the next frames will be these
     Intent {
@@ -154,6 +172,20 @@ pub enum Record {
         /// latches and the like
         memory: Memory,
     },
+    /// readings outside their declared ranges, which the rules see at the nearest end; none: all are inside
+    Clamped {
+        /// the site
+        site: String,
+        /// the readings
+        readings: Vec<Clamped>,
+    },
+    /// messages of active rules were told to whoever ran evl
+    Notified {
+        /// the site
+        site: String,
+        /// the messages
+        notices: Vec<Notice>,
+    },
     /// a person resets a latch
     Reset {
         /// the site
@@ -169,6 +201,9 @@ pub enum Record {
         site: String,
         /// the devices
         devices: Vec<DeviceChange>,
+        /// the whole plan, and not the devices that somebody named
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
     },
     /// what came of a release
     Released {

@@ -4,6 +4,7 @@ use crate::system::MemorySystem;
 
 fn begin(sequence: u64) -> Record {
     Record::Begin {
+        asks: std::collections::BTreeMap::new(),
         site: "harbor".to_owned(),
         plan: Hash::of(&sequence.to_be_bytes()),
         sequence,
@@ -222,6 +223,26 @@ fn parts_of_another_time_are_kept() {
     Journal::open(&system, folder, "harbor").unwrap();
     assert_eq!(file(&system, "journal-000001.jsonl").unwrap(), old.as_bytes());
     assert_eq!(file(&system, "journal-000002.jsonl"), None);
+}
+
+/// A link that waits under the next part's name is no copy, whatever it leads to.
+#[test]
+fn a_link_takes_the_place_of_no_part() {
+    let system = MemorySystem::new();
+    let folder = Path::new("state");
+    long(&Journal::open(&system, folder, "harbor").unwrap(), 5);
+    let old = text(&system);
+    let system = system.file("theirs", &old).link("state/journal-000001.jsonl", "../theirs");
+    Journal::open(&system, folder, "harbor").unwrap();
+    assert_eq!(file(&system, "journal-000002.jsonl").unwrap(), old.as_bytes());
+    assert_eq!(system.files()[Path::new("/theirs")], old.as_bytes());
+    // nor is one that stands for the journal itself
+    let system = MemorySystem::new().file("theirs", "").link("state/journal.jsonl", "../theirs");
+    for fault in [Journal::open(&system, folder, "harbor"), Journal::read(&system, folder, "harbor")] {
+        let fault = fault.unwrap_err();
+        assert_eq!(fault.code, codes::UNWRITABLE);
+        assert!(fault.message.contains("symbolic link"), "{fault:?}");
+    }
 }
 
 #[test]

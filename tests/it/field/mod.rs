@@ -20,6 +20,7 @@ mod silence;
 mod strange;
 #[cfg(feature = "solver")]
 mod text;
+mod told;
 mod truth;
 mod words;
 mod yard;

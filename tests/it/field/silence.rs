@@ -18,7 +18,7 @@ use super::yard::{
 };
 
 /// Register of the sensor.
-const AIR: u16 = 10;
+pub(super) const AIR: u16 = 10;
 
 /// A port at which nobody listens.
 fn nobody() -> u16 {
@@ -26,7 +26,7 @@ fn nobody() -> u16 {
 }
 
 /// The inverter behind one gateway, the rest and a CO sensor as unit 9 behind another.
-async fn field(speed: u32) -> (Plant, u16, u16) {
+pub(super) async fn field(speed: u32) -> (Plant, u16, u16) {
     let all = small_plant().remove(0).devices;
     let (roof, mut plant): (Vec<DeviceSpec>, Vec<DeviceSpec>) =
         all.into_iter().partition(|device| device.name == "solar");
@@ -144,7 +144,7 @@ async fn safety_is_tried_beside_the_rest_until_the_gateway_answers() {
     let journal = host.journal();
     assert!(journal.contains("\"safety\"") && journal.contains("\"secured\""), "{journal}");
     let status = host.status(&papers).await;
-    assert_eq!(status.exit_code(), ExitCode::Success, "{}", status.words());
+    assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::LIVE_RULE]), "{}", status.words());
 }
 
 #[tokio::test]
@@ -195,6 +195,46 @@ async fn one_device_that_keeps_silent_is_no_dead_gateway() {
         assert_eq!(report.excluded.len(), 1, "{}", report.words());
         assert!(took < Duration::from_secs(5), "{took:?}");
         sim.heal();
+    }
+}
+
+/// A sensor that says nothing is asked beside the others, who show that its gateway lives.
+#[tokio::test]
+async fn a_sensor_that_keeps_silent_is_no_dead_gateway_either() {
+    let (sim, roof, plant) = field(1).await;
+    let strange = Strange::start(plant, Way::Deaf(9)).await;
+    let papers = garage_at(roof, strange.port);
+    let report = Host::new().apply(&papers, &plan(&papers, 1, &usual())).await;
+    let (_, codes) = ends(&report);
+    assert!(!codes.contains(&codes::DEAD_GATEWAY), "{:?}", report.findings);
+    let lost = report.findings.iter().find(|finding| finding.code == codes::LOST_READING).unwrap();
+    assert!(lost.message.starts_with("`garage_co.ppm` cannot be read: it gives no answer"), "{lost:?}");
+    assert!(lost.message.ends_with("although its gateway answers"), "{lost:?}");
+    assert_eq!(lost.notes, ["`co_alarm` counts as active"]);
+    assert_eq!(sim.power("solar").unwrap().to_string(), "0", "and it is obeyed");
+}
+
+/// What a device answers is named: an exception is neither silence nor another device.
+#[tokio::test]
+async fn the_exception_that_a_device_answers_is_named() {
+    for (code, of, name) in [
+        (
+            2,
+            codes::WRONG_DEVICE,
+            "it shows no SunSpec map: reading is refused with Modbus exception 2 (no such register)",
+        ),
+        (
+            4,
+            codes::STATE_UNKNOWN,
+            "it answers, and reading it is refused with Modbus exception 4 (device failure)",
+        ),
+    ] {
+        let (sim, roof, plant) = field(1).await;
+        let papers = papers(yard(), &inventory_text(roof, plant));
+        sim.inject(super::apply::fault(&format!(r#"{{"device":"solar","kind":"exception","code":{code}}}"#)));
+        let report = Host::new().apply(&papers, &plan_of(&papers)).await;
+        assert_eq!(ends(&report), (ExitCode::Partial, vec![of]), "{} {:?}", report.words(), report.findings);
+        assert_eq!(report.excluded[0].reason, name);
     }
 }
 
