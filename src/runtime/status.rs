@@ -193,7 +193,8 @@ fn displaced(
     subject: &Subject,
     standing: &[Standing],
 ) -> Option<(Code, String)> {
-    let asked = past.asked.get(&subject.name)?;
+    // what an apply that did not end left is told as such
+    let asked = past.asked.get(&subject.name).filter(|_| past.unfinished.is_none())?;
     let asks = |words: &str| asked.commands.iter().any(|command| command == words);
     let plan = asked.commands.join(", ");
     // off its bus or switched off it does nothing of what else its registers say

@@ -313,7 +313,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let system = RealSystem::new();
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
-        fs::write(&target, "theirs").unwrap();
+        system.write(&target, b"theirs", Access::Ordinary).unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
         let nowhere = folder.path().join("nowhere");
         std::os::unix::fs::symlink(folder.path().join("fresh"), &nowhere).unwrap();
@@ -325,8 +325,8 @@ mod tests {
             assert_eq!(system.lock(&path, "me").unwrap_err().fault, fault, "{path:?}");
             assert_eq!(system.append(&path, b"x", Access::Private).unwrap_err().fault, fault, "{path:?}");
         }
-        assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
-        assert!(!folder.path().join("fresh").exists());
+        assert_eq!(system.read(&target, 9).unwrap(), b"theirs");
+        assert_eq!(system.kind(&folder.path().join("fresh")), None);
     }
 
     #[test]
