@@ -216,16 +216,21 @@ async fn status_says_what_was_handed_back_or_never_written() {
 async fn status_does_not_take_an_earlier_plan_for_the_present_one() {
     let (sim, papers) = air(garage()).await;
     let host = Host::new();
-    let limit =
-        |sequence, count| plan(&papers, sequence, &[("solar", Attr::Power, CommandForm::AtMost, count)]);
-    assert_eq!(host.apply(&papers, &limit(1, 450)).await.exit_code(), ExitCode::Success);
-    sim.inject(fault(r#"{"device":"solar","point":"limit","kind":"stuck"}"#));
-    let report = host.apply(&papers, &limit(2, 300)).await;
+    let both = |sequence, charge, power| {
+        let charger = ("charger", Attr::Power, CommandForm::Fixed, power);
+        plan(&papers, sequence, &[("pack", Attr::Charge, CommandForm::Fixed, charge), charger])
+    };
+    assert_eq!(host.apply(&papers, &both(1, 400, 160)).await.exit_code(), ExitCode::Success);
+    sim.inject(fault(r#"{"device":"charger","point":"current","kind":"stuck"}"#));
+    let report = host.apply(&papers, &both(2, 300, 100)).await;
     assert_eq!(report.exit_code(), ExitCode::Undone, "{}", report.words());
     sim.heal();
     let status = host.status(&papers).await;
-    assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::DRIFTED]), "{}", status.words());
-    assert!(status.findings[0].message.contains("`at most 3 kW` was undone at"), "{:?}", status.findings);
+    assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::DRIFTED; 2]), "{}", status.words());
+    let told: Vec<&str> = status.findings.iter().map(|finding| finding.message.as_str()).collect();
+    let pack = told.iter().find(|message| message.starts_with("`pack`")).unwrap();
+    assert!(pack.contains("the plan's `charge 1.5 kW` was undone at"), "{told:?}");
+    assert!(pack.ends_with("and `charge 2 kW` of an earlier one stands"), "{told:?}");
 }
 
 /// A link in the state folder leads to what is not evl's: nothing of it is written, and nothing is obeyed
