@@ -157,9 +157,9 @@ fn compile(policy: &str) -> (evl::ir::Site, evl::diag::SourceMap) {
 fn found(policy: &str) -> Vec<(String, String, String)> {
     let (site, _) = compile(policy);
     let report = analysis::check(&site, &CheckInputs::default());
-    report
-        .findings
-        .iter()
+    // some thresholds lie out of reach, so that only a lost reading makes the rule active
+    let shown = report.findings.iter().filter(|f| f.code.to_string() != "EVL0401");
+    shown
         .map(|f| {
             let witness = f.witness.clone();
             let (when, test) = witness.map(|w| (w.when, w.test)).unwrap_or_default();

@@ -256,8 +256,10 @@ async fn the_rest_of_the_plan_goes_on_and_clean_air_brings_the_device_back() {
     assert_eq!(yard.fixture.peek(1, "123.Conn"), 0);
     assert_eq!(yard.fixture.peek(1, "123.WMaxLim_Ena"), 0, "the plan's limit is not written");
     assert_eq!(yard.fixture.peek(4, "hr.MaxCurrent"), 160, "the others go on");
+    // what the plan asks of it does not stand, and which rule is why is said
     let status = host.status(&yard.papers).await;
-    assert_eq!(status.exit_code(), ExitCode::Success, "{}", status.words());
+    assert_eq!(status.exit_code(), ExitCode::Findings, "{}", status.words());
+    assert!(status.words().contains("commanded by `co_alarm`"), "{}", status.words());
 
     // still bad air: nothing more to write for safety
     let before = yard.written().len();
