@@ -177,6 +177,10 @@ impl Work<'_, '_> {
         let mut best: Option<Plan> = None;
         let mut promised: Option<(f64, Worth)> = None;
         let mut tried: Vec<Settled> = Vec::new();
+        // of another first goal money is no measure: then what breaches no more is as good, and the first of these
+        let money_first = self.known.site.objective.first() == Goal::Cost;
+        let near = if money_first { self.gaps.money + self.fine } else { f64::INFINITY };
+        let better = if money_first { 0.0 } else { f64::INFINITY };
         for (margin, turns) in SEARCHES {
             let mut sides = Vec::new();
             for _ in 0..=turns {
@@ -197,13 +201,12 @@ impl Work<'_, '_> {
                 let Made { made, tightened, turned } = self.attempt(Some(under));
                 match made {
                     Ok(plan) => {
-                        let near = self.gaps.money + self.fine;
                         let first_and_whole = open && !tightened;
                         if settled.keeps.is_empty() || first_and_whole || !plan.promised.is_below(worth, near)
                         {
                             return Ok(plan);
                         }
-                        if best.as_ref().is_none_or(|best| best.worth.is_below(&plan.worth, 0.0)) {
+                        if best.as_ref().is_none_or(|best| best.worth.is_below(&plan.worth, better)) {
                             best = Some(plan);
                         }
                     }
@@ -407,18 +410,22 @@ struct Optimum<'s> {
     least: Option<Rat>,
     /// Currency.
     gap: Rat,
+    /// Whether the search for another first goal ended early.
+    open: bool,
 }
 
 impl<'s> Optimum<'s> {
     fn of(solved: &Solved<'_, 's>) -> Self {
         let gap = Rat::from_f64_snapped(gap(solved), 9).unwrap_or_default();
         let site = solved.model.scene.site;
-        Self { site, cost: document::model_cost(solved), least: document::least_cost(solved), gap }
+        let (cost, least) = (document::model_cost(solved), document::least_cost(solved));
+        Self { site, cost, least, gap, open: document::first_is_open(solved) }
     }
 
+    /// Of a site whose first goal is money.
     fn in_document(document: &PlanDocument, site: &'s Site) -> Self {
         let (cost, least) = (document.money.model_cost.clone(), document.money.least_cost.clone());
-        Self { site, cost, least, gap: document.gap.money.clone() }
+        Self { site, cost, least, gap: document.gap.money.clone(), open: false }
     }
 
     /// A plan that rounds it. One that costs less lies so much nearer to the bound, and is the better optimum.
@@ -430,7 +437,7 @@ impl<'s> Optimum<'s> {
         let model_cost = if below.is_some() { document.money.model_cost.clone() } else { self.cost };
         let money = Money { model_cost, least_cost, ..document.money };
         let left = Rat::max_of(&(&self.gap - &below.unwrap_or_default()), &Rat::ZERO);
-        let status = document::status(left.to_f64(), &money, self.site, gaps);
+        let status = document::status(left.to_f64(), self.open, &money, (self.site, gaps));
         PlanDocument { status, gap: Gap::of(left, &money), money, ..document }.seal()
     }
 }

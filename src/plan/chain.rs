@@ -436,7 +436,7 @@ mod tests {
             }
             let x = along(&p, &links, &money).unwrap();
             prop_assert!(p.violation(&x) < 1e-9, "{}", p.violation(&x));
-            let level = Level { objective: money, within: None, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false };
+            let level = Level::exact(money);
             let best = climb(&p, std::slice::from_ref(&level), &[], None, &SolverOptions::default()).unwrap();
             prop_assert!((level.value(&x) - best.levels[0].value).abs() < 1e-7);
         }

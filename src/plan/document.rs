@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::effects::Told;
 use super::entry::{gap, parts};
-use super::goals::{Gaps, Kind};
+use super::goals::{FIRST_SHARE, Gaps, Kind};
 use super::prepare::Known;
 use super::rounding::Command;
 use super::scene::Scene;
@@ -50,7 +50,8 @@ pub(super) fn assemble(facts: &Facts<'_, '_, '_, '_>) -> Result<PlanDocument, Ve
     sums.least_cost = least_cost(facts.solved);
     let gap_money = gap(facts.solved);
     let gap = Gap::of(Rat::from_f64_snapped(gap_money, 9).unwrap_or_default(), &sums);
-    let status = |money: &Money| status(gap_money, money, known.site, facts.gaps);
+    let open = first_is_open(facts.solved);
+    let status = |money: &Money| status(gap_money, open, money, (known.site, facts.gaps));
     let (until, said) = (known.until(), status(&sums));
     let document = PlanDocument {
         schema: PlanDocument::SCHEMA.to_owned(),
@@ -165,11 +166,19 @@ pub(super) fn least_cost(solved: &Solved<'_, '_>) -> Option<Rat> {
     Rat::from_f64_snapped(solved.level(Kind::Money)?.optimum + constant, 9)
 }
 
-/// What a plan may be called whose money lies `gap` currency above the best, unless rounding spent more than
-/// goals after money may.
-pub(super) fn status(gap: f64, money: &Money, site: &Site, gaps: Gaps) -> Status {
+/// Whether the search for the site's first goal, where that is not money, ended before it was as near to the
+/// best as it has to be.
+pub(super) fn first_is_open(solved: &Solved<'_, '_>) -> bool {
+    let first = solved.model.scene.site.objective.first();
+    let level = Some(Kind::Goal(first)).filter(|_| first != Goal::Cost).and_then(|kind| solved.level(kind));
+    level.is_some_and(|level| level.gap() > FIRST_SHARE * level.optimum.abs() + 1e-6)
+}
+
+/// What a plan may be called whose money lies `gap` currency above the best, unless the search for another first
+/// goal is `open`, or rounding spent more than goals after money may.
+pub(super) fn status(gap: f64, open: bool, money: &Money, (site, gaps): (&Site, Gaps)) -> Status {
     let beyond = money.beyond(site.objective.spent(Goal::Cost)).to_f64();
-    if gap.max(beyond) <= gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible }
+    if !open && gap.max(beyond) <= gaps.money + 1e-6 { Status::Optimal } else { Status::Feasible }
 }
 
 /// The vehicles' stays that meet the plan.

@@ -54,7 +54,7 @@ const GOAL_NODES: i32 = 1;
 /// Most nodes of the search for money again, once later goals spent some of it.
 const SPENT_NODES: i32 = 100;
 /// The share of a first goal other than money that its search may leave: that of the money's target gap.
-const FIRST_SHARE: f64 = 1e-4;
+pub(super) const FIRST_SHARE: f64 = 1e-4;
 
 /// The levels of a model.
 pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
@@ -98,6 +98,7 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
         levels.push((Kind::TieBreak, idle, None));
     }
     let first = objective.first();
+    let constant: f64 = b.constant.values().sum();
     (levels.into_iter())
         .filter(|(kind, terms, _)| !terms.is_empty() || *kind == Kind::Money)
         .map(|(kind, terms, within)| {
@@ -113,14 +114,15 @@ pub(super) fn of(b: &mut Builder<'_, '_>, gaps: Gaps) -> Vec<(Kind, Level)> {
                 _ => (1e-6, 0.0, most),
             };
             let after = kind == Kind::TieBreak;
-            (kind, Level { objective: merged(terms), within, gap, share, nodes, after })
+            let constant = if kind == Kind::Money { constant } else { 0.0 };
+            (kind, Level { objective: merged(terms), within, constant, gap, share, nodes, after })
         })
         .collect()
 }
 
 /// A level of hours in which something gives way.
 pub(super) fn hours(terms: Vec<(Col, f64)>) -> Level {
-    Level { objective: terms, within: None, gap: 1e-6, share: 0.0, nodes: NODES, after: false }
+    Level { objective: terms, within: None, constant: 0.0, gap: 1e-6, share: 0.0, nodes: NODES, after: false }
 }
 
 /// The same sum with one term a column.

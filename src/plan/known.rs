@@ -42,10 +42,7 @@ fn bench(text: &str, from: &str, steps: usize) -> f64 {
         let weight = 0.25 * (1.0 + t as f64 / steps as f64);
         idle.extend([(charge, weight), (discharge, weight)]);
     }
-    let levels = [
-        Level { objective: money, within: None, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false },
-        Level { objective: idle, within: None, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false },
-    ];
+    let levels = [Level::exact(money), Level::exact(idle)];
     let done = climb(&p, &levels, &pairs, None, &SolverOptions::default()).unwrap();
     assert!(p.violation(&done.x) < 1e-6, "{}", p.violation(&done.x));
     done.levels[0].value
@@ -88,8 +85,7 @@ fn emhass_windows() {
         }
         p.equal(first, 15.0);
         p.equal(second, 6.0);
-        let levels =
-            [Level { objective: money, within: None, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false }];
+        let levels = [Level::exact(money)];
         let done = climb(&p, &levels, &pairs, None, &SolverOptions::default()).unwrap();
         let want = answers["windows"][w]["milp_eur"].as_f64().unwrap();
         assert!((done.levels[0].value - want).abs() < 1e-6, "window {w}: {} {want}", done.levels[0].value);

@@ -22,6 +22,8 @@ pub(super) struct Level {
     pub(super) objective: Vec<(Col, f64)>,
     /// Share of the optimum that later levels may spend.
     pub(super) within: Option<f64>,
+    /// What of the optimum is in no column.
+    pub(super) constant: f64,
     /// Absolute gap at which an integer search may stop.
     pub(super) gap: f64,
     /// The same as a share of the objective.
@@ -33,13 +35,20 @@ pub(super) struct Level {
 }
 
 impl Level {
+    /// One that is minimised to the last digit, whatever it takes.
+    #[cfg(test)]
+    pub(super) const fn exact(objective: Vec<(Col, f64)>) -> Self {
+        let (within, constant) = (None, 0.0);
+        Self { objective, within, constant, gap: 0.0, share: 0.0, nodes: i32::MAX, after: false }
+    }
+
     pub(super) fn value(&self, x: &[f64]) -> f64 {
         self.objective.iter().map(|(c, v)| x.get(c.index()).copied().unwrap_or(0.0) * v).sum()
     }
 
-    /// What later levels may raise it to where its own optimum is `own`.
+    /// What later levels may raise it to where its own optimum is `own`, without what is in no column.
     fn most(&self, own: f64) -> f64 {
-        own + self.within.map_or(0.0, |share| share * own.abs())
+        own + self.within.map_or(0.0, |share| share * (own + self.constant).abs())
     }
 }
 

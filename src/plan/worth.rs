@@ -65,7 +65,8 @@ impl Worth {
 
     /// Whether rounding made a plan's breaches larger than registers account for.
     pub(super) fn is_raised(&self, solved: &Solved<'_, '_>) -> bool {
-        self.first_beyond(&Self::unrounded(solved), ROUNDED) > 0.0
+        let before = Self::unrounded(solved).breaches;
+        self.breaches.iter().any(|(place, now)| now - before.get(place).copied().unwrap_or(0.0) > ROUNDED)
     }
 
     /// By how much this breaches more than another in the first place in which they differ by more than

@@ -21,8 +21,10 @@ const GRACE: i64 = 60;
 pub struct Span {
     /// the present instant
     pub now: Instant,
-    /// end of the step; `None`: commanded by the safety class, which asks for no end
+    /// end of the step; `None`: what the safety class commands or bounds, which asks for no end
     pub end: Option<Instant>,
+    /// commanded by the safety class itself
+    pub safety: bool,
 }
 
 impl Span {
@@ -252,7 +254,7 @@ pub fn change(
             words: words.clone(),
             value: lowered.value_point.clone().zip(lowered.value.clone()),
             until: kept_until,
-            safety: span.end.is_none(),
+            safety: span.safety,
             because: Vec::new(),
         });
         if setting.verb.aspect() == Aspect::Power || (valued && commanded.is_none()) {

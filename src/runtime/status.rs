@@ -193,6 +193,13 @@ fn displaced(
     subject: &Subject,
     standing: &[Standing],
 ) -> Option<(Code, String)> {
+    if let Some(at) = past.unreleased.get(&subject.name).filter(|_| !standing.is_empty()) {
+        let at = papers.show(*at);
+        let left: Vec<&str> = standing.iter().map(|command| command.words.as_str()).collect();
+        let words =
+            format!("`evl release --all` did not hand it back at {at}, and `{}` stands", left.join(", "));
+        return Some((codes::DRIFTED, words));
+    }
     // what an apply that did not end left is told as such
     let asked = past.asked.get(&subject.name).filter(|_| past.unfinished.is_none())?;
     let asks = |words: &str| asked.commands.iter().any(|command| command == words);
@@ -290,8 +297,9 @@ fn compare(
         None => standing.iter().filter_map(|command| command.until).min(),
     };
     let asked: Vec<&str> = standing.iter().map(|command| command.words.as_str()).collect();
-    let safety: Vec<&str> =
+    let mut safety: Vec<&str> =
         standing.iter().filter(|s| s.safety).flat_map(|s| &s.because).map(String::as_str).collect();
+    safety.dedup();
     let detail = if standing.is_empty() {
         "nothing stands from evl".to_owned()
     } else if drifted.is_empty() && standing.iter().all(|command| command.safety) {

@@ -114,7 +114,7 @@ pub(crate) fn domains(site: &Site, footprint: &Footprint) -> Vec<((SignalId, u32
         Num::Fresh(_) => None,
     });
     let bits = footprint.bits.iter().filter_map(|bit| match bit {
-        Bit::Symbol(signal, member, _) | Bit::Truth(signal, member) => Some((*signal, *member)),
+        Bit::Symbol(signal, member, _) => Some((*signal, *member)),
         _ => None,
     });
     let all: BTreeSet<(SignalId, u32)> = nums.chain(bits).collect();

@@ -1,20 +1,20 @@
-//! The device law on what a device measures (semantics.md 3, 9): no power lies in a gap of its range,
-//! one direction excludes the other, and what is off or not connected has no power.
+//! What a device measures together (semantics.md 3, 10): all directions of a store or a grid come from one
+//! signed power, so that one excludes the other.
 //!
-//! That what is on takes more than nothing is a law of commands alone: a charger that is on and whose
-//! vehicle is full has power 0.
+//! The rest of the device law is of commands alone: a contactor that is welded shows power while it is off, and
+//! a vehicle that is nearly full takes less than its charger can be told. Rules may be about just that.
 
 use std::collections::BTreeMap;
 
-use super::super::formula::{Bit, Formula, Linear, Num};
+use super::super::formula::{Formula, Linear, Num};
 use super::Footprint;
-use crate::ir::{Attr, Family, Model, Signal, SignalId, SignalSource, Site};
-use crate::quantity::{Rat, show};
+use crate::ir::{Attr, Family, Model, SignalId, SignalSource, Site};
+use crate::quantity::Rat;
 
-/// The measured signals of each device that the law ties to a signal, and whether they are truth values.
+/// The measured powers of each device that the law ties to one another.
 #[derive(Debug, Default)]
 pub(crate) struct Kin {
-    of: BTreeMap<SignalId, Vec<(SignalId, bool)>>,
+    of: BTreeMap<SignalId, Vec<SignalId>>,
 }
 
 impl Kin {
@@ -22,13 +22,12 @@ impl Kin {
     pub(crate) fn of(site: &Site) -> Self {
         let mut all = Self::default();
         for family in &site.families {
-            let kin: Vec<(SignalId, bool)> =
-                measured(site, family).into_iter().map(|(attr, id)| (id, is_truth(attr))).collect();
+            let kin: Vec<SignalId> = measured(site, family).into_iter().map(|(_, id)| id).collect();
             if kin.len() < 2 {
                 continue;
             }
-            for (id, _) in &kin {
-                all.of.insert(*id, kin.iter().filter(|(other, _)| other != id).copied().collect());
+            for id in &kin {
+                all.of.insert(*id, kin.iter().filter(|other| *other != id).copied().collect());
             }
         }
         all
@@ -39,25 +38,20 @@ impl Kin {
         if self.of.is_empty() {
             return;
         }
-        let nums = footprint.nums.iter().filter_map(|num| match num {
-            Num::Signal(signal, member) => Some((*signal, *member)),
-            Num::Fresh(_) => None,
-        });
-        let bits = footprint.bits.iter().filter_map(|bit| match bit {
-            Bit::Truth(signal, member) => Some((*signal, *member)),
-            _ => None,
-        });
-        let read: Vec<(SignalId, u32)> = nums.chain(bits).collect();
+        let read: Vec<(SignalId, u32)> = numbers(footprint).collect();
         for (signal, member) in read {
-            for (other, truth) in self.of.get(&signal).into_iter().flatten() {
-                if *truth {
-                    footprint.bits.insert(Bit::Truth(*other, member));
-                } else {
-                    footprint.nums.insert(Num::Signal(*other, member));
-                }
-            }
+            let others = self.of.get(&signal).into_iter().flatten();
+            footprint.nums.extend(others.map(|other| Num::Signal(*other, member)));
         }
     }
+}
+
+/// The numbers that a footprint reads, with their members.
+fn numbers(footprint: &Footprint) -> impl Iterator<Item = (SignalId, u32)> {
+    footprint.nums.iter().filter_map(|num| match num {
+        Num::Signal(signal, member) => Some((*signal, *member)),
+        Num::Fresh(_) => None,
+    })
 }
 
 /// Something that the law says of one member of a device.
@@ -69,14 +63,14 @@ pub(crate) struct Tie {
     pub(crate) words: String,
 }
 
-/// What the law says of a measured signal: by itself, and with the signals declared before it.
+/// What the law says of a measured power with those declared before it.
 pub(crate) fn ties(site: &Site, id: SignalId, member: u32) -> Vec<Tie> {
     let Some(signal) = site.signal(id) else { return Vec::new() };
     let SignalSource::Measured(family, attr) = &signal.source else { return Vec::new() };
     let Some(family) = site.family(*family) else { return Vec::new() };
     let name =
         if signal.count.is_some() { format!("{}[{member}]", family.name) } else { family.name.clone() };
-    let mut ties: Vec<Tie> = in_pieces(site, family, signal, attr, member, &name).into_iter().collect();
+    let mut ties = Vec::new();
     for (other, other_id) in measured(site, family).into_iter().filter(|(_, other)| *other < id) {
         let (one, two) = ((attr, id), (other, other_id));
         let found = pair(family, one, two, member).or_else(|| pair(family, two, one, member));
@@ -87,66 +81,23 @@ pub(crate) fn ties(site: &Site, id: SignalId, member: u32) -> Vec<Tie> {
 
 /// The ties among what a footprint reads, in words.
 pub(crate) fn told(site: &Site, footprint: &Footprint) -> Vec<String> {
-    let mut words = Vec::new();
-    let nums = footprint.nums.iter().filter_map(|num| match num {
-        Num::Signal(signal, member) => Some((*signal, *member)),
-        Num::Fresh(_) => None,
-    });
-    let bits = footprint.bits.iter().filter_map(|bit| match bit {
-        Bit::Truth(signal, member) => Some((*signal, *member)),
-        _ => None,
-    });
-    for (signal, member) in nums.chain(bits) {
-        let inside = |tie: &Tie| {
-            let read = Footprint::of(&tie.holds);
-            read.nums.is_subset(&footprint.nums) && read.bits.is_subset(&footprint.bits)
-        };
-        words.extend(ties(site, signal, member).into_iter().filter(inside).map(|tie| tie.words));
-    }
+    let inside = |tie: &Tie| Footprint::of(&tie.holds).nums.is_subset(&footprint.nums);
+    let all = numbers(footprint).flat_map(|(signal, member)| ties(site, signal, member));
+    let mut words: Vec<String> = all.filter(inside).map(|tie| tie.words).collect();
     words.sort();
     words.dedup();
     words
-}
-
-fn is_truth(attr: &Attr) -> bool {
-    matches!(attr, Attr::On | Attr::Connected)
 }
 
 fn is_flow(attr: &Attr) -> bool {
     matches!(attr, Attr::Power | Attr::Charge | Attr::Discharge | Attr::Import | Attr::Export)
 }
 
-/// What a device measures and the law ties.
+/// The powers that a device measures.
 fn measured<'s>(site: &Site, family: &'s Family) -> Vec<(&'s Attr, SignalId)> {
     let own = |id: SignalId| matches!(site.signal(id).map(|s| &s.source), Some(SignalSource::Measured(of, _)) if *of == family.id);
-    let readings = family.readings.iter().filter(|(attr, id)| (is_truth(attr) || is_flow(attr)) && own(**id));
+    let readings = family.readings.iter().filter(|(attr, id)| is_flow(attr) && own(**id));
     readings.map(|(attr, id)| (attr, *id)).collect()
-}
-
-/// A power lies in a piece of its range.
-fn in_pieces(
-    site: &Site,
-    family: &Family,
-    signal: &Signal,
-    attr: &Attr,
-    member: u32,
-    name: &str,
-) -> Option<Tie> {
-    let pieces = family.ranges.get(attr).filter(|pieces| is_flow(attr) && pieces.len() > 1)?;
-    let value = number(signal.id, member);
-    let holds = Formula::any(pieces.iter().map(|(lo, hi)| {
-        Formula::all([
-            Formula::at_most(&Linear::constant(lo.clone()), &value),
-            Formula::at_most(&value, &Linear::constant(hi.clone())),
-        ])
-    }));
-    let shown = |value: &Rat| show(value, signal.ty, &site.currency);
-    let words: Vec<String> = pieces
-        .iter()
-        .map(|(lo, hi)| if lo == hi { shown(lo) } else { format!("{} .. {}", shown(lo), shown(hi)) })
-        .collect();
-    let words = format!("`{name}.{}` is one of {{ {} }}", attr.name(), words.join(", "));
-    Some(Tie { holds, words })
 }
 
 fn number(signal: SignalId, member: u32) -> Linear {
@@ -161,7 +112,6 @@ fn pair(
     member: u32,
 ) -> Option<(Formula, &'static str)> {
     let zero = Linear::constant(Rat::ZERO);
-    let truth = |id| Formula::Bit(Bit::Truth(id, member));
     let (a, b) = (number(one_id, member), number(two_id, member));
     // `part` is what the signed power `power` is above zero
     let above = |power: &Linear, part: &Linear| {
@@ -171,7 +121,6 @@ fn pair(
         ])
     };
     let exclude = || Formula::any([Formula::at_most(&a, &zero), Formula::at_most(&b, &zero)]);
-    let nothing = || Formula::any([truth(one_id), Formula::zero(b.clone())]);
     let store = matches!(family.model, Model::Store(_));
     let grid = matches!(family.model, Model::Grid { .. });
     Some(match (one, two) {
@@ -189,11 +138,6 @@ fn pair(
         (Attr::Power, Attr::Export) if grid => {
             (above(&zero.minus(&a), &b), "the power of `%` is what it imports less what it exports")
         }
-        (Attr::On, flow) if is_flow(flow) => (nothing(), "`%` has no power while it is off"),
-        (Attr::Connected, flow) if is_flow(flow) => (nothing(), "`%` has no power while it is not connected"),
-        (Attr::Connected, Attr::On) => {
-            (Formula::implies(truth(two_id), truth(one_id)), "`%` is off while it is not connected")
-        }
         _ => return None,
     })
 }
@@ -201,6 +145,7 @@ fn pair(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::formula::Bit;
     use crate::analysis::testkit::*;
     use crate::eval::{Demand, physical_family};
     use crate::ir::{Domain, FamilyId};
@@ -272,36 +217,28 @@ mod tests {
         }
     }
 
+    fn is_truth(attr: &Attr) -> bool {
+        matches!(attr, Attr::On | Attr::Connected)
+    }
+
     #[test]
-    fn the_law_is_the_evaluators() {
-        // off (connected or not) one each; on: at rest, charging 5 or 10, discharging 5 or 10
+    fn what_the_evaluator_allows_may_be_measured() {
+        // commanded: off (connected or not) one each; on: at rest, charging 5 or 10, discharging 5 or 10.
+        // Measured: these five powers whatever the contactors show
         let mut make = Make::new();
         let pack = make.store("pack", "10");
         let attrs = [Attr::Charge, Attr::Discharge, Attr::Power, Attr::On, Attr::Connected];
         let signals = measure(&mut make, pack, &attrs);
-        assert_eq!(combinations(&make, pack, &signals, &[0, 5, 10, -5, -10]), [500, 7, 7]);
+        assert_eq!(combinations(&make, pack, &signals, &[0, 5, 10, -5, -10]), [500, 20, 7]);
         // each of them alone and in any order of declaration
-        for (skip, count) in [(0, 7), (1, 7), (2, 7), (3, 6), (4, 6)] {
+        for (skip, counts) in [(0, [20, 7]), (1, [20, 7]), (2, [20, 7]), (3, [10, 6]), (4, [10, 6])] {
             let mut make = Make::new();
             let pack = make.store("pack", "10");
             let mut some = attrs.to_vec();
             some.remove(skip);
             some.reverse();
             let signals = measure(&mut make, pack, &some);
-            assert_eq!(
-                combinations(&make, pack, &signals, &[0, 5, 10, -5, -10])[1..],
-                [count; 2],
-                "{some:?}"
-            );
+            assert_eq!(combinations(&make, pack, &signals, &[0, 5, 10, -5, -10])[1..], counts, "{some:?}");
         }
-    }
-
-    #[test]
-    fn what_is_on_may_rest_in_a_measurement_and_not_in_a_command() {
-        // off twice, on at 0 (no command), 4 and 10; 3 lies in the gap, 11 beyond the range
-        let mut make = Make::new();
-        let gap = make.consumer("gap", &[("0", "0"), ("4", "10")]);
-        let signals = measure(&mut make, gap, &[Attr::Power, Attr::On, Attr::Connected]);
-        assert_eq!(combinations(&make, gap, &signals, &[0, 3, 4, 10, 11]), [20, 5, 4]);
     }
 }

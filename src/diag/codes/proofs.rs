@@ -18,9 +18,9 @@ codes! {
     /// mend the policy.
     TEST_FAILS = 803, Finding, "a policy test fails";
     /// The `given` of a test describes no possible situation: a value outside its declared range, what a
-    /// device cannot show (charge and discharge at once, power while it is off, a power in a gap of its
-    /// range), a price that the tariff does not have at that instant, a latch that cannot be set, or
-    /// something that an assumption excludes. Every expectation about it would hold, so it proves nothing.
+    /// device cannot show (charge and discharge at once), a price that the tariff does not have at that
+    /// instant, a latch that cannot be set, or something that an assumption excludes. Every expectation
+    /// about it would hold, so it proves nothing.
     IMPOSSIBLE_GIVEN = 804, Finding, "a test is given an impossible situation";
     /// The statement is neither proven nor refuted. Either the solver gave up on the question within its fixed
     /// effort, twice: splitting its guard, or narrowing the ranges of its signals, usually helps. Or nothing

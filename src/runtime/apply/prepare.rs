@@ -111,7 +111,7 @@ pub(super) async fn prepare<'a>(
         };
         // what safety bounds must not come back with the end of a lease
         let bound = live.demanded.get(&subject.name).is_some_and(binds_power);
-        let span = Span { now, end: (!bound).then_some(span.end) };
+        let span = Span { now, end: (!bound).then_some(span.end), safety: false };
         let Some(result) = probed.remove(&subject.name) else { continue };
         let mut asks = journal::Asked { commands: spoken(settings), instead: None };
         let result = result.and_then(Ready::commandable).and_then(|ready| {

@@ -172,7 +172,7 @@ impl<'a> Watch<'a> {
         let decision = evaluator.evaluate(&env);
         let after = memory.after(site, &evaluator, &env, &BTreeSet::new());
         self.tell_lost(&lost, &safety, &decision);
-        self.tell_clamped(past, &decision);
+        self.tell_clamped(past, &decision, accepted.is_some());
         self.tell_notices(past, &decision, accepted.is_some());
         let mut demands = demands(site, &decision);
         self.ask_members(&demands).await;
@@ -287,10 +287,13 @@ impl Watch<'_> {
         }
     }
 
-    /// Says which readings are outside their declared ranges, which the rules do not see.
-    fn tell_clamped(&mut self, past: &Past, decision: &Decision) {
-        let readings = clamped(self.site(), decision);
+    /// Says which readings are outside their declared ranges, which the rules do not see. Without an accepted
+    /// plan only those of the safety class were looked at, and what is known of others stays.
+    fn tell_clamped(&mut self, past: &Past, decision: &Decision, all: bool) {
+        let mut readings = clamped(self.site(), decision);
         self.report.findings.extend(readings.iter().map(Clamped::finding));
+        let before = past.clamped.iter().flat_map(|(_, readings)| readings);
+        readings.extend(before.filter(|reading| !all && reading.rules.is_empty()).cloned());
         if !readings.is_empty() || past.clamped.is_some() {
             self.remember(vec![Record::Clamped { site: self.site().name.clone(), readings }]);
         }
@@ -500,7 +503,7 @@ impl Watch<'_> {
         let most = demanded.set.numbers.get(&Attr::Power).and_then(|set| set.max().cloned());
         subject.fail_safe =
             most.map_or(subject.fail_safe.clone(), |most| Rat::min_of(&most, &subject.fail_safe));
-        let span = Span { now: self.at, end: None };
+        let span = Span { now: self.at, end: None, safety: true };
         let standing = self.standing.get(&subject.name).cloned().unwrap_or_default();
         let known = Known { standing, ..Known::default() };
         let change = change(&subject, ready, &settings, span, &known)?;

@@ -65,6 +65,9 @@ pub struct Past {
     /// devices that somebody has handed back since by name, and when
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub released: BTreeMap<String, Instant>,
+    /// devices on which something stands although all were to be handed back, and since when
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreleased: BTreeMap<String, Instant>,
     /// readings that were outside their declared ranges at the last look, and when that was
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clamped: Option<(Instant, Vec<Clamped>)>,
@@ -96,6 +99,7 @@ impl Past {
                 self.asked.clone_from(asks);
                 self.undone.clear();
                 self.released.clear();
+                self.unreleased.clear();
                 // an apply that resumes another keeps what that one left open
                 let open = self.unfinished.take().map(|left| left.open).unwrap_or_default();
                 self.unfinished = Some(Unfinished { plan: plan.clone(), step: *step, since: line.at, open });
@@ -186,10 +190,16 @@ impl Past {
                 for change in devices {
                     self.standing.remove(&change.device);
                     self.undone.remove(&change.device);
+                    self.unreleased.remove(&change.device);
                     // until its result is recorded nobody knows
                     if !change.cells.is_empty() {
                         self.unknown.insert(change.device.clone(), line.at);
                     }
+                }
+                if *all {
+                    let planned = |commands: &&Vec<Standing>| commands.iter().any(|command| !command.safety);
+                    let left = self.standing.iter().filter(|(_, commands)| planned(commands));
+                    self.unreleased = left.map(|(device, _)| (device.clone(), line.at)).collect();
                 }
             }
             Record::Released { devices } => {
