@@ -308,12 +308,27 @@ impl Watch<'_> {
         }
     }
 
-    /// The rules that command a device, in words, with the readings whose loss makes them active.
+    /// The rules that command a device, in words, with the readings whose loss makes them active: not with
+    /// those of another member of the group that a rule is for.
     fn reasons(&self, device: &str) -> Vec<String> {
+        let site = self.site();
         let rules = self.live.demanded.get(device).map(|demanded| demanded.because.as_slice());
-        let say = |rule: &String| match self.lost.get(rule) {
-            Some(lost) => format!("`{rule}`, because {} cannot be read", lost.join(", ")),
-            None => format!("`{rule}`"),
+        let of_another = |rule: &str, signal: &str| {
+            let group = site.rules.iter().find(|of| of.name == rule).and_then(|of| of.for_each);
+            let members =
+                group.and_then(|group| site.group(group)).into_iter().flat_map(|group| &group.members);
+            let names = members.flat_map(|range| range.devices()).map(|member| site.device_name(member));
+            let names: BTreeSet<String> = names.collect();
+            let whose = signal.rsplit_once('.').map_or(signal, |(whose, _)| whose);
+            whose != device && names.contains(device) && names.contains(whose)
+        };
+        let say = |rule: &String| {
+            let lost = self.lost.get(rule).into_iter().flatten().filter(|signal| !of_another(rule, signal));
+            let lost: Vec<String> = lost.map(|signal| format!("`{signal}`")).collect();
+            match lost.is_empty() {
+                true => format!("`{rule}`"),
+                false => format!("`{rule}`, because {} cannot be read", lost.join(", ")),
+            }
         };
         rules.unwrap_or_default().iter().map(say).collect()
     }
@@ -336,10 +351,7 @@ impl Watch<'_> {
                         reads.readings.iter().chain(&reads.decided).filter_map(name).collect();
                     if *active {
                         let mine = lost.iter().filter(|loss| reads.contains(&loss.signal));
-                        because.insert(
-                            rule.name.clone(),
-                            mine.map(|loss| format!("`{}`", loss.signal)).collect(),
-                        );
+                        because.insert(rule.name.clone(), mine.map(|loss| loss.signal.clone()).collect());
                     }
                     let active = if *active { "active" } else { "inactive" };
                     Some((reads, format!("`{}` counts as {active}", rule.name)))

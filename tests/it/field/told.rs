@@ -211,6 +211,27 @@ async fn status_says_what_was_handed_back_or_never_written() {
     assert_eq!(ends(&host.status(&papers).await), (ExitCode::Success, vec![]));
 }
 
+/// All were to be handed back, and one was in local mode: what stands on it is as nobody planned.
+#[tokio::test]
+async fn status_says_what_a_release_of_all_left() {
+    let (sim, papers) = air(garage()).await;
+    let host = Host::new();
+    let report = host.apply(&papers, &plan(&papers, 1, &usual())).await;
+    assert_eq!(report.exit_code(), ExitCode::Success, "{}", report.words());
+    sim.poke("pack", "control_place", 1);
+    let report = host.release(&papers).await;
+    assert_eq!(report.exit_code(), ExitCode::Partial, "{}", report.words());
+    sim.poke("pack", "control_place", 0);
+    let status = host.status(&papers).await;
+    assert_eq!(ends(&status), (ExitCode::Findings, vec![codes::DRIFTED]), "{}", status.words());
+    let told = &status.findings[0].message;
+    assert!(told.starts_with("`pack`: `evl release --all` did not hand it back at "), "{told}");
+    assert!(told.ends_with("and `charge 2 kW` stands"), "{told}");
+    // and once it was
+    assert_eq!(host.release(&papers).await.exit_code(), ExitCode::Success);
+    assert_eq!(ends(&host.status(&papers).await), (ExitCode::Success, vec![]));
+}
+
 /// What an undo brought back is the command of an earlier plan, and reads right.
 #[tokio::test]
 async fn status_does_not_take_an_earlier_plan_for_the_present_one() {
