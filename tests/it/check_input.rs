@@ -245,17 +245,19 @@ rule wide in comfort { set pump.power to 20 kW }
     assert!(exit == 1 && codes.iter().all(|code| !clashes.contains(&code.as_str())), "{codes:?}");
 }
 
+const HALL: &str = r#"edition 2026
+site hall { timezone "UTC", currency EUR, step 15 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none }
+priorities safety > economy
+bus main { ac 400 V, 3 phase, limit 40 kW }
+producer grid : grid { on main, import up to 30 kW, export up to 30 kW, tariff flat }
+tariff flat { import 0.20 EUR/kWh }"#;
+
 /// What no feed bounds may be anything: the way out is to declare it, not a fail-safe value.
 #[test]
 fn a_load_that_nothing_bounds_is_told_to_be_declared() {
     let policy = |range: &str| {
         format!(
-            r#"edition 2026
-site hall {{ timezone "UTC", currency EUR, step 15 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none }}
-priorities safety > economy
-bus main {{ ac 400 V, 3 phase, limit 40 kW }}
-producer grid : grid {{ on main, import up to 30 kW, export up to 30 kW, tariff flat }}
-tariff flat {{ import 0.20 EUR/kWh }}
+            r#"{HALL}
 consumer oven : process {{ on main, demand 0 kW .. 9 kW, fail_safe 5 kW by watchdog, control advise }}
 consumer rooms : load {{ on main, load feed.rooms }}
 feed rooms {{ live, max_age 1 h, unit kW{range} }}
@@ -274,12 +276,7 @@ feed rooms {{ live, max_age 1 h, unit kW{range} }}
 fn an_end_that_says_not_where_is_told_how_to() {
     let policy = |end: &str| {
         format!(
-            r#"edition 2026
-site hall {{ timezone "UTC", currency EUR, step 15 min, horizon 6 h, valid 2026-01-01 .. 2026-12-31, signatures none }}
-priorities safety > economy
-bus main {{ ac 400 V, 3 phase, limit 40 kW }}
-producer grid : grid {{ on main, import up to 30 kW, export up to 30 kW, tariff flat }}
-tariff flat {{ import 0.20 EUR/kWh }}
+            r#"{HALL}
 storage pack : battery {{ on main, capacity 10 kWh, charge up to 1 kW, discharge up to 5 kW, efficiency 90 % / 90 %, {end} }}
 "#
         )
